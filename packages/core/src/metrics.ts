@@ -1,0 +1,9 @@
+/** Counters: how a layer says what it did and what it dropped, without a word on the packet path. */
+
+/** A fixed set of named counters, all starting at 0. */
+export type Counters<Name extends string> = Record<Name, number>
+
+/** Makes the counters; the object's shape is final. */
+export function createCounters<const Name extends string>(names: readonly Name[]): Counters<Name> {
+  return Object.fromEntries(names.map((name) => [name, 0])) as Counters<Name>
+}

@@ -1,0 +1,33 @@
+import type { Endpoint } from './addresses.ts'
+import type { Cancellable } from './cancel.ts'
+
+/**
+ * A reliable, ordered, two-way stream of octets.
+ *
+ * At most one `read` and one `write` may be pending at a time; a second one rejects with a `TypeError`.
+ * A failure is reported once to each direction: pending calls reject with a `NetError`, later ones reject with it too.
+ */
+export interface Flow {
+  /**
+   * Resolves to at least one octet, or to `undefined` once the peer has finished (end of stream; again on every later
+   * call). The chunk is the caller's to keep. Cancelling loses no data.
+   */
+  read(options?: Cancellable): Promise<Uint8Array | undefined>
+  /**
+   * Resolves when all octets were accepted into a bounded buffer, not when the peer has them; the buffer's bound is the
+   * back-pressure. `bytes` may be reused once the call resolves. Rejects with code `closed` after `shutdownWrite`.
+   */
+  write(bytes: Uint8Array, options?: Cancellable): Promise<void>
+  /** Sends what was written, then end of stream; reading goes on. Idempotent. */
+  shutdownWrite(): void
+  /** Ends both directions in an orderly way; what was written is still delivered. Idempotent; never rejects. */
+  close(): Promise<void>
+  /** Ends both directions at once; what was not delivered is lost and the peer sees a reset. Idempotent. */
+  abort(): void
+}
+
+/** A flow between two transport addresses. */
+export interface TcpFlow extends Flow {
+  readonly local: Endpoint
+  readonly remote: Endpoint
+}
