@@ -1,0 +1,266 @@
+/**
+ * The configuration language: what a `config.ts` says. It describes which devices a unikernel is made of as a typed
+ * graph, and never loads any of them: modules are named by text, and the `mirage` command generates the code that
+ * imports them and puts them together.
+ *
+ * Devices that exist are in `@mirage-ts/config/devices`; this is what they are made with.
+ */
+import type { Arp } from '@mirage-ts/signatures/arp'
+import type { Console } from '@mirage-ts/signatures/console'
+import type { Ethernet } from '@mirage-ts/signatures/ethernet'
+import type { Ip } from '@mirage-ts/signatures/ip'
+import type { KvRo } from '@mirage-ts/signatures/kv'
+import type { Log } from '@mirage-ts/signatures/log'
+import type { Network } from '@mirage-ts/signatures/network'
+import type { Random } from '@mirage-ts/signatures/random'
+import type { Stack } from '@mirage-ts/signatures/stack'
+import type { Tcp } from '@mirage-ts/signatures/tcp'
+import type { MonotonicClock, Time, WallClock } from '@mirage-ts/signatures/time'
+import type { Udp } from '@mirage-ts/signatures/udp'
+import type { KeyType } from './key-types.ts'
+import { ConfigError, callerPlace, type Place } from './place.ts'
+
+export {
+  bool,
+  byteSize,
+  duration,
+  int,
+  ipv4Address,
+  ipv4Cidr,
+  type KeyType,
+  listOf,
+  logLevels,
+  macAddress,
+  oneOf,
+  port,
+  string,
+} from './key-types.ts'
+
+/**
+ * The kinds of devices and the signature of each. An application adds its own by merging:
+ * `declare module '@mirage-ts/config' { interface Kinds { thermometer: Thermometer } }`.
+ */
+export interface Kinds {
+  console: Console
+  clock: MonotonicClock
+  'wall-clock': WallClock
+  time: Time
+  random: Random
+  log: Log
+  network: Network
+  ethernet: Ethernet
+  arp: Arp
+  ipv4: Ip
+  icmp: object
+  udp: Udp
+  tcp: Tcp
+  stack: Stack
+  'kv-ro': KvRo
+  job: undefined
+}
+
+/** The name of a kind of devices. */
+export type Kind = keyof Kinds & string
+
+declare const phantom: unique symbol
+
+/**
+ * A device of kind `K` in the graph. One constant is one device however many others use it; writing the expression
+ * twice makes two devices.
+ */
+export interface Device<K extends Kind> {
+  // Invariant on purpose: with a covariant one, `match` would accept cases of different kinds and infer their union.
+  readonly [phantom]?: (kind: K) => K
+  readonly node: Node
+}
+
+/** What a functor takes: the kind of each dependency by name. */
+export type Takes = Readonly<Record<string, Kind>>
+
+/** A device that needs others: given them, it is a device. */
+export type Functor<T extends Takes, K extends Kind> = keyof T extends never
+  ? () => Device<K>
+  : (dependencies: { readonly [Name in keyof T]: Device<T[Name]> }) => Device<K>
+
+/** A node of the graph. */
+export type Node = DeviceNode | MatchNode
+
+/** A device made by calling an exported function of a module. */
+export interface DeviceNode {
+  readonly tag: 'device'
+  readonly kind: Kind
+  /** The module, as config.ts would import it. */
+  readonly from: string
+  /** The exported function: `create({ dependencies by name }, { options })`. */
+  readonly create: string
+  readonly dependencies: Readonly<Record<string, Node | undefined>>
+  /** Options whose value is a key's. */
+  readonly keys: Readonly<Record<string, BootKey<unknown>>>
+  /** Options whose value is fixed. */
+  readonly options: Readonly<Record<string, Constant | FolderContents>>
+  /** Tells devices of one kind apart in messages. */
+  readonly label: string | undefined
+  readonly place: Place | undefined
+}
+
+/** A choice between devices, made when the unikernel is configured. */
+export interface MatchNode {
+  readonly tag: 'match'
+  readonly key: ConfigureKey<string>
+  readonly cases: Readonly<Record<string, Node>>
+  readonly place: Place | undefined
+}
+
+/** A value that is written into generated code as it is. */
+export type Constant = string | number | boolean
+
+/** The files of a folder, read when the unikernel is configured and carried in the image. */
+export interface FolderContents {
+  readonly tag: 'folder'
+  /** Relative to config.ts. */
+  readonly folder: string
+}
+
+/** An argument of the booted unikernel: a value, never a choice of devices. */
+export interface BootKey<T> {
+  readonly stage: 'boot'
+  readonly name: string
+  readonly type: KeyType<T, string | number | boolean>
+  /** As it would be typed. */
+  readonly default: string | undefined
+  readonly doc: string
+  readonly section: string | undefined
+  readonly place: Place | undefined
+}
+
+/** An option of `mirage configure`: it chooses devices, and is gone when the unikernel boots. */
+export interface ConfigureKey<Word extends string> {
+  readonly stage: 'configure'
+  readonly name: string
+  readonly words: readonly Word[]
+  readonly default: Word
+  readonly doc: string
+  readonly place: Place | undefined
+}
+
+/** What is said of a boot key. */
+export interface BootKeySpec<T, Literal extends string | number | boolean> {
+  readonly type: KeyType<T, Literal>
+  /** Without one, the value is `undefined` when the argument is not given. */
+  readonly default?: Literal
+  readonly doc: string
+  /** Heading in the unikernel's `--help`. */
+  readonly section?: string
+}
+
+/** An argument of the booted unikernel: `bootKey('port', { type: port, default: 80, doc: 'TCP port to serve on' })`. */
+export function bootKey<T, Literal extends string | number | boolean>(
+  name: string,
+  spec: BootKeySpec<T, Literal>,
+): BootKey<T> {
+  const place = callerPlace()
+  if (!/^[a-z][a-z0-9]*([-:][a-z0-9]+)*$/.test(name)) {
+    throw new ConfigError(`Cannot call a key '${name}': expected lowercase words joined by '-' or ':'`, place)
+  }
+  const text = spec.default === undefined ? undefined : String(spec.default)
+  if (text !== undefined && spec.type.arg.parse(text) === undefined) {
+    throw new ConfigError(
+      `Cannot use '${text}' as the default of key '${name}': expected ${spec.type.arg.wanted}`,
+      place,
+    )
+  }
+  return { stage: 'boot', name, type: spec.type, default: text, doc: spec.doc, section: spec.section, place }
+}
+
+/** An option of `mirage configure` with a few possible words, to `match` on. */
+export function configureKey<const Word extends string>(
+  name: string,
+  spec: { readonly words: readonly Word[]; readonly default: NoInfer<Word>; readonly doc: string },
+): ConfigureKey<Word> {
+  return { stage: 'configure', name, ...spec, place: callerPlace() }
+}
+
+/** What the unikernel is built for. */
+export const target: ConfigureKey<'unix' | 'virtio'> = configureKey('target', {
+  words: ['unix', 'virtio'],
+  default: 'unix',
+  doc: 'what to build for: a Node.js program, or an image that boots on a virtual machine',
+})
+
+/** What is said of a device. */
+export interface DeviceSpec<T extends Takes, K extends Kind> {
+  readonly makes: K
+  readonly takes?: T
+  /** Options the booted unikernel's arguments give. */
+  readonly keys?: Readonly<Record<string, BootKey<unknown>>>
+  /** Options fixed here. */
+  readonly options?: Readonly<Record<string, Constant | FolderContents>>
+  /** Tells devices of one kind apart in messages. */
+  readonly label?: string
+}
+
+/**
+ * A device implemented by the function `create` that module `from` exports: it is called with its dependencies by name,
+ * then with its options, and returns the device or a promise of it.
+ *
+ * `const thermometer = device('./thermometer.ts', 'createThermometer', { takes: { time: 'time' }, makes: 'thermometer' })`
+ */
+export function device<const T extends Takes = Record<never, never>, const K extends Kind = Kind>(
+  from: string,
+  create: string,
+  spec: DeviceSpec<T, K>,
+): Functor<T, K> {
+  const { makes, keys = {}, options = {}, label } = spec
+  const apply = (given: Readonly<Record<string, Device<Kind> | undefined>> = {}): Device<K> => {
+    const names = Object.keys(spec.takes ?? {})
+    const dependencies = Object.fromEntries(names.map((name) => [name, given[name]?.node]))
+    return {
+      node: { tag: 'device', kind: makes, from, create, dependencies, keys, options, label, place: callerPlace() },
+    }
+  }
+  return apply as Functor<T, K>
+}
+
+/**
+ * The application: a function that is called with its dependencies and its options once they are there, and whose
+ * promise ends with the job. `main('./unikernel.ts', 'start', { takes: { stack: 'stack' }, keys: { port: ... } })`
+ */
+export function main<const T extends Takes = Record<never, never>>(
+  from: string,
+  start: string,
+  spec: Omit<DeviceSpec<T, 'job'>, 'makes'> = {},
+): Functor<T, 'job'> {
+  return device<T, 'job'>(from, start, { ...spec, makes: 'job' })
+}
+
+/**
+ * The device chosen by a configure-time key. A word that is no case is not possible there and not offered:
+ * `match(target, { unix: hostStack(), virtio: directStack() })`
+ */
+export function match<const Word extends string, K extends Kind>(
+  key: ConfigureKey<Word>,
+  cases: { readonly [W in Word]?: Device<K> },
+): Device<K> {
+  const nodes: Record<string, Node> = {}
+  for (const [word, chosen] of Object.entries<Device<K> | undefined>(cases)) {
+    if (chosen !== undefined) nodes[word] = chosen.node
+  }
+  return { node: { tag: 'match', key, cases: nodes, place: callerPlace() } }
+}
+
+/** A whole unikernel: what config.ts exports by default. */
+export interface Unikernel {
+  readonly tag: 'unikernel'
+  readonly name: string
+  readonly jobs: readonly Node[]
+  readonly place: Place | undefined
+}
+
+/** Puts jobs together under a name, which is the name of the artefact. */
+export function register(name: string, jobs: readonly Device<'job'>[]): Unikernel {
+  const place = callerPlace()
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) {
+    throw new ConfigError(`Cannot call a unikernel '${name}': expected letters, digits, '-', '_' or '.'`, place)
+  }
+  return { tag: 'unikernel', name, jobs: jobs.map((job) => job.node), place }
+}

@@ -1,0 +1,124 @@
+/**
+ * The start of every machine, the same on every platform: parse the arguments, make the devices in order, run the jobs,
+ * end with an exit status. A platform's `run` is this with its own {@link Platform}.
+ *
+ * Statuses: 0 all jobs finished, 1 a device did not start or a job failed, 63 help was printed, 64 bad argument.
+ */
+import { type ArgKeys, type Args, helpText, parseArgs, splitCommandLine } from './boot-args.ts'
+
+/** What the start of a machine needs of its platform. */
+export interface Platform {
+  /** The arguments: words, or the raw kernel command line. */
+  argv(): readonly string[] | string
+  /** Writes to the console; does not fail. */
+  write(text: string): void
+  /** Ends the machine; a platform whose `exit` returns is left alone from then on. */
+  exit(status: number): void
+}
+
+/** What is known of a machine before it starts: the generated `main.ts` states it. */
+export interface Manifest<Keys extends ArgKeys> {
+  readonly name: string
+  readonly keys: Keys
+}
+
+/** What the generated `main` builds the machine with. */
+export interface Boot<Values> {
+  /** The boot arguments by name. */
+  readonly args: Values
+  /** Starts a device; `place` is the line of config.ts that asked for it, where a failure is reported. */
+  device<T>(name: string, place: string, create: () => T | Promise<T>): Promise<T>
+  /** Adds a job. The jobs start together once every device has, and run concurrently. */
+  job(name: string, place: string, start: () => void | Promise<void>): void
+}
+
+/** All jobs finished. */
+export const EXIT_OK = 0
+/** A device did not start or a job failed. */
+export const EXIT_FAILURE = 1
+/** Help was printed; MirageOS's number. */
+export const EXIT_HELP = 63
+/** Unknown or malformed argument; MirageOS's number. */
+export const EXIT_USAGE = 64
+
+/** Starts the machine described by `manifest` and `main`; resolves after asking the platform to exit. */
+export async function boot<const Keys extends ArgKeys>(
+  platform: Platform,
+  manifest: Manifest<Keys>,
+  main: (boot: Boot<Args<Keys>>) => Promise<void>,
+): Promise<void> {
+  const { status, text } = await start(platform, manifest, main)
+  if (text !== '') platform.write(`${text}\n`)
+  platform.exit(status)
+}
+
+/** How the machine ended, and the last words for its console. */
+interface Ending {
+  readonly status: number
+  readonly text: string
+}
+
+async function start<const Keys extends ArgKeys>(
+  platform: Platform,
+  manifest: Manifest<Keys>,
+  main: (boot: Boot<Args<Keys>>) => Promise<void>,
+): Promise<Ending> {
+  const { name, keys } = manifest
+  const raw = platform.argv()
+  const parsed = parseArgs(keys, typeof raw === 'string' ? splitCommandLine(raw) : raw)
+  if (parsed.tag === 'help')
+    return { status: EXIT_HELP, text: `Boot arguments of ${name}\n\n${helpText(keys)}`.trimEnd() }
+  if (parsed.tag === 'error') return { status: EXIT_USAGE, text: `${name}: ${parsed.message}` }
+  // Hypervisors add words of their own to a kernel command line, like virtio_mmio.device=512@0xfeb00e00:12 or reboot=k.
+  if (parsed.rest.length > 0 && typeof raw !== 'string') {
+    return { status: EXIT_USAGE, text: `${name}: Unexpected argument ${parsed.rest[0]}; options begin with --` }
+  }
+  const jobs: { readonly name: string; readonly start: () => void | Promise<void> }[] = []
+  try {
+    await main({
+      args: parsed.args,
+      async device(device, place, create) {
+        try {
+          return await create()
+        } catch (error) {
+          throw new DeviceFailure(`${place}: ${device} did not start: ${causesOf(error)}`, { cause: error })
+        }
+      },
+      job(job, _place, start) {
+        jobs.push({ name: job, start })
+      },
+    })
+    await Promise.all(jobs.map((job) => runJob(job.name, job.start)))
+    return { status: EXIT_OK, text: '' }
+  } catch (error) {
+    return { status: EXIT_FAILURE, text: `${name}: ${error instanceof DeviceFailure ? error.message : stackOf(error)}` }
+  }
+}
+
+class DeviceFailure extends Error {
+  override readonly name = 'DeviceFailure'
+}
+
+async function runJob(name: string, start: () => void | Promise<void>): Promise<void> {
+  try {
+    await start()
+  } catch (error) {
+    throw new Error(`job ${name} failed`, { cause: error })
+  }
+}
+
+/** The message of an error and of what caused it, on one line. */
+function causesOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause === undefined ? error.message : `${error.message}: ${causesOf(error.cause)}`
+}
+
+/** An error with its stack and what caused it. */
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  // QuickJS-ng leaves the message out of `stack`, V8 puts it first.
+  const head = `${error.name}: ${error.message}`
+  const stack = error.stack ?? ''
+  const own = (stack.startsWith(head) ? stack : `${head}\n${stack}`).trimEnd()
+  return error.cause === undefined ? own : `${own}\ncaused by ${stackOf(error.cause)}`
+}
