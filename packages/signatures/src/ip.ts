@@ -54,4 +54,9 @@ export interface Ip {
   listen(protocol: number, handler: IpHandler): void
   /** Sets who is told of ICMP errors about `protocol`. */
   listenErrors(protocol: number, handler: IpErrorHandler): void
+  /**
+   * Tells the transport concerned that a packet of ours failed. Called by ICMP: `[off, end)` is the packet an error
+   * quotes, from its IP header on. Quotes that are malformed, or not of a packet we could have sent, are counted drops.
+   */
+  reportError(error: IpErrorKind, frame: Frame, off: number, end: number): void
 }

@@ -1,0 +1,86 @@
+/** Ethernet II over a network device: framing, filtering by destination, one handler per EtherType. */
+import { isMacGroup, MAC_BROADCAST, readMac } from '@mirage-ts/core/addresses'
+import { type Counters, createCounters } from '@mirage-ts/core/metrics'
+import type { Mac } from '@mirage-ts/signatures/addresses'
+import type { Frame } from '@mirage-ts/signatures/bytes'
+import type { Ethernet, EthernetHandler } from '@mirage-ts/signatures/ethernet'
+import type { Network } from '@mirage-ts/signatures/network'
+import { DST, ETHERNET_HEADER_LEN, emitEthernet, SRC, TYPE } from './wire/ethernet.ts'
+
+const COUNTERS = ['truncated', 'notForUs', 'badSource', 'unknownType'] as const
+
+/** Ethernet with its counters of dropped frames, by reason. */
+export interface CountedEthernet extends Ethernet {
+  readonly counters: Readonly<Counters<(typeof COUNTERS)[number]>>
+}
+
+/** Starts listening on `network`. */
+export function createEthernet({ network }: { network: Network }): CountedEthernet {
+  return new EthernetLayer(network)
+}
+
+class EthernetLayer implements CountedEthernet {
+  readonly mac: Mac
+  readonly mtuBytes: number
+  readonly headroomBytes: number
+  readonly counters = createCounters(COUNTERS)
+  private readonly network: Network
+  // A handful of types at most: two arrays searched in order are faster than a Map on every engine we run on.
+  private readonly types: number[] = []
+  private readonly handlers: EthernetHandler[] = []
+
+  constructor(network: Network) {
+    this.mac = network.mac
+    this.mtuBytes = network.mtuBytes
+    this.headroomBytes = network.headroomBytes + ETHERNET_HEADER_LEN
+    this.network = network
+    network.listen((frame, off, end) => this.input(frame, off, end))
+  }
+
+  alloc(): Frame | undefined {
+    return this.network.alloc()
+  }
+
+  free(frame: Frame): void {
+    this.network.free(frame)
+  }
+
+  send(frame: Frame, off: number, end: number, etherType: number, dst: Mac): void {
+    emitEthernet(frame, off - ETHERNET_HEADER_LEN, dst, this.mac, etherType)
+    this.network.send(frame, off - ETHERNET_HEADER_LEN, end)
+  }
+
+  listen(etherType: number, handler: EthernetHandler): void {
+    const at = this.types.indexOf(etherType)
+    if (at >= 0) {
+      this.handlers[at] = handler
+    } else {
+      this.types.push(etherType)
+      this.handlers.push(handler)
+    }
+  }
+
+  private input(frame: Frame, off: number, end: number): void {
+    if (end - off < ETHERNET_HEADER_LEN) {
+      this.counters.truncated++
+      return
+    }
+    const dst = readMac(frame.dv, off + DST)
+    if (dst !== this.mac && dst !== MAC_BROADCAST && !isMacGroup(dst)) {
+      this.counters.notForUs++
+      return
+    }
+    const src = readMac(frame.dv, off + SRC)
+    // IEEE 802.3 §3.2.3: a source is an individual address; ours coming back is a loop in the network.
+    if (src === this.mac || isMacGroup(src)) {
+      this.counters.badSource++
+      return
+    }
+    const at = this.types.indexOf(frame.dv.getUint16(off + TYPE))
+    if (at < 0) {
+      this.counters.unknownType++
+      return
+    }
+    ;(this.handlers[at] as EthernetHandler)(frame, off + ETHERNET_HEADER_LEN, end, src, dst)
+  }
+}

@@ -1,0 +1,110 @@
+/** UDP over any network layer (RFC 768, RFC 1122 §4.1). */
+import { port as checkedPort, endpointToString } from '@mirage-ts/core/addresses'
+import { NetError } from '@mirage-ts/core/errors'
+import { type Counters, createCounters } from '@mirage-ts/core/metrics'
+import type { Endpoint, IpAddress, Port } from '@mirage-ts/signatures/addresses'
+import type { Frame } from '@mirage-ts/signatures/bytes'
+import type { Icmp } from '@mirage-ts/signatures/icmp'
+import type { Ip } from '@mirage-ts/signatures/ip'
+import type { Random } from '@mirage-ts/signatures/random'
+import type { DatagramHandler, Udp, UdpSocket } from '@mirage-ts/signatures/udp'
+import { PROTOCOL_UDP } from './wire/ipv4.ts'
+import { emitUdp, parseUdp, UDP_HEADER_LEN, UdpHeader } from './wire/udp.ts'
+
+const COUNTERS = ['truncated', 'bad-length', 'bad-checksum', 'noListener', 'noBuffer'] as const
+
+/** RFC 6056 §3.2: the dynamic ports, from 1024 up to spread guesses over as many as possible. */
+const FIRST_EPHEMERAL = 1024
+
+/** UDP with its counters of dropped datagrams, by reason. */
+export interface CountedUdp extends Udp {
+  readonly counters: Readonly<Counters<(typeof COUNTERS)[number]>>
+}
+
+/** Starts receiving over `ip`. */
+export function createUdp({ ip, icmp, random }: { ip: Ip; icmp: Icmp; random: Random }): CountedUdp {
+  return new UdpLayer(ip, icmp, random)
+}
+
+class UdpLayer implements CountedUdp {
+  readonly counters = createCounters(COUNTERS)
+  private readonly ip: Ip
+  private readonly icmp: Icmp
+  private readonly random: Random
+  private readonly bound = new Map<Port, DatagramHandler>()
+  private readonly header = new UdpHeader()
+
+  constructor(ip: Ip, icmp: Icmp, random: Random) {
+    this.ip = ip
+    this.icmp = icmp
+    this.random = random
+    ip.listen(PROTOCOL_UDP, (frame, off, end, src, dst, packetOff) => this.input(frame, off, end, src, dst, packetOff))
+  }
+
+  async bind(wanted: Port, handler: DatagramHandler): Promise<UdpSocket> {
+    const port = wanted === 0 ? this.freePort() : wanted
+    if (this.bound.has(port)) throw new NetError('address-in-use', `Cannot bind UDP port ${port}: it is in use`)
+    this.bound.set(port, handler)
+    return {
+      port,
+      send: async (payload, to) => this.send(port, payload, to),
+      close: () => {
+        if (this.bound.get(port) === handler) this.bound.delete(port)
+      },
+    }
+  }
+
+  private send(from: Port, payload: Uint8Array, to: Endpoint): void {
+    const src = this.ip.source(to.address)
+    if (src === undefined) {
+      throw new NetError('no-route', `Cannot send to ${endpointToString(to)}: there is no route`)
+    }
+    const maxLen = this.ip.mtuBytes(to.address) - UDP_HEADER_LEN
+    if (payload.length > maxLen) {
+      throw new NetError(
+        'message-too-long',
+        `Cannot send ${payload.length} octets to ${endpointToString(to)}: at most ${maxLen}`,
+      )
+    }
+    const frame = this.ip.alloc()
+    if (frame === undefined) {
+      // Like a full queue in a router: UDP promises nothing.
+      this.counters.noBuffer++
+      return
+    }
+    const off = this.ip.headroomBytes
+    const end = off + UDP_HEADER_LEN + payload.length
+    frame.u8.set(payload, off + UDP_HEADER_LEN)
+    emitUdp(frame, off, end, src, to.address, from, to.port)
+    this.ip.send(frame, off, end, PROTOCOL_UDP, src, to.address)
+  }
+
+  private input(frame: Frame, off: number, end: number, src: IpAddress, dst: IpAddress, packetOff: number): void {
+    const header = this.header
+    const reason = parseUdp(frame, off, end, src, dst, header)
+    if (reason !== undefined) {
+      this.counters[reason]++
+      return
+    }
+    const handler = this.bound.get(header.dstPort)
+    if (handler === undefined) {
+      this.counters.noListener++
+      // RFC 1122 §4.1.3.1: a datagram to a port nobody listens on gets a port-unreachable error.
+      this.icmp.unreachable('port', frame, packetOff, end)
+      return
+    }
+    const payload = frame.u8.slice(off + UDP_HEADER_LEN, off + header.lenBytes)
+    handler(payload, { address: src, port: header.srcPort }, dst)
+  }
+
+  /** RFC 6056 §3.3.1: a random start, then the next one that is free. */
+  private freePort(): Port {
+    const count = 65536 - FIRST_EPHEMERAL
+    const start = this.random.u32() % count
+    for (let i = 0; i < count; i++) {
+      const candidate = checkedPort(FIRST_EPHEMERAL + ((start + i) % count))
+      if (!this.bound.has(candidate)) return candidate
+    }
+    throw new NetError('no-ports', 'Cannot bind a UDP port: all are in use')
+  }
+}
