@@ -44,6 +44,11 @@ export interface ArpOptions {
   readonly maxEntries?: number
   /** Greatest number of frames that wait for one address. Default 16. */
   readonly maxQueued?: number
+  /**
+   * Greatest number of frames that wait in all. Default 64: they are the device's transmit buffers, and a stranger who
+   * makes us answer to many addresses nobody has must not get hold of them all.
+   */
+  readonly maxQueuedTotal?: number
 }
 
 /** Resolution with its counters, by reason. */
@@ -94,6 +99,8 @@ class ArpLayer implements CountedArp {
   private readonly alarm: Alarm
   private readonly maxEntries: number
   private readonly maxQueued: number
+  private readonly maxQueuedTotal: number
+  private queuedCount = 0
   private readonly table = new Map<Ipv4, Entry>()
   private offeredCount = 0
   /** When the alarm rings: never after the deadline of an entry. */
@@ -107,6 +114,7 @@ class ArpLayer implements CountedArp {
     this.clock = clock
     this.maxEntries = options.maxEntries ?? 1024
     this.maxQueued = options.maxQueued ?? 16
+    this.maxQueuedTotal = options.maxQueuedTotal ?? 64
     this.alarm = time.alarm(() => this.poll(clock.now()))
     ethernet.listen(ETHERTYPE_ARP, (frame, off, end) => this.input(frame, off, end, clock.now()))
   }
@@ -139,10 +147,11 @@ class ArpLayer implements CountedArp {
       this.adopt(entry)
       this.last = entry
       this.ethernet.send(frame, off, end, etherType, entry.mac)
-    } else if (entry.waiting.length >= this.maxQueued) {
+    } else if (entry.waiting.length >= this.maxQueued || this.queuedCount >= this.maxQueuedTotal) {
       this.counters.queueFull++
       this.ethernet.free(frame)
     } else {
+      this.queuedCount++
       entry.waiting.push({ frame, off, end, etherType })
     }
   }
@@ -189,10 +198,17 @@ class ArpLayer implements CountedArp {
     entry.requestCount = 0
     entry.isUsed = false
     entry.deadline = after(now, (LIFETIME - REFRESH_BEFORE) as Duration)
+    for (const { frame, off, end, etherType } of this.takeWaiting(entry)) {
+      this.ethernet.send(frame, off, end, etherType, mac)
+    }
+    this.arm(entry.deadline)
+  }
+
+  private takeWaiting(entry: Entry): readonly Waiting[] {
     const waiting = entry.waiting
     entry.waiting = []
-    for (const { frame, off, end, etherType } of waiting) this.ethernet.send(frame, off, end, etherType, mac)
-    this.arm(entry.deadline)
+    this.queuedCount -= waiting.length
+    return waiting
   }
 
   private poll(now: Instant): void {
@@ -210,8 +226,7 @@ class ArpLayer implements CountedArp {
     const isWanted = isResolved ? entry.isUsed : true
     if (!isWanted || entry.requestCount >= MAX_REQUESTS) {
       this.counters.unresolved += entry.waiting.length
-      for (const { frame } of entry.waiting) this.ethernet.free(frame)
-      entry.waiting = []
+      for (const { frame } of this.takeWaiting(entry)) this.ethernet.free(frame)
       this.delete(entry)
       return
     }

@@ -1,0 +1,123 @@
+/** Virtio over memory-mapped registers, version 2 (Virtual I/O Device 1.2 §4.2). Registers are 32 bits, little-endian. */
+import { irqEnable, mmioRead8, mmioRead32, mmioWrite32 } from 'mirage:native'
+import type { QueueAddresses, VirtioTransport } from './transport.ts'
+
+// §4.2.2, table 4.1
+const MAGIC = 0x000
+const VERSION = 0x004
+const DEVICE_ID = 0x008
+const DEVICE_FEATURES = 0x010
+const DEVICE_FEATURES_SEL = 0x014
+const DRIVER_FEATURES = 0x020
+const DRIVER_FEATURES_SEL = 0x024
+const QUEUE_SEL = 0x030
+const QUEUE_SIZE_MAX = 0x034
+const QUEUE_SIZE = 0x038
+const QUEUE_READY = 0x044
+const QUEUE_NOTIFY = 0x050
+const INTERRUPT_STATUS = 0x060
+const INTERRUPT_ACK = 0x064
+const STATUS = 0x070
+const QUEUE_DESC_LOW = 0x080
+const QUEUE_DRIVER_LOW = 0x090
+const QUEUE_DEVICE_LOW = 0x0a0
+const CONFIG = 0x100
+
+const MAGIC_VIRT = 0x74726976 // "virt"
+
+/** A window of registers and its interrupt line. */
+export interface MmioWindow {
+  readonly base: number
+  readonly irq: number
+}
+
+/**
+ * The windows that a kernel command line names, in its order: `virtio_mmio.device=SIZE@ADDRESS:IRQ`, the form that QEMU's
+ * microvm and Firecracker append. Words that do not have the form are left out.
+ */
+export function parseMmioWindows(commandLine: string): readonly MmioWindow[] {
+  const windows: MmioWindow[] = []
+  const form = /(?:^|\s)virtio_mmio\.device=\d+[KM]?@(0x[0-9a-f]+|\d+):(\d+)(?::\d+)?(?=\s|$)/gi
+  for (const match of commandLine.matchAll(form)) windows.push({ base: Number(match[1]), irq: Number(match[2]) })
+  return windows
+}
+
+/** The device behind a window, or `undefined` when the slot is empty or holds something else than virtio version 2. */
+export function openMmio(window: MmioWindow): VirtioTransport | undefined {
+  if (mmioRead32(window.base + MAGIC) !== MAGIC_VIRT) return undefined
+  const deviceId = mmioRead32(window.base + DEVICE_ID)
+  if (deviceId === 0) return undefined
+  if (mmioRead32(window.base + VERSION) !== 2) return undefined
+  return new MmioTransport(window, deviceId)
+}
+
+class MmioTransport implements VirtioTransport {
+  readonly name: string
+  readonly deviceId: number
+  private readonly base: number
+  private readonly irq: number
+
+  constructor(window: MmioWindow, deviceId: number) {
+    this.name = `0x${window.base.toString(16)}`
+    this.deviceId = deviceId
+    this.base = window.base
+    this.irq = window.irq
+  }
+
+  deviceFeatures(word: number): number {
+    mmioWrite32(this.base + DEVICE_FEATURES_SEL, word)
+    return mmioRead32(this.base + DEVICE_FEATURES)
+  }
+
+  setDriverFeatures(word: number, bits: number): void {
+    mmioWrite32(this.base + DRIVER_FEATURES_SEL, word)
+    mmioWrite32(this.base + DRIVER_FEATURES, bits >>> 0)
+  }
+
+  status(): number {
+    return mmioRead32(this.base + STATUS)
+  }
+
+  setStatus(status: number): void {
+    mmioWrite32(this.base + STATUS, status)
+  }
+
+  queueMaxSize(index: number): number {
+    mmioWrite32(this.base + QUEUE_SEL, index)
+    return mmioRead32(this.base + QUEUE_SIZE_MAX)
+  }
+
+  enableQueue(index: number, size: number, addresses: QueueAddresses): void {
+    mmioWrite32(this.base + QUEUE_SEL, index)
+    mmioWrite32(this.base + QUEUE_SIZE, size)
+    this.writeAddress(QUEUE_DESC_LOW, addresses.descriptors)
+    this.writeAddress(QUEUE_DRIVER_LOW, addresses.available)
+    this.writeAddress(QUEUE_DEVICE_LOW, addresses.used)
+    mmioWrite32(this.base + QUEUE_READY, 1)
+  }
+
+  notify(index: number): void {
+    mmioWrite32(this.base + QUEUE_NOTIFY, index)
+  }
+
+  hasInterrupt(): boolean {
+    return mmioRead32(this.base + INTERRUPT_STATUS) !== 0
+  }
+
+  acknowledgeInterrupt(): void {
+    mmioWrite32(this.base + INTERRUPT_ACK, 3) // used buffers and configuration change
+  }
+
+  enableInterrupt(): void {
+    irqEnable(this.irq)
+  }
+
+  readConfig8(off: number): number {
+    return mmioRead8(this.base + CONFIG + off)
+  }
+
+  private writeAddress(register: number, address: number): void {
+    mmioWrite32(this.base + register, address >>> 0)
+    mmioWrite32(this.base + register + 4, Math.floor(address / 0x1_0000_0000))
+  }
+}
