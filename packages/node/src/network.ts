@@ -1,0 +1,211 @@
+/**
+ * Ethernet for a Unix process: frames over a Unix stream socket, which needs no privilege, or over a tap interface.
+ */
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { readMac } from '@mirage-ts/core/addresses'
+import { createFrame, frameOf } from '@mirage-ts/core/bytes'
+import { messageOf } from '@mirage-ts/core/errors'
+import { NO_LOG } from '@mirage-ts/core/log'
+import type { Mac } from '@mirage-ts/signatures/addresses'
+import type { Frame } from '@mirage-ts/signatures/bytes'
+import type { Log, Logger } from '@mirage-ts/signatures/log'
+import type { FrameHandler, Network, NetworkStats } from '@mirage-ts/signatures/network'
+import type { Random } from '@mirage-ts/signatures/random'
+import { FrameSplitter, PREFIX_LEN } from './frame-splitter.ts'
+import { openTapRelay } from './tap-relay.ts'
+
+const ETHERNET_HEADER_LEN = 14
+const MTU_BYTES = 1500
+const MAX_LEN = ETHERNET_HEADER_LEN + MTU_BYTES
+
+/** Room for one read of the socket: as much as libuv asks for at once. */
+const READ_LEN = 65536
+
+/** Frames waiting for the socket; when it is full they are dropped. A write is on its way from a second such buffer. */
+const WRITE_LEN = 256 * 1024
+
+/** Transmit buffers kept for reuse. */
+const SPARE_COUNT = 64
+
+export interface NetworkOptions {
+  /** `stream:PATH`, a Unix stream socket that somebody listens on, or `tap:NAME`. */
+  readonly attachment: string
+  /** Default: a random locally administered address. */
+  readonly mac?: Mac
+}
+
+/** Opens the network; rejects with a sentence when the attachment is malformed or absent. */
+export async function createNetwork(
+  { random, log = NO_LOG }: { readonly random: Random; readonly log?: Log },
+  { attachment, mac = randomMac(random) }: NetworkOptions,
+): Promise<Network> {
+  const [kind, name] = splitOnce(attachment, ':')
+  if ((kind !== 'stream' && kind !== 'tap') || name === '') {
+    throw new TypeError(`Cannot open network ${JSON.stringify(attachment)}: expected stream:PATH or tap:NAME`)
+  }
+  const logger = log.logger('network')
+  if (kind === 'stream') return StreamNetwork.open(name, { mac, name: attachment, log: logger })
+  const relay = await openTapRelay(name)
+  try {
+    return await StreamNetwork.open(relay.socketPath, { mac, name: attachment, log: logger, onClose: relay.close })
+  } catch (error) {
+    relay.close()
+    throw error
+  }
+}
+
+interface StreamOptions {
+  readonly mac: Mac
+  /** For messages. */
+  readonly name: string
+  readonly log: Logger
+  readonly onClose?: () => void
+}
+
+class StreamNetwork implements Network {
+  readonly mac: Mac
+  readonly mtuBytes = MTU_BYTES
+  readonly headroomBytes = 0
+  readonly #stats = { rxFrames: 0, rxBytes: 0, rxDropped: 0, txFrames: 0, txBytes: 0, txDropped: 0 }
+  readonly #name: string
+  readonly #log: Logger
+  readonly #socket: Socket
+  #handler: FrameHandler | undefined
+  readonly #spares: Frame[] = []
+  /** Frames to be written, each after its length, in `[0, waitingLen)`. */
+  #waiting: Frame = createFrame(WRITE_LEN)
+  #waitingLen = 0
+  /** The buffer that is not `waiting`: the socket's while `isWriting`. */
+  #written: Frame = createFrame(WRITE_LEN)
+  #isWriting = false
+  #isFlushScheduled = false
+  #isClosed = false
+
+  /** Connects to the socket at `path`. */
+  static async open(path: string, options: StreamOptions): Promise<Network> {
+    const network = new StreamNetwork(path, options)
+    try {
+      await once(network.#socket, 'connect')
+    } catch (error) {
+      throw new Error(`Cannot open network ${options.name}: ${messageOf(error)}`, { cause: error })
+    }
+    network.#socket.on('error', (error) => network.#shut(error.message))
+    network.#socket.on('close', () => {
+      network.#shut('the peer closed the connection')
+      options.onClose?.()
+    })
+    return network
+  }
+
+  private constructor(path: string, { mac, name, log }: StreamOptions) {
+    this.mac = mac
+    this.#name = name
+    this.#log = log
+    // One buffer for all reads: frames are borrowed until the handler returns, so the next read may overwrite them.
+    const chunk = createFrame(READ_LEN)
+    const splitter = new FrameSplitter((frame, off, end) => this.#receive(frame, off, end))
+    const onChunk = (lenBytes: number): boolean => {
+      if (splitter.push(chunk, lenBytes) === 'oversize') this.#shut('the peer does not speak length-prefixed Ethernet')
+      return !this.#isClosed
+    }
+    this.#socket = connect({ path, onread: { buffer: chunk.u8, callback: onChunk } })
+  }
+
+  get stats(): NetworkStats {
+    return this.#stats
+  }
+
+  alloc(): Frame | undefined {
+    if (!this.#hasRoom(MAX_LEN)) return undefined
+    return this.#spares.pop() ?? createFrame(MAX_LEN)
+  }
+
+  free(frame: Frame): void {
+    if (this.#spares.length < SPARE_COUNT) this.#spares.push(frame)
+  }
+
+  send(frame: Frame, off: number, end: number): void {
+    const lenBytes = end - off
+    if (lenBytes > MAX_LEN || !this.#hasRoom(lenBytes)) {
+      this.#stats.txDropped++
+    } else {
+      this.#waiting.dv.setUint32(this.#waitingLen, lenBytes)
+      this.#waiting.u8.set(frame.u8.subarray(off, end), this.#waitingLen + PREFIX_LEN)
+      this.#waitingLen += PREFIX_LEN + lenBytes
+      this.#stats.txFrames++
+      this.#stats.txBytes += lenBytes
+      this.#scheduleFlush()
+    }
+    this.free(frame)
+  }
+
+  listen(handler: FrameHandler): void {
+    this.#handler = handler
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    if (this.#waitingLen > 0) this.#socket.write(this.#waiting.u8.subarray(0, this.#waitingLen))
+    this.#socket.destroySoon()
+  }
+
+  #hasRoom(lenBytes: number): boolean {
+    return !this.#isClosed && this.#waitingLen + PREFIX_LEN + lenBytes <= WRITE_LEN
+  }
+
+  #receive(frame: Frame, off: number, end: number): void {
+    const lenBytes = end - off
+    if (this.#isClosed || this.#handler === undefined || lenBytes < ETHERNET_HEADER_LEN || lenBytes > MAX_LEN) {
+      this.#stats.rxDropped++
+      return
+    }
+    this.#stats.rxFrames++
+    this.#stats.rxBytes += lenBytes
+    this.#handler(frame, off, end)
+  }
+
+  /** All frames of one turn of the run loop leave in one write; so do those sent while a write is on its way. */
+  #scheduleFlush(): void {
+    if (this.#isFlushScheduled || this.#isWriting) return
+    this.#isFlushScheduled = true
+    setImmediate(this.#flush)
+  }
+
+  readonly #flush = (): void => {
+    this.#isFlushScheduled = false
+    if (this.#waitingLen === 0 || this.#isClosed) return
+    const full = this.#waiting
+    const lenBytes = this.#waitingLen
+    this.#waiting = this.#written
+    this.#waitingLen = 0
+    this.#written = full
+    this.#isWriting = true
+    this.#socket.write(full.u8.subarray(0, lenBytes), () => {
+      this.#isWriting = false
+      this.#flush()
+    })
+  }
+
+  /** The connection is of no more use, and not because we closed it. */
+  #shut(why: string): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#log.error(() => `${this.#name} is down: ${why}`)
+    this.#socket.destroy()
+  }
+}
+
+/** A random address with the local bit set and the group bit clear (IEEE 802 §8.4). */
+function randomMac(random: Random): Mac {
+  const { u8, dv } = frameOf(new Uint8Array(6))
+  random.fill(u8, 0, 6)
+  dv.setUint8(0, (dv.getUint8(0) & 0xfc) | 0x02)
+  return readMac(dv, 0)
+}
+
+function splitOnce(text: string, separator: string): readonly [string, string] {
+  const at = text.indexOf(separator)
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + separator.length)]
+}

@@ -1,0 +1,72 @@
+/**
+ * A tap interface, by way of `mirage-tap`: a small program of ours that opens the interface, which Node cannot do, and
+ * carries its frames over a Unix stream socket.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { env } from 'node:process'
+
+/** Longest complaint of the relay that is passed on. */
+const MAX_COMPLAINT_CHARS = 1000
+
+export interface TapRelay {
+  /** The socket where it waits for one client. */
+  readonly socketPath: string
+  /** Ends the relay. Idempotent. */
+  close(): void
+}
+
+/** Starts the relay for interface `name`; it is ended by `close` or with the process. */
+export async function openTapRelay(name: string): Promise<TapRelay> {
+  const folder = await mkdtemp(join(tmpdir(), 'mirage-tap-'))
+  const socketPath = join(folder, 'socket')
+  const program = env['MIRAGE_TAP'] ?? 'mirage-tap'
+  const child = spawn(program, [name, socketPath], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const end = (): void => void child.kill()
+  process.once('exit', end)
+  child.once('close', () => {
+    process.off('exit', end)
+    void rm(folder, { recursive: true, force: true })
+  })
+  try {
+    await isReady(child)
+  } catch (error) {
+    end()
+    throw new Error(`Cannot open tap ${name}: ${explain(error, program)}`, { cause: error })
+  }
+  // From here on the socket keeps the process alive, not the relay.
+  child.unref()
+  return { socketPath, close: end }
+}
+
+/** Resolves when the relay says `ready`; rejects with what it says instead. */
+function isReady(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let output = ''
+    let complaint = ''
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      output = (output + text).slice(-MAX_COMPLAINT_CHARS)
+      if (output.includes('ready\n')) resolve()
+    })
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      complaint = (complaint + text).slice(0, MAX_COMPLAINT_CHARS)
+    })
+    child.once('error', reject)
+    child.once('close', (status, signal) => {
+      reject(
+        new Error(complaint.trim() === '' ? `the relay ended with ${signal ?? `status ${status}`}` : complaint.trim()),
+      )
+    })
+  })
+}
+
+function explain(error: unknown, program: string): string {
+  if (!(error instanceof Error)) return String(error)
+  if ('code' in error && error.code === 'ENOENT') {
+    return `the relay ${program} was not found; build it with "mirage build", or name it in the environment variable MIRAGE_TAP`
+  }
+  const needsRoot = /not permitted|denied/i.test(error.message)
+  return needsRoot ? `${error.message} (opening a tap takes root, or CAP_NET_ADMIN on ${program})` : error.message
+}
