@@ -1,0 +1,98 @@
+/*
+ * Entry from a PVH loader: 32-bit protected mode, paging off, interrupts off,
+ * ebx = physical address of hvm_start_info.  Switches to 64-bit mode with an
+ * identity map of the first GiB (2 MiB pages), which paging.c replaces, and
+ * calls boot_main(start_info) on the main stack.
+ *
+ * The early tables lie at the bottom of the main stack: nothing reaches that
+ * deep before they are replaced.
+ */
+
+#define EARLY_PML4 __stack_bottom
+#define EARLY_PDPT __stack_bottom + 4096
+#define EARLY_PD __stack_bottom + 8192
+
+#define PRESENT_WRITABLE 3
+#define LARGE_PAGE 0x80
+
+#define CR0_ON 0x80010023      /* PG, WP, NE, MP, PE */
+#define CR0_OFF 0x0000000c     /* EM, TS */
+#define CR4_ON 0x00000620      /* PAE, OSFXSR, OSXMMEXCPT */
+#define MSR_EFER 0xc0000080
+#define EFER_ON 0x00000900     /* NXE, LME */
+
+    .section .note.Xen, "a", @note
+    .balign 4
+    .long 4, 8, 18             /* name size, descriptor size, PHYS32_ENTRY */
+    .asciz "Xen"
+    .quad _start
+
+    .section .text.boot, "ax"
+    .code32
+    .globl _start
+_start:
+    cld
+    movl $EARLY_PDPT + PRESENT_WRITABLE, EARLY_PML4
+    movl $EARLY_PD + PRESENT_WRITABLE, EARLY_PDPT
+    movl $EARLY_PD, %edx
+    movl $PRESENT_WRITABLE + LARGE_PAGE, %eax
+    movl $512, %ecx
+1:  movl %eax, (%edx)
+    addl $0x200000, %eax
+    addl $8, %edx
+    loop 1b
+
+    movl $EARLY_PML4, %eax
+    movl %eax, %cr3
+    movl %cr4, %eax
+    orl $CR4_ON, %eax
+    movl %eax, %cr4
+    movl $MSR_EFER, %ecx
+    rdmsr
+    orl $EFER_ON, %eax
+    wrmsr
+    movl %cr0, %eax
+    andl $~CR0_OFF, %eax
+    orl $CR0_ON, %eax
+    movl %eax, %cr0
+    lgdt gdt_pointer
+    ljmp $8, $2f
+
+    .code64
+2:  movw $16, %ax
+    movw %ax, %ds
+    movw %ax, %es
+    movw %ax, %ss
+    xorl %eax, %eax
+    movw %ax, %fs
+    movw %ax, %gs
+    movl $__stack_top, %esp
+    fninit
+    ldmxcsr initial_mxcsr
+    movl %ebx, %edi
+    xorl %ebp, %ebp
+    call boot_main
+    ud2
+
+    .section .rodata
+    .balign 4
+initial_mxcsr:
+    .long 0x1f80               /* all floating point exceptions masked */
+gdt_pointer:
+    .word gdt_end - gdt - 1
+    .long gdt
+
+    /* Accessed bits are set already, so that the processor never writes
+       here; the task descriptor is filled in by fault.c before sealing. */
+    .section .sealed, "aw"
+    .balign 16
+    .globl gdt_task
+gdt:
+    .quad 0
+    .quad 0x00af9b000000ffff   /* 8: 64-bit code */
+    .quad 0x00cf93000000ffff   /* 16: data */
+gdt_task:
+    .quad 0, 0                 /* 24: task state */
+gdt_end:
+
+    .section .note.GNU-stack, "", @progbits

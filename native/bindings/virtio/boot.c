@@ -1,0 +1,147 @@
+/*
+ * First C code: reads what the loader left (PVH hvm_start_info), checks that
+ * image and payload fit, brings the machine up in order, runs the application.
+ */
+#include "machine.h"
+#include "payload.h"
+
+const char plat_target[] = "virtio";
+
+#define START_MAGIC 0x336ec578u
+
+struct start_info {
+    uint32_t magic, version, flags, module_count;
+    uint64_t modules, command_line, rsdp;
+    uint64_t memory_map; /* from version 1 on */
+    uint32_t memory_map_count, reserved;
+};
+
+struct memory_map_entry {
+    uint64_t start, len;
+    uint32_t type, reserved; /* type 1: usable RAM */
+};
+
+SEALED struct ram_range ram_ranges[RAM_RANGES];
+SEALED unsigned ram_range_count;
+static SEALED char command_line[PAGE_BYTES];
+
+/* Covered by the spare program header; a tool appends the real one. */
+extern const struct payload_header empty_payload;
+__attribute__((section(".payload"), used))
+const struct payload_header empty_payload = {
+    .magic = {'M', 'I', 'R', 'A', 'G', 'E', 'P', 'L'},
+    .version = PAYLOAD_VERSION,
+    .abi = PAYLOAD_ABI,
+    .len = sizeof(struct payload_header),
+};
+
+static void add_ram(uint64_t start, uint64_t end)
+{
+    unsigned i = ram_range_count;
+
+    if (end > ADDRESS_END)
+        end = ADDRESS_END;
+    if (start >= end)
+        return;
+    if (i == RAM_RANGES)
+        plat_panic("the memory map has more ranges than supported");
+    for (; i > 0 && ram_ranges[i - 1].start > start; i--)
+        ram_ranges[i] = ram_ranges[i - 1];
+    ram_ranges[i] = (struct ram_range){start, end};
+    ram_range_count++;
+}
+
+/* Copies everything out: the loader's memory may later become heap. */
+static void read_start_info(const struct start_info *info)
+{
+    if (info->magic != START_MAGIC)
+        plat_panic("not started by a PVH loader");
+    if (info->version < 1 || info->memory_map_count == 0)
+        plat_panic("the loader gave no memory map");
+
+    const struct memory_map_entry *map = (void *)info->memory_map;
+    for (uint32_t i = 0; i < info->memory_map_count; i++)
+        if (map[i].type == 1)
+            add_ram(map[i].start, map[i].start + map[i].len);
+
+    const char *from = (const char *)info->command_line;
+    for (size_t i = 0; from && from[i] && i < sizeof command_line - 1; i++)
+        command_line[i] = from[i];
+}
+
+/* End of the payload, page-rounded; does not return when it does not fit. */
+static uint64_t check_layout(void)
+{
+    const struct payload_header *payload = (void *)__payload;
+    uint64_t start = (uint64_t)__text_start, ram_end = 0;
+
+    for (unsigned i = 0; i < ram_range_count; i++)
+        if (ram_ranges[i].start <= start && start < ram_ranges[i].end)
+            ram_end = page_down(ram_ranges[i].end);
+
+    uint64_t end = (uint64_t)__payload + PAGE_BYTES;
+    if (end <= ram_end) {
+        for (int i = 0; i < 8; i++)
+            if (payload->magic[i] != PAYLOAD_MAGIC[i])
+                plat_panic("the image has no payload (bad magic)");
+        if (payload->len < sizeof *payload || payload->len >= ADDRESS_END)
+            plat_panic("the payload's length is wrong");
+        end = page_up((uint64_t)__payload + payload->len);
+    }
+    if (end >= ram_end) {
+        console_text("out of memory: the image ends at 0x");
+        console_hex(end, 10);
+        console_text(", usable memory at 0x");
+        console_hex(ram_end, 10);
+        console_text("; give the machine more memory\n");
+        machine_stop(PLAT_STATUS_OUT_OF_MEMORY);
+    }
+    return end;
+}
+
+static struct plat_start describe(uint64_t payload_end, uint64_t heap_start)
+{
+    struct plat_start start = {
+        .command_line = command_line,
+        .payload = (const uint8_t *)__payload,
+        .payload_len = payload_end - (uint64_t)__payload,
+        .stack_bytes = (size_t)(__stack_top - __stack_bottom),
+    };
+
+    for (unsigned i = 0; i < ram_range_count; i++) {
+        struct ram_range range = ram_ranges[i];
+        start.total_bytes += range.end - range.start;
+        if (range.start <= heap_start && heap_start < range.end)
+            range.start = heap_start;
+        else if (range.start < heap_start)
+            continue; /* below the image: left alone */
+        range.start = page_up(range.start);
+        range.end = page_down(range.end);
+        if (range.start >= range.end ||
+            start.memory_count == PLAT_MEMORY_RANGES)
+            continue;
+        start.memory[start.memory_count++] = (struct plat_range){
+            (uint8_t *)range.start, range.end - range.start};
+    }
+    return start;
+}
+
+/* The guard value changes in here, so this function cannot be protected. */
+__attribute__((no_stack_protector)) _Noreturn void
+boot_main(const struct start_info *info);
+
+_Noreturn void boot_main(const struct start_info *info)
+{
+    console_start();
+    entropy_start();
+    fault_start();
+    read_start_info(info);
+    uint64_t payload_end = check_layout();
+    uint64_t heap_start = paging_start(payload_end);
+    clock_start();
+    irq_start();
+    paging_seal();
+
+    struct plat_start start = describe(payload_end, heap_start);
+    plat_exit(app_main(&start));
+}

@@ -1,0 +1,208 @@
+/*
+ * Time.  Monotonic time is the time stamp counter, whose frequency comes from
+ * the processor or hypervisor if they tell it, else from 2 ms of the PIT.
+ * Wall time is read once, from KVM's wall clock or the CMOS clock.
+ */
+#include "machine.h"
+
+enum {
+    PIT_HZ = 1193182,
+    PIT_CHANNEL_0 = 0x40,
+    PIT_COMMAND = 0x43,
+    PIT_RATE_GENERATOR = 0x34, /* channel 0, both bytes, mode 2 */
+    PIT_LATCH = 0,
+    CALIBRATION_TICKS = 2 * PIT_HZ / 1000,
+    SAMPLE_ATTEMPTS = 3,
+
+    CMOS_INDEX = 0x70,
+    CMOS_DATA = 0x71,
+
+    MSR_KVM_WALL_CLOCK = 0x4b564d00,
+    MSR_KVM_SYSTEM_TIME = 0x4b564d01,
+};
+
+/* Cycles a calibration may last before the PIT is declared dead. */
+#define CALIBRATION_MAX_CYCLES (1ull << 32)
+
+static SEALED uint64_t tsc_at_boot;
+static SEALED uint64_t us_per_cycle_32; /* microseconds * 2^32 per cycle */
+static SEALED uint64_t wall_at_boot_us;
+static uint64_t latest_us;
+
+static struct {
+    uint32_t version, reserved;
+    uint64_t tsc, system_ns;
+    uint32_t multiplier;
+    int8_t shift;
+    uint8_t flags, reserved2[2];
+} __attribute__((aligned(32))) kvm_time;
+
+static struct {
+    uint32_t version, seconds, nanoseconds;
+} __attribute__((aligned(16))) kvm_wall;
+
+static uint64_t cycles_to_us(uint64_t cycles)
+{
+    return (uint64_t)((unsigned __int128)cycles * us_per_cycle_32 >> 32);
+}
+
+uint64_t plat_clock_monotonic_us(void)
+{
+    uint64_t now = cycles_to_us(rdtsc() - tsc_at_boot);
+    if (now > latest_us)
+        latest_us = now;
+    return latest_us;
+}
+
+uint64_t plat_clock_wall_us(void)
+{
+    return wall_at_boot_us + plat_clock_monotonic_us();
+}
+
+/* KVM's clock, when it is there: sets the wall clock, returns cycles/s. */
+static uint64_t kvm_clock(void)
+{
+    struct cpuid signature = cpuid(0x40000000);
+    if (!(cpuid(1).ecx >> 31 & 1) || signature.ebx != 0x4b4d564b ||
+        !(cpuid(0x40000001).eax >> 3 & 1))
+        return 0;
+
+    wrmsr(MSR_KVM_SYSTEM_TIME, (uint64_t)&kvm_time | 1);
+    wrmsr(MSR_KVM_WALL_CLOCK, (uint64_t)&kvm_wall);
+    plat_barrier();
+    wrmsr(MSR_KVM_SYSTEM_TIME, 0);
+    if (!kvm_time.multiplier || !kvm_wall.seconds)
+        return 0;
+
+    wall_at_boot_us = kvm_wall.seconds * 1000000ull +
+                      (kvm_wall.nanoseconds + kvm_time.system_ns) / 1000;
+    uint64_t hz = (1000000000ull << 32) / kvm_time.multiplier;
+    return kvm_time.shift < 0 ? hz << -kvm_time.shift : hz >> kvm_time.shift;
+}
+
+static uint64_t announced_hz(void)
+{
+    uint64_t hz = kvm_clock();
+    if (hz)
+        return hz;
+    struct cpuid crystal = cpuid_checked(0x15);
+    if (crystal.eax && crystal.ebx && crystal.ecx)
+        return (uint64_t)crystal.ecx * crystal.ebx / crystal.eax;
+    if (cpuid(1).ecx >> 31 & 1)
+        return cpuid_checked(0x40000010).eax * 1000ull;
+    return 0;
+}
+
+struct sample {
+    uint64_t tsc;
+    uint32_t lapic;
+    uint16_t pit;
+};
+
+/* All three clocks at once: the tightest of a few attempts. */
+static struct sample take_sample(void)
+{
+    struct sample best = {0, 0, 0};
+    uint64_t best_width = UINT64_MAX;
+
+    for (int i = 0; i < SAMPLE_ATTEMPTS; i++) {
+        uint64_t before = rdtsc();
+        outb(PIT_COMMAND, PIT_LATCH);
+        uint32_t lapic = irq_lapic_count();
+        uint64_t after = rdtsc();
+        uint16_t pit = inb(PIT_CHANNEL_0);
+        pit |= (uint16_t)(inb(PIT_CHANNEL_0) << 8);
+        if (after - before < best_width) {
+            best_width = after - before;
+            best = (struct sample){before + best_width / 2, lapic, pit};
+        }
+    }
+    return best;
+}
+
+static void calibrate(void)
+{
+    uint64_t hz = announced_hz();
+    struct sample from, to;
+
+    outb(PIT_COMMAND, PIT_RATE_GENERATOR);
+    outb(PIT_CHANNEL_0, 0); /* 65536 ticks: 55 ms, more than we watch */
+    outb(PIT_CHANNEL_0, 0);
+    from = take_sample();
+    do {
+        to = take_sample();
+        if (to.tsc - from.tsc > CALIBRATION_MAX_CYCLES)
+            plat_panic("no clock: the hypervisor tells no frequency, and "
+                       "there is no PIT");
+    } while (hz ? to.tsc - from.tsc < hz / 2000
+                : (uint16_t)(from.pit - to.pit) < CALIBRATION_TICKS);
+
+    uint64_t cycles = to.tsc - from.tsc;
+    if (!hz)
+        hz = cycles * PIT_HZ / (uint16_t)(from.pit - to.pit);
+    us_per_cycle_32 = (uint64_t)(((unsigned __int128)1000000 << 32) / hz);
+    irq_lapic_per_us_32 = ((uint64_t)(to.lapic - from.lapic) << 32) /
+                          (cycles_to_us(cycles) ? cycles_to_us(cycles) : 1);
+    if (!irq_lapic_per_us_32)
+        plat_panic("the local APIC's timer does not run");
+}
+
+static unsigned cmos(unsigned at)
+{
+    outb(CMOS_INDEX, (uint8_t)at);
+    return inb(CMOS_DATA);
+}
+
+/* Days from 1970-01-01 to a date of the Gregorian calendar. */
+static uint64_t days_since_1970(unsigned year, unsigned month, unsigned day)
+{
+    static const uint16_t before_month[] = {0,   31,  59,  90,  120, 151,
+                                            181, 212, 243, 273, 304, 334};
+    unsigned y = month > 2 ? year : year - 1; /* leap day not yet passed */
+    unsigned leap_days = y / 4 - y / 100 + y / 400 - (1969 / 4 - 1969 / 100 + 1969 / 400);
+    return (year - 1970) * 365ull + leap_days + before_month[month - 1] + day - 1;
+}
+
+/* The CMOS clock in microseconds since 1970, taken as UTC; 0 when absent. */
+static uint64_t read_cmos_clock(void)
+{
+    enum { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, CENTURY, FIELDS };
+    static const uint8_t registers[] = {0, 2, 4, 7, 8, 9, 0x32};
+    unsigned t[FIELDS], again[FIELDS];
+    bool same;
+
+    if (cmos(0x0b) == 0xff)
+        return 0;
+    do { /* until two readings agree: no update came between */
+        same = true;
+        for (int i = 0; i < FIELDS; i++)
+            t[i] = cmos(registers[i]);
+        for (int i = 0; i < FIELDS; i++)
+            same &= (again[i] = cmos(registers[i])) == t[i];
+    } while (!same);
+
+    unsigned format = cmos(0x0b);
+    bool afternoon = t[HOUR] & 0x80;
+    t[HOUR] &= 0x7f;
+    for (int i = 0; !(format & 4) && i < FIELDS; i++)
+        t[i] = (t[i] >> 4) * 10 + (t[i] & 15); /* BCD */
+    if (!(format & 2))
+        t[HOUR] = t[HOUR] % 12 + (afternoon ? 12 : 0);
+    unsigned century = t[CENTURY] >= 19 && t[CENTURY] <= 30 ? t[CENTURY] : 20;
+    if (t[MONTH] < 1 || t[MONTH] > 12)
+        return 0;
+    return ((days_since_1970(century * 100 + t[YEAR], t[MONTH], t[DAY]) * 24 +
+             t[HOUR]) * 3600 + t[MINUTE] * 60 + t[SECOND]) * 1000000ull;
+}
+
+void clock_start(void)
+{
+    tsc_at_boot = rdtsc();
+    irq_lapic_start();
+    calibrate();
+    if (!wall_at_boot_us) {
+        uint64_t wall = read_cmos_clock();
+        if (wall)
+            wall_at_boot_us = wall - cycles_to_us(rdtsc() - tsc_at_boot);
+    }
+}

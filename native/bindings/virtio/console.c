@@ -1,0 +1,61 @@
+/* Console: the first 16550 serial port, polled. */
+#include "machine.h"
+
+enum {
+    PORT = 0x3f8,
+    DATA = PORT,
+    INTERRUPT_ENABLE = PORT + 1,
+    FIFO_CONTROL = PORT + 2,
+    LINE_CONTROL = PORT + 3,
+    MODEM_CONTROL = PORT + 4,
+    LINE_STATUS = PORT + 5,
+    TRANSMITTER_EMPTY = 0x20,
+    FIFO_BYTES = 16,
+};
+
+static SEALED bool present;
+
+void console_start(void)
+{
+    present = inb(LINE_STATUS) != 0xff; /* what an absent port reads */
+    if (!present)
+        return;
+    outb(INTERRUPT_ENABLE, 0);
+    outb(LINE_CONTROL, 0x80); /* divisor latch: 115200 baud */
+    outb(DATA, 1);
+    outb(INTERRUPT_ENABLE, 0);
+    outb(LINE_CONTROL, 0x03); /* 8 bits, no parity, 1 stop bit */
+    outb(FIFO_CONTROL, 0x07); /* on, both cleared */
+    outb(MODEM_CONTROL, 0x03);
+}
+
+void plat_console_write(const void *bytes, size_t len)
+{
+    const uint8_t *at = bytes;
+
+    while (present && len > 0) {
+        size_t burst = len < FIFO_BYTES ? len : FIFO_BYTES;
+        while (!(inb(LINE_STATUS) & TRANSMITTER_EMPTY))
+            __asm__ volatile("pause");
+        for (size_t i = 0; i < burst; i++)
+            outb(DATA, at[i]);
+        at += burst;
+        len -= burst;
+    }
+}
+
+void console_text(const char *text)
+{
+    size_t len = 0;
+    while (text[len])
+        len++;
+    plat_console_write(text, len);
+}
+
+void console_hex(uint64_t value, unsigned digits)
+{
+    char text[16];
+    for (unsigned i = digits; i-- > 0; value >>= 4)
+        text[i] = "0123456789abcdef"[value & 15];
+    plat_console_write(text, digits);
+}

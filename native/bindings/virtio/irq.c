@@ -1,0 +1,145 @@
+/*
+ * Interrupts and the wait.  Application code runs with interrupts off; they
+ * are taken only at the hlt below, one per wait (trap.S), so nothing is ever
+ * re-entered.  What is raised earlier stays pending in the local APIC and ends
+ * the next wait at once.
+ *
+ * Lines 0..15 are programmed as edge triggered, the rest as level triggered
+ * and active low, as PCI wires them.  A level line still raised after the
+ * acknowledgement becomes pending again: one spurious wake, no lost one.
+ */
+#include "machine.h"
+
+enum {
+    MSR_APIC_BASE = 0x1b,
+    APIC_ENABLE = 0x800,
+
+    APIC_ID = 0x20,
+    APIC_TASK_PRIORITY = 0x80,
+    APIC_SPURIOUS = 0xf0,
+    APIC_LVT_TIMER = 0x320,
+    APIC_LVT_LINT0 = 0x350,
+    APIC_LVT_LINT1 = 0x360,
+    APIC_LVT_ERROR = 0x370,
+    APIC_INITIAL_COUNT = 0x380,
+    APIC_CURRENT_COUNT = 0x390,
+    APIC_DIVIDE = 0x3e0,
+    APIC_DIVIDE_BY_16 = 3,
+    LVT_MASKED = 0x10000,
+
+    IOAPIC_VERSION = 1,
+    IOAPIC_REDIRECTION = 0x10,
+    IOAPIC_LEVEL_LOW = 0xa000,
+    ISA_LINES = 16,
+
+    VECTOR_TIMER = 0x20,
+    VECTOR_DEVICE = 0x30, /* + line */
+    VECTOR_SPURIOUS = 0xff,
+    LINES_MAX = VECTOR_SPURIOUS - VECTOR_DEVICE,
+};
+
+#define IOAPIC_BASE 0xfec00000ull
+
+SEALED volatile uint8_t *irq_lapic; /* used by trap.S */
+SEALED uint64_t irq_lapic_per_us_32;
+static SEALED unsigned line_count;
+volatile uint8_t irq_device_raised; /* set by trap.S */
+
+extern char trap_device[], trap_timer[], trap_spurious[];
+void fault_gate(unsigned vector, const void *handler, unsigned stack);
+
+static void lapic_write(unsigned at, uint32_t value)
+{
+    *(volatile uint32_t *)(irq_lapic + at) = value;
+}
+
+static uint32_t lapic_read(unsigned at)
+{
+    return *(volatile uint32_t *)(irq_lapic + at);
+}
+
+static uint32_t ioapic_read(unsigned at)
+{
+    *(volatile uint32_t *)IOAPIC_BASE = at;
+    return *(volatile uint32_t *)(IOAPIC_BASE + 0x10);
+}
+
+static void ioapic_write(unsigned at, uint32_t value)
+{
+    *(volatile uint32_t *)IOAPIC_BASE = at;
+    *(volatile uint32_t *)(IOAPIC_BASE + 0x10) = value;
+}
+
+void irq_lapic_start(void)
+{
+    uint64_t base = rdmsr(MSR_APIC_BASE) | APIC_ENABLE;
+    wrmsr(MSR_APIC_BASE, base);
+    irq_lapic = (volatile uint8_t *)page_down(base & 0xffffffffffull);
+
+    lapic_write(APIC_TASK_PRIORITY, 0);
+    lapic_write(APIC_LVT_LINT0, LVT_MASKED);
+    lapic_write(APIC_LVT_LINT1, LVT_MASKED);
+    lapic_write(APIC_LVT_ERROR, LVT_MASKED);
+    lapic_write(APIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
+    lapic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
+    lapic_write(APIC_DIVIDE, APIC_DIVIDE_BY_16);
+    lapic_write(APIC_INITIAL_COUNT, UINT32_MAX); /* for clock_start() */
+}
+
+uint32_t irq_lapic_count(void)
+{
+    return UINT32_MAX - lapic_read(APIC_CURRENT_COUNT);
+}
+
+void irq_start(void)
+{
+    outb(0x21, 0xff); /* the two legacy controllers: everything masked */
+    outb(0xa1, 0xff);
+
+    fault_gate(VECTOR_TIMER, trap_timer, 0);
+    fault_gate(VECTOR_SPURIOUS, trap_spurious, 0);
+    line_count = (ioapic_read(IOAPIC_VERSION) >> 16 & 0xff) + 1;
+    if (line_count > LINES_MAX)
+        line_count = LINES_MAX;
+    for (unsigned i = 0; i < line_count; i++)
+        fault_gate(VECTOR_DEVICE + i, trap_device, 0);
+
+    lapic_write(APIC_INITIAL_COUNT, 0);
+    lapic_write(APIC_LVT_TIMER, VECTOR_TIMER);
+}
+
+plat_result_t plat_irq_enable(unsigned line)
+{
+    if (line >= line_count)
+        return PLAT_INVALID;
+    ioapic_write(IOAPIC_REDIRECTION + 2 * line + 1,
+                 lapic_read(APIC_ID) & 0xff000000);
+    ioapic_write(IOAPIC_REDIRECTION + 2 * line,
+                 (VECTOR_DEVICE + line) |
+                     (line < ISA_LINES ? 0 : IOAPIC_LEVEL_LOW));
+    return PLAT_OK;
+}
+
+/* Arms the one-shot timer; far deadlines are reached in several steps. */
+static void arm(uint64_t wait_us)
+{
+    uint64_t count = 0;
+    if (wait_us != UINT64_MAX) {
+        uint64_t limit = (1ull << 63) / irq_lapic_per_us_32;
+        if (wait_us > limit)
+            wait_us = limit;
+        count = (wait_us * irq_lapic_per_us_32 >> 32) + 1;
+    }
+    lapic_write(APIC_INITIAL_COUNT, (uint32_t)count);
+}
+
+void plat_yield(uint64_t deadline_us)
+{
+    uint64_t now;
+
+    irq_device_raised = 0;
+    while (!irq_device_raised && (now = plat_clock_monotonic_us()) < deadline_us) {
+        arm(deadline_us == UINT64_MAX ? UINT64_MAX : deadline_us - now);
+        __asm__ volatile("sti; hlt; cli" : : : "memory");
+    }
+}

@@ -1,0 +1,115 @@
+/* Shared by the files of this binding: processor helpers and boot order. */
+#ifndef MIRAGE_MACHINE_H
+#define MIRAGE_MACHINE_H
+
+#include "plat.h"
+
+/* Variables written only during boot; read-only once paging_seal() ran. */
+#define SEALED __attribute__((section(".sealed")))
+
+#define PAGE_BYTES 4096ull
+
+static inline uint64_t page_down(uint64_t address)
+{
+    return address & ~(PAGE_BYTES - 1);
+}
+
+static inline uint64_t page_up(uint64_t address)
+{
+    return page_down(address + PAGE_BYTES - 1);
+}
+
+static inline void outb(uint16_t port, uint8_t value)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
+static inline uint8_t inb(uint16_t port)
+{
+    uint8_t value;
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+    return value;
+}
+
+static inline uint64_t rdtsc(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
+    return (uint64_t)high << 32 | low;
+}
+
+static inline uint64_t rdmsr(uint32_t number)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number));
+    return (uint64_t)high << 32 | low;
+}
+
+static inline void wrmsr(uint32_t number, uint64_t value)
+{
+    __asm__ volatile("wrmsr"
+                     :
+                     : "c"(number), "a"((uint32_t)value),
+                       "d"((uint32_t)(value >> 32))
+                     : "memory");
+}
+
+struct cpuid {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+static inline struct cpuid cpuid(uint32_t leaf)
+{
+    struct cpuid r;
+    __asm__ volatile("cpuid"
+                     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+                     : "a"(leaf), "c"(0));
+    return r;
+}
+
+/* CPUID leaf, all zero when the processor or hypervisor does not have it. */
+static inline struct cpuid cpuid_checked(uint32_t leaf)
+{
+    if (cpuid(leaf & 0xffff0000u).eax < leaf)
+        return (struct cpuid){0, 0, 0, 0};
+    return cpuid(leaf);
+}
+
+/* Memory as described by the loader: usable RAM only, sorted, page-aligned. */
+struct ram_range {
+    uint64_t start, end;
+};
+#define RAM_RANGES 16
+extern struct ram_range ram_ranges[RAM_RANGES];
+extern unsigned ram_range_count;
+
+/* Top of the address space this binding maps; device memory lies below 4 GiB. */
+#define DEVICE_MEMORY_END 0x100000000ull
+#define ADDRESS_END 0x8000000000ull
+
+/* Symbols of kernel.ld. */
+extern char __text_start[], __text_end[], __rodata_end[], __sealed_end[];
+extern char __guard_start[], __stack_bottom[], __stack_top[];
+extern char __fault_stack_top[], __double_fault_stack_top[], __payload[];
+
+/* In the order boot_main() calls them. */
+void console_start(void);
+void fault_start(void);
+void entropy_start(void);
+uint64_t paging_start(uint64_t payload_end); /* returns where the heap begins */
+void clock_start(void);
+void irq_start(void);
+void paging_seal(void); /* SEALED variables and page tables: read-only now */
+
+void console_text(const char *text);
+void console_hex(uint64_t value, unsigned digits);
+
+/* Count of the local APIC's timer per 2^32 microseconds, set by clock_start();
+ * the local APIC is set up by irq_lapic_start() just before. */
+void irq_lapic_start(void);
+uint32_t irq_lapic_count(void);
+extern uint64_t irq_lapic_per_us_32;
+
+_Noreturn void machine_stop(int status);
+
+#endif

@@ -1,0 +1,145 @@
+/*
+ * The final page tables: an identity map in which no page is both writable
+ * and executable.
+ *
+ *   below 1 MiB      RAM absent (page 0 with it), the rest as device memory
+ *   text             read, execute
+ *   rodata           read
+ *   .sealed          read (after paging_seal)
+ *   data, bss        read, write
+ *   stack guard      absent
+ *   stacks           read, write
+ *   payload          read
+ *   page tables      read (after paging_seal)
+ *   other RAM        read, write: the heap
+ *   rest below 4 GiB device memory: read, write, uncached
+ */
+#include "machine.h"
+
+enum {
+    PRESENT = 1,
+    WRITABLE = 2,
+    UNCACHED = 0x18, /* PCD, PWT */
+    LARGE = 0x80,
+};
+#define NO_EXECUTE (1ull << 63)
+#define READ_EXECUTE PRESENT
+#define READ_ONLY (PRESENT | NO_EXECUTE)
+#define READ_WRITE (PRESENT | WRITABLE | NO_EXECUTE)
+#define DEVICE (READ_WRITE | UNCACHED)
+
+#define LARGE_BYTES 0x200000ull
+#define GIB 0x40000000ull
+#define ENTRY_ADDRESS 0x000ffffffffff000ull
+
+/* Tables lie together behind the payload, so that they can be sealed. */
+static SEALED uint64_t tables_start, tables_next, tables_end;
+static SEALED uint64_t *top;
+
+static uint64_t *new_table(void)
+{
+    if (tables_next == tables_end)
+        plat_panic("page tables: more needed than were counted");
+    uint64_t *table = (uint64_t *)tables_next;
+    tables_next += PAGE_BYTES;
+    for (int i = 0; i < 512; i++)
+        table[i] = 0;
+    return table;
+}
+
+static uint64_t *next_level(uint64_t *entry)
+{
+    if (!*entry) /* permissions are decided by the last level alone */
+        *entry = (uint64_t)new_table() | PRESENT | WRITABLE;
+    return (uint64_t *)(*entry & ENTRY_ADDRESS);
+}
+
+/* Maps [start, end), page-aligned, with 2 MiB pages where alignment allows. */
+static void map(uint64_t start, uint64_t end, uint64_t flags)
+{
+    while (start < end) {
+        uint64_t *directories = next_level(&top[start >> 39 & 511]);
+        uint64_t *directory = next_level(&directories[start >> 30 & 511]);
+        uint64_t *entry = &directory[start >> 21 & 511];
+
+        if (start % LARGE_BYTES == 0 && end - start >= LARGE_BYTES) {
+            *entry = start | flags | LARGE;
+            start += LARGE_BYTES;
+        } else {
+            next_level(entry)[start >> 12 & 511] = start | flags;
+            start += PAGE_BYTES;
+        }
+    }
+}
+
+/* Upper bound: the top two, one per GiB, one per 2 MiB slot with a border. */
+static uint64_t count_tables(uint64_t payload_end)
+{
+    uint64_t last = DEVICE_MEMORY_END;
+    if (ram_ranges[ram_range_count - 1].end > last)
+        last = ram_ranges[ram_range_count - 1].end;
+    uint64_t image = payload_end - (uint64_t)__payload > LARGE_BYTES
+                         ? (uint64_t)__payload
+                         : payload_end;
+    return 2 + (last + GIB - 1) / GIB + 3 + image / LARGE_BYTES +
+           2 * ram_range_count;
+}
+
+static void enable_protections(void)
+{
+    struct cpuid features = cpuid_checked(7);
+    uint64_t cr4;
+
+    __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+    if (features.ecx >> 2 & 1)
+        cr4 |= 1 << 11; /* UMIP */
+    if (features.ebx >> 7 & 1)
+        cr4 |= 1 << 20; /* SMEP */
+    if (features.ebx >> 20 & 1)
+        cr4 |= 1 << 21; /* SMAP */
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
+}
+
+uint64_t paging_start(uint64_t payload_end)
+{
+    uint64_t text = (uint64_t)__text_start, guard = (uint64_t)__guard_start;
+    uint64_t device = 0; /* end of what is mapped or left out so far */
+
+    tables_start = tables_next = payload_end;
+    tables_end = tables_start + count_tables(payload_end) * PAGE_BYTES;
+    top = new_table();
+
+    map(text, (uint64_t)__text_end, READ_EXECUTE);
+    map((uint64_t)__text_end, (uint64_t)__rodata_end, READ_ONLY);
+    map((uint64_t)__rodata_end, guard, READ_WRITE);
+    map(guard + PAGE_BYTES, (uint64_t)__payload, READ_WRITE);
+    map((uint64_t)__payload, payload_end, READ_ONLY);
+    map(tables_start, tables_end, READ_WRITE);
+
+    for (unsigned i = 0; i < ram_range_count; i++) {
+        uint64_t start = ram_ranges[i].start, end = ram_ranges[i].end;
+        if (device < page_down(start) && device < DEVICE_MEMORY_END)
+            map(device, page_down(start), DEVICE);
+        device = page_up(end);
+        if (start <= text && text < end) {
+            if (tables_end >= page_down(end))
+                plat_panic("not enough memory for the page tables");
+            start = tables_end;
+        }
+        if (start >= text)
+            map(page_up(start), page_down(end), READ_WRITE);
+    }
+    if (device < DEVICE_MEMORY_END)
+        map(device, DEVICE_MEMORY_END, DEVICE);
+
+    enable_protections();
+    __asm__ volatile("mov %0, %%cr3" : : "r"(top) : "memory");
+    return tables_end;
+}
+
+void paging_seal(void)
+{
+    map((uint64_t)__rodata_end, (uint64_t)__sealed_end, READ_ONLY);
+    map(tables_start, tables_end, READ_ONLY);
+    __asm__ volatile("mov %0, %%cr3" : : "r"(top) : "memory");
+}

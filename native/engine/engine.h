@@ -1,0 +1,24 @@
+/* Shared by main.c (program) and module.c (the JavaScript surface). */
+#ifndef MIRAGE_ENGINE_H
+#define MIRAGE_ENGINE_H
+
+#include "payload.h"
+#include "plat.h"
+#include "quickjs.h"
+
+struct engine {
+    const struct plat_start *start;
+    const uint8_t *bytecode;
+    size_t bytecode_len;
+    const struct payload_section *sections;
+    uint32_t section_count, asset_count;
+    JSValue poll;       /* set by setPoll, else undefined */
+    bool can_be_woken;  /* an interrupt line was enabled */
+};
+
+extern struct engine engine;
+
+/* Defines the module 'mirage:native'; NULL with an exception when it cannot. */
+JSModuleDef *module_define(JSContext *ctx, const char *name);
+
+#endif

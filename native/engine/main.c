@@ -1,0 +1,310 @@
+/*
+ * The engine as an application: checks the payload, starts QuickJS, evaluates
+ * the program's module and runs its jobs until it exits.
+ *
+ * The JavaScript compiler is left out of the context (no eval, no Function
+ * constructor): programs arrive as bytecode.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine.h"
+#include "heap.h"
+
+/* C code called by the engine, and a fault report, fit in what is left. */
+enum { STACK_RESERVE = 32 * 1024 };
+
+/* Rejected promises without a handler yet; more than this is fatal at once. */
+enum { REJECTIONS = 64 };
+
+struct engine engine;
+
+static JSRuntime *runtime;
+static JSContext *context;
+static struct rejection {
+    JSValue promise, reason;
+} rejections[REJECTIONS];
+static unsigned rejection_count;
+
+static void *js_calloc_hook(void *opaque, size_t count, size_t size)
+{
+    size_t len;
+    (void)opaque;
+    if (__builtin_mul_overflow(count, size, &len))
+        return NULL;
+    void *memory = heap_alloc(len);
+    return memory ? memset(memory, 0, len) : NULL;
+}
+
+static void *js_malloc_hook(void *opaque, size_t size)
+{
+    (void)opaque;
+    return heap_alloc(size);
+}
+
+static void js_free_hook(void *opaque, void *memory)
+{
+    (void)opaque;
+    heap_free(memory);
+}
+
+static void *js_realloc_hook(void *opaque, void *memory, size_t size)
+{
+    (void)opaque;
+    return heap_realloc(memory, size);
+}
+
+static const JSMallocFunctions memory_functions = {
+    js_calloc_hook, js_malloc_hook, js_free_hook, js_realloc_hook, heap_usable,
+};
+
+static _Noreturn void out_of_memory(void)
+{
+    struct heap_usage usage = heap_usage();
+    printf("out of memory: %zu of %zu KiB of heap in use\n", usage.used / 1024,
+           usage.total / 1024);
+    plat_exit(PLAT_STATUS_OUT_OF_MEMORY);
+}
+
+static void print_value(JSValueConst value)
+{
+    const char *text = JS_ToCString(context, value);
+    if (!text)
+        out_of_memory();
+    printf("%s", text);
+    JS_FreeCString(context, text);
+}
+
+/* Reports a thrown value or the reason of a rejection, and exits. */
+static _Noreturn void uncaught(const char *what, JSValue value)
+{
+    if (JS_IsNull(value) || JS_IsUninitialized(value))
+        out_of_memory(); /* what the engine throws when even that fails */
+    if (JS_IsError(value)) {
+        JSValue message = JS_GetPropertyStr(context, value, "message");
+        const char *text = JS_ToCString(context, message);
+        if (!text || !strcmp(text, "out of memory"))
+            out_of_memory();
+    }
+    printf("%s: ", what);
+    print_value(value);
+    printf("\n");
+    if (JS_IsError(value)) {
+        JSValue stack = JS_GetPropertyStr(context, value, "stack");
+        if (JS_IsString(stack))
+            print_value(stack);
+        for (int depth = 0; depth < 8; depth++) {
+            value = JS_GetPropertyStr(context, value, "cause");
+            if (!JS_IsError(value))
+                break;
+            printf("caused by: ");
+            print_value(value);
+            printf("\n");
+            stack = JS_GetPropertyStr(context, value, "stack");
+            if (JS_IsString(stack))
+                print_value(stack);
+        }
+    }
+    plat_exit(PLAT_STATUS_UNCAUGHT);
+}
+
+static _Noreturn void uncaught_exception(void)
+{
+    uncaught("uncaught exception", JS_GetException(context));
+}
+
+static bool is_same_object(JSValueConst a, JSValueConst b)
+{
+    return JS_VALUE_GET_PTR(a) == JS_VALUE_GET_PTR(b);
+}
+
+/* Called by the engine when a promise is rejected without a handler, and
+ * again when such a promise gets one after all. */
+static void track_rejection(JSContext *ctx, JSValueConst promise,
+                            JSValueConst reason, bool is_handled, void *opaque)
+{
+    (void)opaque;
+    if (!is_handled) {
+        if (rejection_count == REJECTIONS)
+            uncaught("unhandled rejection", JS_DupValue(ctx, reason));
+        rejections[rejection_count++] = (struct rejection){
+            JS_DupValue(ctx, promise), JS_DupValue(ctx, reason)};
+        return;
+    }
+    for (unsigned i = 0; i < rejection_count; i++)
+        if (is_same_object(rejections[i].promise, promise)) {
+            JS_FreeValue(ctx, rejections[i].promise);
+            JS_FreeValue(ctx, rejections[i].reason);
+            rejections[i] = rejections[--rejection_count];
+            return;
+        }
+}
+
+static void refuse(const char *why)
+{
+    static char text[160];
+    snprintf(text, sizeof text, "the payload is refused: %s", why);
+    plat_panic(text);
+}
+
+/* Checks every rule of payload.h and fills in engine.sections and so on. */
+static void read_payload(const struct plat_start *start)
+{
+    const struct payload_header *header = (const void *)start->payload;
+    const struct payload_section *sections = (const void *)(header + 1);
+    const struct bytecode_header *bytecode = NULL;
+
+    if (memcmp(header->magic, PAYLOAD_MAGIC, sizeof header->magic))
+        refuse("bad magic");
+    if (header->version != PAYLOAD_VERSION)
+        refuse("its layout has another version; build runtime and image with "
+               "the same mirage");
+    if (header->abi != PAYLOAD_ABI)
+        refuse("it was made for another version of mirage:native; build "
+               "runtime and image with the same mirage");
+    if (header->len > start->payload_len ||
+        header->section_count > PAYLOAD_MAX_SECTIONS ||
+        sizeof *header + header->section_count * sizeof *sections > header->len)
+        refuse("its section table exceeds its length");
+
+    for (uint32_t i = 0; i < header->section_count; i++) {
+        const struct payload_section *s = &sections[i];
+        if (s->off % PAYLOAD_ALIGN || s->off > header->len ||
+            s->len > header->len - s->off)
+            refuse("a section exceeds its length or is misaligned");
+        if (s->kind == PAYLOAD_ASSET) {
+            engine.asset_count++;
+        } else if (s->kind != PAYLOAD_BYTECODE || bytecode) {
+            refuse("a section of unknown kind, or bytecode twice");
+        } else {
+            bytecode = (const void *)(start->payload + s->off);
+            engine.bytecode = (const uint8_t *)(bytecode + 1);
+            if (s->len < sizeof *bytecode)
+                refuse("its bytecode is truncated");
+            engine.bytecode_len = s->len - sizeof *bytecode;
+        }
+    }
+    if (!bytecode)
+        refuse("it holds no program; add one with `mirage build`");
+    if (memcmp(bytecode->magic, BYTECODE_MAGIC, sizeof bytecode->magic))
+        refuse("its bytecode does not come from mirage-bytecode");
+    if (bytecode->engine_id != ENGINE_ID)
+        refuse("its bytecode was made by another version of the engine; build "
+               "runtime and image with the same mirage");
+    engine.sections = sections;
+    engine.section_count = header->section_count;
+}
+
+static JSModuleDef *load_module(JSContext *ctx, const char *name, void *opaque)
+{
+    (void)opaque;
+    if (!strcmp(name, "mirage:native"))
+        return module_define(ctx, name);
+    JS_ThrowReferenceError(ctx, "no module '%s' in this image", name);
+    return NULL;
+}
+
+static void start_engine(size_t stack_bytes)
+{
+    runtime = JS_NewRuntime2(&memory_functions, NULL);
+    if (!runtime)
+        out_of_memory();
+    JS_SetMaxStackSize(runtime, stack_bytes - STACK_RESERVE);
+    JS_SetModuleLoaderFunc(runtime, NULL, load_module, NULL);
+    JS_SetHostPromiseRejectionTracker(runtime, track_rejection, NULL);
+    context = JS_NewContextRaw(runtime);
+    if (!context || JS_AddIntrinsicBaseObjects(context) ||
+        JS_AddIntrinsicDate(context) || JS_AddIntrinsicRegExp(context) ||
+        JS_AddIntrinsicJSON(context) || JS_AddIntrinsicProxy(context) ||
+        JS_AddIntrinsicMapSet(context) ||
+        JS_AddIntrinsicTypedArrays(context) ||
+        JS_AddIntrinsicPromise(context) || JS_AddIntrinsicWeakRef(context))
+        out_of_memory();
+    JS_AddIntrinsicRegExpCompiler(context);
+}
+
+/* Evaluates the program; returns the promise of its top level. */
+static JSValue start_program(void)
+{
+    JSValue module = JS_ReadObject(context, engine.bytecode,
+                                   engine.bytecode_len, JS_READ_OBJ_BYTECODE);
+    if (JS_IsException(module) || JS_ResolveModule(context, module) < 0)
+        uncaught_exception();
+    JSValue top = JS_EvalFunction(context, module);
+    if (JS_IsException(top))
+        uncaught_exception();
+    return top;
+}
+
+static void run_jobs(void)
+{
+    JSContext *ctx;
+    int status;
+    while ((status = JS_ExecutePendingJob(runtime, &ctx)) > 0)
+        ;
+    if (status < 0)
+        uncaught_exception();
+    if (rejection_count > 0)
+        uncaught("unhandled rejection", rejections[0].reason);
+}
+
+/* The engine lets garbage grow to 1.5 times the live heap before it looks for
+ * cycles; in a small memory that point may never come. */
+static void limit_garbage(void)
+{
+    struct heap_usage usage = heap_usage();
+    size_t limit = usage.total / 4 * 3;
+    if (JS_GetGCThreshold(runtime) <= limit)
+        return;
+    if (usage.used > limit)
+        JS_RunGC(runtime);
+    JS_SetGCThreshold(runtime, limit);
+}
+
+/* Asks the program for its deadline: monotonic microseconds. */
+static double poll(void)
+{
+    double deadline;
+    JSValue value = JS_Call(context, engine.poll, JS_UNDEFINED, 0, NULL);
+    if (JS_IsException(value) || JS_ToFloat64(context, &deadline, value) < 0)
+        uncaught_exception();
+    JS_FreeValue(context, value);
+    return deadline;
+}
+
+static void run(void)
+{
+    for (;;) {
+        run_jobs();
+        limit_garbage();
+        if (JS_IsUndefined(engine.poll))
+            return;
+        double deadline = poll();
+        if (JS_IsJobPending(runtime))
+            continue;
+        if (deadline < 9e18) {
+            if (deadline > 0)
+                plat_yield((uint64_t)deadline);
+        } else if (engine.can_be_woken) {
+            plat_yield(UINT64_MAX);
+        } else { /* also for NaN, which is no deadline */
+            printf("nothing left to wait for\n");
+            return;
+        }
+    }
+}
+
+int app_main(const struct plat_start *start)
+{
+    engine.start = start;
+    engine.poll = JS_UNDEFINED;
+    read_payload(start);
+    for (unsigned i = 0; i < start->memory_count; i++)
+        heap_add(start->memory[i].start, start->memory[i].len);
+    start_engine(start->stack_bytes);
+    JSValue top = start_program();
+    run();
+    if (JS_PromiseState(context, top) == JS_PROMISE_REJECTED)
+        uncaught("uncaught exception", JS_PromiseResult(context, top));
+    return 0;
+}

@@ -1,0 +1,388 @@
+/*
+ * The module 'mirage:native': all that JavaScript sees of the machine.  The
+ * declaration with the contracts is mirage-native.d.ts; each function checks
+ * its arguments before it touches anything.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "checksum.h"
+#include "engine.h"
+#include "heap.h"
+
+#define MAX_SAFE_INTEGER 9007199254740991.0
+
+/* Buffers made by dmaAlloc: the only ones whose address JavaScript gets. */
+static struct dma_buffer {
+    uint8_t *start;
+    size_t len;
+} *dma_buffers;
+static size_t dma_count, dma_room;
+
+/* An integer argument in [0, max]; false with an exception otherwise. */
+static bool get_integer(JSContext *ctx, JSValueConst value, const char *name,
+                        double max, uint64_t *out)
+{
+    double number;
+
+    if (JS_VALUE_GET_TAG(value) == JS_TAG_INT) {
+        number = JS_VALUE_GET_INT(value);
+    } else if (!JS_IsNumber(value)) {
+        JS_ThrowTypeError(ctx, "%s must be a number", name);
+        return false;
+    } else {
+        JS_ToFloat64(ctx, &number, value);
+    }
+    if (!(number >= 0 && number <= max) || number != floor(number)) {
+        JS_ThrowRangeError(ctx, "%s must be an integer from 0 to %lld", name,
+                           (long long)max);
+        return false;
+    }
+    *out = (uint64_t)number;
+    return true;
+}
+
+struct span {
+    uint8_t *start;
+    size_t len;
+};
+
+/* Arguments (bytes, off, end): the part [off, end) of a Uint8Array. */
+static bool get_span(JSContext *ctx, JSValueConst *argv, struct span *out)
+{
+    size_t len;
+    uint64_t off, end;
+
+    if (JS_GetTypedArrayType(argv[0]) != JS_TYPED_ARRAY_UINT8) {
+        JS_ThrowTypeError(ctx, "bytes must be a Uint8Array");
+        return false;
+    }
+    uint8_t *start = JS_GetUint8Array(ctx, &len, argv[0]);
+    if (!start && len == 0 && JS_HasException(ctx))
+        return false; /* detached */
+    if (!get_integer(ctx, argv[1], "off", (double)len, &off) ||
+        !get_integer(ctx, argv[2], "end", (double)len, &end))
+        return false;
+    if (off > end) {
+        JS_ThrowRangeError(ctx, "off %u must not exceed end %u", (unsigned)off,
+                           (unsigned)end);
+        return false;
+    }
+    *out = (struct span){start + off, end - off};
+    return true;
+}
+
+static JSValue console_write(JSContext *ctx, JSValueConst self, int argc,
+                             JSValueConst *argv)
+{
+    struct span span;
+    (void)self, (void)argc;
+    if (!get_span(ctx, argv, &span))
+        return JS_EXCEPTION;
+    plat_console_write(span.start, span.len);
+    return JS_UNDEFINED;
+}
+
+static JSValue monotonic_us(JSContext *ctx, JSValueConst self, int argc,
+                            JSValueConst *argv)
+{
+    (void)self, (void)argc, (void)argv;
+    return JS_NewInt64(ctx, (int64_t)plat_clock_monotonic_us());
+}
+
+static JSValue wall_us(JSContext *ctx, JSValueConst self, int argc,
+                       JSValueConst *argv)
+{
+    (void)self, (void)argc, (void)argv;
+    return JS_NewInt64(ctx, (int64_t)plat_clock_wall_us());
+}
+
+static JSValue entropy_fill(JSContext *ctx, JSValueConst self, int argc,
+                            JSValueConst *argv)
+{
+    struct span span;
+    (void)self, (void)argc;
+    if (!get_span(ctx, argv, &span))
+        return JS_EXCEPTION;
+    JSValue buffer = JS_GetTypedArrayBuffer(ctx, argv[0], NULL, NULL, NULL);
+    bool immutable = JS_IsImmutableArrayBuffer(buffer) > 0;
+    JS_FreeValue(ctx, buffer);
+    if (immutable)
+        return JS_ThrowTypeError(ctx, "bytes must not be immutable");
+    if (plat_entropy_fill(span.start, span.len) != PLAT_OK)
+        return JS_ThrowPlainError(
+            ctx, "This processor has no working random number generator");
+    return JS_UNDEFINED;
+}
+
+static JSValue entropy_available(JSContext *ctx, JSValueConst self, int argc,
+                                 JSValueConst *argv)
+{
+    (void)self, (void)argc, (void)argv;
+    return JS_NewBool(ctx, plat_entropy_available());
+}
+
+static bool remember_dma_buffer(uint8_t *start, size_t len)
+{
+    if (dma_count == dma_room) {
+        size_t room = dma_room ? 2 * dma_room : 16;
+        void *grown = heap_realloc(dma_buffers, room * sizeof *dma_buffers);
+        if (!grown)
+            return false;
+        dma_buffers = grown;
+        dma_room = room;
+    }
+    dma_buffers[dma_count++] = (struct dma_buffer){start, len};
+    return true;
+}
+
+static JSValue dma_alloc(JSContext *ctx, JSValueConst self, int argc,
+                         JSValueConst *argv)
+{
+    uint64_t len, align;
+    (void)self, (void)argc;
+    if (!get_integer(ctx, argv[0], "lenBytes", INT32_MAX, &len) ||
+        !get_integer(ctx, argv[1], "alignBytes", 1 << 30, &align))
+        return JS_EXCEPTION;
+    if (len == 0 || align == 0 || (align & (align - 1)))
+        return JS_ThrowRangeError(
+            ctx, "lenBytes must be positive and alignBytes a power of two");
+    uint8_t *start = heap_alloc_aligned(len, align);
+    if (!start || !remember_dma_buffer(start, len)) {
+        heap_free(start);
+        return JS_ThrowOutOfMemory(ctx);
+    }
+    memset(start, 0, len);
+    return JS_NewArrayBuffer(ctx, start, len, NULL, NULL, false);
+}
+
+static JSValue dma_address(JSContext *ctx, JSValueConst self, int argc,
+                           JSValueConst *argv)
+{
+    size_t len;
+    (void)self, (void)argc;
+    if (!JS_IsArrayBuffer(argv[0]))
+        return JS_ThrowTypeError(ctx, "buffer must be an ArrayBuffer");
+    uint8_t *start = JS_GetArrayBuffer(ctx, &len, argv[0]);
+    for (size_t i = 0; i < dma_count; i++)
+        if (dma_buffers[i].start == start && dma_buffers[i].len == len)
+            return JS_NewInt64(ctx, (int64_t)plat_dma_address(start));
+    JS_FreeValue(ctx, JS_GetException(ctx));
+    return JS_ThrowTypeError(ctx, "buffer must come from dmaAlloc");
+}
+
+static JSValue barrier(JSContext *ctx, JSValueConst self, int argc,
+                       JSValueConst *argv)
+{
+    (void)ctx, (void)self, (void)argc, (void)argv;
+    plat_barrier();
+    return JS_UNDEFINED;
+}
+
+/* `width` (the function's magic) is 1, 2 or 4 bytes in what follows. */
+
+static double width_max(int width)
+{
+    return width == 1 ? UINT8_MAX : width == 2 ? UINT16_MAX : UINT32_MAX;
+}
+
+static JSValue port_read(JSContext *ctx, JSValueConst self, int argc,
+                         JSValueConst *argv, int width)
+{
+    uint64_t port;
+    (void)self, (void)argc;
+    if (!get_integer(ctx, argv[0], "port", UINT16_MAX, &port))
+        return JS_EXCEPTION;
+    return JS_NewUint32(ctx, plat_port_read((uint16_t)port, (unsigned)width));
+}
+
+static JSValue port_write(JSContext *ctx, JSValueConst self, int argc,
+                          JSValueConst *argv, int width)
+{
+    uint64_t port, value;
+    (void)self, (void)argc;
+    if (!get_integer(ctx, argv[0], "port", UINT16_MAX, &port) ||
+        !get_integer(ctx, argv[1], "value", width_max(width), &value))
+        return JS_EXCEPTION;
+    plat_port_write((uint16_t)port, (unsigned)width, (uint32_t)value);
+    return JS_UNDEFINED;
+}
+
+static JSValue not_device_memory(JSContext *ctx, uint64_t address)
+{
+    return JS_ThrowRangeError(
+        ctx, "address 0x%llx is not aligned device memory",
+        (unsigned long long)address);
+}
+
+static JSValue mmio_read(JSContext *ctx, JSValueConst self, int argc,
+                         JSValueConst *argv, int width)
+{
+    uint64_t address;
+    uint32_t value;
+    (void)self, (void)argc;
+    if (!get_integer(ctx, argv[0], "address", MAX_SAFE_INTEGER, &address))
+        return JS_EXCEPTION;
+    if (plat_mmio_read(address, (unsigned)width, &value) != PLAT_OK)
+        return not_device_memory(ctx, address);
+    return JS_NewUint32(ctx, value);
+}
+
+static JSValue mmio_write(JSContext *ctx, JSValueConst self, int argc,
+                          JSValueConst *argv, int width)
+{
+    uint64_t address, value;
+    (void)self, (void)argc;
+    if (!get_integer(ctx, argv[0], "address", MAX_SAFE_INTEGER, &address) ||
+        !get_integer(ctx, argv[1], "value", width_max(width), &value))
+        return JS_EXCEPTION;
+    if (plat_mmio_write(address, (unsigned)width, (uint32_t)value) != PLAT_OK)
+        return not_device_memory(ctx, address);
+    return JS_UNDEFINED;
+}
+
+static JSValue irq_enable(JSContext *ctx, JSValueConst self, int argc,
+                          JSValueConst *argv)
+{
+    uint64_t line;
+    (void)self, (void)argc;
+    if (!get_integer(ctx, argv[0], "line", UINT16_MAX, &line))
+        return JS_EXCEPTION;
+    if (plat_irq_enable((unsigned)line) != PLAT_OK)
+        return JS_ThrowRangeError(ctx, "this machine has no interrupt line %u",
+                                  (unsigned)line);
+    engine.can_be_woken = true;
+    return JS_UNDEFINED;
+}
+
+static JSValue set_poll(JSContext *ctx, JSValueConst self, int argc,
+                        JSValueConst *argv)
+{
+    (void)self, (void)argc;
+    if (!JS_IsFunction(ctx, argv[0]))
+        return JS_ThrowTypeError(ctx, "poll must be a function");
+    JS_FreeValue(ctx, engine.poll);
+    engine.poll = JS_DupValue(ctx, argv[0]);
+    return JS_UNDEFINED;
+}
+
+static JSValue exit_machine(JSContext *ctx, JSValueConst self, int argc,
+                            JSValueConst *argv)
+{
+    uint64_t status;
+    (void)self, (void)argc;
+    if (!get_integer(ctx, argv[0], "status", PLAT_STATUS_MAX, &status))
+        return JS_EXCEPTION;
+    plat_exit((int)status);
+}
+
+static JSValue checksum_function(JSContext *ctx, JSValueConst self, int argc,
+                                 JSValueConst *argv)
+{
+    struct span span;
+    uint64_t initial;
+    (void)self, (void)argc;
+    if (!get_span(ctx, argv, &span) ||
+        !get_integer(ctx, argv[3], "initial", UINT32_MAX, &initial))
+        return JS_EXCEPTION;
+    return JS_NewInt32(
+        ctx, (int32_t)checksum(span.start, span.len, (uint32_t)initial));
+}
+
+static JSValue asset(JSContext *ctx, JSValueConst self, int argc,
+                     JSValueConst *argv)
+{
+    uint64_t index;
+    (void)self, (void)argc;
+    if (engine.asset_count == 0)
+        return JS_ThrowRangeError(ctx, "this image has no assets");
+    if (!get_integer(ctx, argv[0], "index", engine.asset_count - 1, &index))
+        return JS_EXCEPTION;
+    const struct payload_section *s = engine.sections;
+    for (;; s++)
+        if (s->kind == PAYLOAD_ASSET && index-- == 0)
+            break;
+    JSValue buffer =
+        JS_NewArrayBuffer(ctx, (uint8_t *)engine.start->payload + s->off,
+                          s->len, NULL, NULL, false);
+    if (!JS_IsException(buffer))
+        JS_SetImmutableArrayBuffer(buffer, true);
+    return buffer;
+}
+
+static JSValue memory(JSContext *ctx, JSValueConst self, int argc,
+                      JSValueConst *argv)
+{
+    struct heap_usage usage = heap_usage();
+    (void)self, (void)argc, (void)argv;
+    JSValue result = JS_NewObject(ctx);
+    if (JS_IsException(result) ||
+        JS_SetPropertyStr(ctx, result, "totalBytes",
+                          JS_NewInt64(ctx, (int64_t)engine.start->total_bytes)) < 0 ||
+        JS_SetPropertyStr(ctx, result, "heapBytes",
+                          JS_NewInt64(ctx, (int64_t)usage.total)) < 0 ||
+        JS_SetPropertyStr(ctx, result, "usedBytes",
+                          JS_NewInt64(ctx, (int64_t)usage.used)) < 0)
+        return JS_EXCEPTION;
+    return result;
+}
+
+static const JSCFunctionListEntry functions[] = {
+    JS_CFUNC_DEF("consoleWrite", 3, console_write),
+    JS_CFUNC_DEF("monotonicUs", 0, monotonic_us),
+    JS_CFUNC_DEF("wallUs", 0, wall_us),
+    JS_CFUNC_DEF("entropyFill", 3, entropy_fill),
+    JS_CFUNC_DEF("entropyAvailable", 0, entropy_available),
+    JS_CFUNC_DEF("dmaAlloc", 2, dma_alloc),
+    JS_CFUNC_DEF("dmaAddress", 1, dma_address),
+    JS_CFUNC_DEF("barrier", 0, barrier),
+    JS_CFUNC_MAGIC_DEF("portRead8", 1, port_read, 1),
+    JS_CFUNC_MAGIC_DEF("portRead16", 1, port_read, 2),
+    JS_CFUNC_MAGIC_DEF("portRead32", 1, port_read, 4),
+    JS_CFUNC_MAGIC_DEF("portWrite8", 2, port_write, 1),
+    JS_CFUNC_MAGIC_DEF("portWrite16", 2, port_write, 2),
+    JS_CFUNC_MAGIC_DEF("portWrite32", 2, port_write, 4),
+    JS_CFUNC_MAGIC_DEF("mmioRead8", 1, mmio_read, 1),
+    JS_CFUNC_MAGIC_DEF("mmioRead16", 1, mmio_read, 2),
+    JS_CFUNC_MAGIC_DEF("mmioRead32", 1, mmio_read, 4),
+    JS_CFUNC_MAGIC_DEF("mmioWrite8", 2, mmio_write, 1),
+    JS_CFUNC_MAGIC_DEF("mmioWrite16", 2, mmio_write, 2),
+    JS_CFUNC_MAGIC_DEF("mmioWrite32", 2, mmio_write, 4),
+    JS_CFUNC_DEF("irqEnable", 1, irq_enable),
+    JS_CFUNC_DEF("setPoll", 1, set_poll),
+    JS_CFUNC_DEF("exit", 1, exit_machine),
+    JS_CFUNC_DEF("checksum", 4, checksum_function),
+    JS_CFUNC_DEF("asset", 1, asset),
+    JS_CFUNC_DEF("memory", 0, memory),
+};
+
+enum { FUNCTION_COUNT = sizeof functions / sizeof *functions };
+
+static int fill(JSContext *ctx, JSModuleDef *m)
+{
+    const char *command_line = engine.start->command_line;
+    return JS_SetModuleExportList(ctx, m, functions, FUNCTION_COUNT) < 0 ||
+                   JS_SetModuleExport(ctx, m, "abiVersion",
+                                      JS_NewInt32(ctx, PAYLOAD_ABI)) < 0 ||
+                   JS_SetModuleExport(ctx, m, "target",
+                                      JS_NewString(ctx, plat_target)) < 0 ||
+                   JS_SetModuleExport(ctx, m, "commandLine",
+                                      JS_NewString(ctx, command_line)) < 0 ||
+                   JS_SetModuleExport(
+                       ctx, m, "assetCount",
+                       JS_NewUint32(ctx, engine.asset_count)) < 0
+               ? -1
+               : 0;
+}
+
+JSModuleDef *module_define(JSContext *ctx, const char *name)
+{
+    JSModuleDef *m = JS_NewCModule(ctx, name, fill);
+    if (!m || JS_AddModuleExportList(ctx, m, functions, FUNCTION_COUNT) < 0 ||
+        JS_AddModuleExport(ctx, m, "abiVersion") < 0 ||
+        JS_AddModuleExport(ctx, m, "target") < 0 ||
+        JS_AddModuleExport(ctx, m, "commandLine") < 0 ||
+        JS_AddModuleExport(ctx, m, "assetCount") < 0)
+        return NULL;
+    return m;
+}

@@ -1,0 +1,144 @@
+/*
+ * plat.h: the ABI between an application (normally engine/) and the machine
+ * it runs on (bindings/<target>/).
+ *
+ * Conventions
+ *
+ *   Units      Sizes and offsets are bytes.  Times are microseconds, unsigned
+ *              64-bit; monotonic time counts from boot.
+ *   Ownership  A pointer passed in is only used during the call.  A pointer
+ *              handed out by the binding stays valid for ever.
+ *   Blocking   Only plat_yield() and plat_console_write() may block.
+ *   Errors     A call that can fail for a reason outside the program returns
+ *              plat_result_t.  Everything else is the caller's contract: the
+ *              binding may panic when it is broken, and the caller must not
+ *              rely on it doing so.  There is no errno.
+ *   Memory     The binding allocates nothing after app_main() has begun.
+ *   Reentrancy None: one processor, one thread, interrupts are taken only
+ *              inside plat_yield(), and the binding never calls back.
+ *
+ * PLAT_ABI_VERSION grows when a call changes meaning or goes away; adding a
+ * call does not change it.
+ */
+#ifndef MIRAGE_PLAT_H
+#define MIRAGE_PLAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PLAT_ABI_VERSION 1
+
+typedef enum {
+    PLAT_OK = 0,
+    PLAT_UNAVAILABLE = 1, /* this machine has no such device */
+    PLAT_INVALID = 2,     /* the address or number names nothing usable */
+} plat_result_t;
+
+/* Exit statuses with a fixed meaning; programs use 0 to 123. */
+#define PLAT_STATUS_OUT_OF_MEMORY 124
+#define PLAT_STATUS_UNCAUGHT 125 /* uncaught exception or rejection */
+#define PLAT_STATUS_PANIC 126    /* processor fault, panic, bad image */
+#define PLAT_STATUS_MAX 127
+
+#define PLAT_MEMORY_RANGES 4
+
+/* A range of memory that belongs to the application: mapped, writable, never
+ * executable, 4096-aligned.  Its contents are undefined, not zero. */
+struct plat_range {
+    uint8_t *start;
+    size_t len;
+};
+
+struct plat_start {
+    /* OUT: as given by the hypervisor, zero-terminated, at most 4095 bytes. */
+    const char *command_line;
+    /* OUT: read-only; payload_len is the page-rounded extent that is mapped,
+     * at least sizeof(struct payload_header). */
+    const uint8_t *payload;
+    size_t payload_len;
+    /* OUT: all memory left for the application, largest first not promised. */
+    struct plat_range memory[PLAT_MEMORY_RANGES];
+    unsigned memory_count;
+    /* OUT: memory the hypervisor gave to the machine, and the stack. */
+    size_t total_bytes;
+    size_t stack_bytes;
+};
+
+/* Name of the target, such as "virtio". */
+extern const char plat_target[];
+
+/*
+ * The application's entry, called once.  The returned value is its exit
+ * status.
+ */
+int app_main(const struct plat_start *start);
+
+/*
+ * Write len bytes to the console, exactly, in order.  Blocks until the device
+ * has taken them; short writes do not happen.  A machine without a console
+ * discards them.
+ */
+void plat_console_write(const void *bytes, size_t len);
+
+/* Microseconds since boot; never goes back. */
+uint64_t plat_clock_monotonic_us(void);
+
+/*
+ * Microseconds since 1970-01-01 UTC: a clock read once at boot (resolution one
+ * second, or better where the hypervisor offers it) plus monotonic time.  0 at
+ * boot when the machine has no such clock.
+ */
+uint64_t plat_clock_wall_us(void);
+
+/*
+ * Sleep until deadline_us (monotonic; UINT64_MAX: none) has passed or an
+ * enabled interrupt line was raised, whichever is first.  An interrupt raised
+ * since the last call ends the call at once, so a caller that looks at its
+ * rings and then yields loses no wake-up.  It may return early for no reason;
+ * it does not return late by more than about a millisecond.  The processor is
+ * halted meanwhile.
+ */
+void plat_yield(uint64_t deadline_us);
+
+/*
+ * Let interrupt line `line` (a GSI) end plat_yield().  May be called again.
+ * PLAT_INVALID when the machine has no such line.
+ */
+plat_result_t plat_irq_enable(unsigned line);
+
+/*
+ * Fill len bytes from the processor's random number generator.
+ * PLAT_UNAVAILABLE when it has none or it keeps failing; the bytes are then
+ * undefined.
+ */
+plat_result_t plat_entropy_fill(uint8_t *bytes, size_t len);
+
+/* True when the processor has a random number generator. */
+bool plat_entropy_available(void);
+
+/* Address a device uses to reach memory owned by the application. */
+uint64_t plat_dma_address(const void *memory);
+
+/* Order all earlier memory accesses before all later ones, for devices too. */
+void plat_barrier(void);
+
+/* Port I/O of exactly width (1, 2 or 4) bytes. */
+uint32_t plat_port_read(uint16_t port, unsigned width);
+void plat_port_write(uint16_t port, unsigned width, uint32_t value);
+
+/*
+ * Device memory access of exactly width (1, 2 or 4) bytes.  PLAT_INVALID,
+ * with nothing accessed, when the address is not a multiple of width or is
+ * not device memory: ordinary memory is never reachable this way.
+ */
+plat_result_t plat_mmio_read(uint64_t address, unsigned width, uint32_t *value);
+plat_result_t plat_mmio_write(uint64_t address, unsigned width, uint32_t value);
+
+/* Stop the machine with a status of 0 to PLAT_STATUS_MAX.  Does not return. */
+_Noreturn void plat_exit(int status);
+
+/* Write "panic: " and a sentence to the console, exit PLAT_STATUS_PANIC. */
+_Noreturn void plat_panic(const char *reason);
+
+#endif
