@@ -5,7 +5,7 @@
  * device twice).
  */
 import { nearest } from '@mirage-ts/core/suggest'
-import type { BootKey, ConfigureKey, DeviceNode, Node, Unikernel } from './config.ts'
+import { type BootKey, type ConfigureKey, type DeviceNode, type Node, target, type Unikernel } from './config.ts'
 import { ConfigError, type Place } from './place.ts'
 
 /** A device of the plan. */
@@ -39,9 +39,16 @@ export interface Plan {
   readonly bootKeys: readonly BootKey<unknown>[]
 }
 
-/** Makes the choices: `words` are the configure-time keys given by name. */
-export function plan(unikernel: Unikernel, words: ReadonlyMap<string, string>): Plan {
-  const planner = new Planner(words)
+/**
+ * Makes the choices. `given` are words of configure-time keys by name, and must be possible; `remembered` ones are taken
+ * where they are possible, so that a change of target does not stumble over what was chosen for another.
+ */
+export function plan(
+  unikernel: Unikernel,
+  given: ReadonlyMap<string, string>,
+  remembered: ReadonlyMap<string, string> = new Map(),
+): Plan {
+  const planner = new Planner(given, remembered)
   if (unikernel.jobs.length === 0) throw new ConfigError(`Unikernel '${unikernel.name}' has no job`, unikernel.place)
   const jobs = unikernel.jobs.map((job) => planner.visit(job, unikernel.place))
   return {
@@ -55,7 +62,7 @@ export function plan(unikernel: Unikernel, words: ReadonlyMap<string, string>): 
 
 /** All configure-time keys of the graph, whatever is chosen. */
 export function configureKeys(unikernel: Unikernel): readonly ConfigureKey<string>[] {
-  const keys = new Set<ConfigureKey<string>>()
+  const keys = new Set<ConfigureKey<string>>([target])
   const seen = new Set<Node>()
   const visit = (node: Node | undefined): void => {
     if (node === undefined || seen.has(node)) return
@@ -71,18 +78,26 @@ class Planner {
   readonly instances: Instance[] = []
   readonly choices: Map<string, Choice> = new Map()
   readonly bootKeys: Map<string, BootKey<unknown>> = new Map()
-  readonly #words: ReadonlyMap<string, string>
+  readonly #given: ReadonlyMap<string, string>
+  readonly #remembered: ReadonlyMap<string, string>
   readonly #done: Map<DeviceNode, Instance> = new Map()
   readonly #visiting: Set<Node> = new Set()
 
-  constructor(words: ReadonlyMap<string, string>) {
-    this.#words = words
+  constructor(given: ReadonlyMap<string, string>, remembered: ReadonlyMap<string, string>) {
+    this.#given = given
+    this.#remembered = remembered
+    // Every unikernel has a target, even one whose devices are the same everywhere.
+    this.#choose(target, target.words, undefined)
   }
 
   /** The instance of a node; `userPlace` is the line of whoever uses it. */
   visit(node: Node, userPlace: Place | undefined): Instance {
     const place = node.place ?? userPlace
-    if (node.tag === 'match') return this.visit(this.#choose(node.key, node.cases, place), place)
+    if (node.tag === 'match') {
+      const chosen = node.cases[this.#choose(node.key, Object.keys(node.cases), place)]
+      if (chosen === undefined) throw new ConfigError(`Nothing to choose for --${node.key.name}`, place)
+      return this.visit(chosen, place)
+    }
     const done = this.#done.get(node)
     if (done !== undefined) return done
     if (this.#visiting.has(node)) throw new ConfigError(`Device ${node.create} depends on itself`, place)
@@ -106,24 +121,24 @@ class Planner {
     return instance
   }
 
-  #choose(key: ConfigureKey<string>, cases: Readonly<Record<string, Node>>, place: Place | undefined): Node {
+  /** The word of `key` among those `offered` at `place`. */
+  #choose(key: ConfigureKey<string>, offered: readonly string[], place: Place | undefined): string {
     const known = this.choices.get(key.name)
     if (known !== undefined && known.key !== key) {
       throw new ConfigError(`Two configure-time keys are called '${key.name}'`, key.place ?? place)
     }
-    const offered = Object.keys(cases)
-    const given = this.#words.get(key.name)
-    const word = given ?? (Object.hasOwn(cases, key.default) ? key.default : offered[0])
-    const chosen = word === undefined ? undefined : cases[word]
-    if (word === undefined || chosen === undefined) {
-      const target = key.name === 'target' ? undefined : this.choices.get('target')
-      const where = target === undefined ? '' : ` with target ${target.word}`
-      const near = key.words.includes(word ?? '') ? undefined : nearest(word ?? '', offered)
+    const before = this.#remembered.get(key.name)
+    const given = this.#given.get(key.name) ?? (offered.includes(before ?? '') ? before : undefined)
+    const word = given ?? (offered.includes(key.default) ? key.default : offered[0]) ?? key.default
+    if (!offered.includes(word)) {
+      const chosenTarget = this.choices.get('target')
+      const where = chosenTarget === undefined ? '' : ` with target ${chosenTarget.word}`
+      const near = key.words.includes(word) ? undefined : nearest(word, offered)
       const hint = near === undefined ? `expected ${offered.join(' or ')}` : `did you mean ${near}?`
       throw new ConfigError(`Cannot choose --${key.name} ${word}${where}: ${hint}`, place)
     }
     if (known === undefined) this.choices.set(key.name, { key, word, isGiven: given !== undefined })
-    return chosen
+    return word
   }
 
   #addBootKey(key: BootKey<unknown>, place: Place | undefined): void {

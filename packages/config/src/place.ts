@@ -33,7 +33,9 @@ export function callerPlace(): Place | undefined {
 function frames(): Place[] {
   const places: Place[] = []
   for (const line of (new Error().stack ?? '').split('\n')) {
-    const [, file, number] = /^ +at .*?((?:file:\/\/)?\/[^)]*?):(\d+):\d+\)?$/.exec(line) ?? []
+    // An async frame is not a caller, but whoever waits for the import of config.ts.
+    if (/^ +at async /.test(line)) continue
+    const [, file, number] = /^ +at (?:.*\()?((?:file:\/\/)?\/[^()]*?):(\d+):\d+\)?$/.exec(line) ?? []
     if (file === undefined) continue
     places.push({ file: decodeURI(file.replace(/^file:\/\//, '').replace(/\?.*$/, '')), line: Number(number) })
   }

@@ -1,0 +1,33 @@
+import type { Command } from '../command.ts'
+import { configureProject, writeConfigured } from '../configure.ts'
+import { UserError } from '../errors.ts'
+import { COMMON, readOptions, TARGET } from '../options.ts'
+import { timed } from '../output.ts'
+import { loadUnikernel, openProject } from '../project.ts'
+import { checkUnikernel } from '../typecheck.ts'
+
+/** `mirage configure`: chooses the devices and writes the program that starts them. */
+export const configure: Command = {
+  name: 'configure',
+  summary: 'choose the devices for a target, and generate the code that starts them',
+  details: `Reads config.ts, makes its choices with the options given, and writes mirage/main.ts, which starts the devices in
+order, beside a tsconfig.json for it. Everything is type-checked. The choices are remembered in mirage/context.json for
+the other commands.`,
+  options: TARGET,
+  async run({ words, file, isDryRun, output }) {
+    const project = openProject(file)
+    const unikernel = await timed(output, 'load config.ts', () => loadUnikernel(project))
+    const given = readOptions(words, { ...COMMON, ...TARGET }, unikernel, 'configure')
+    const configured = await configureProject(project, unikernel, given.words)
+    if (isDryRun) {
+      for (const name of [...configured.files.keys(), 'context.json']) output.print(`would write mirage/${name}`)
+      return 0
+    }
+    await writeConfigured(configured)
+    const errors = await timed(output, 'type-check', () => checkUnikernel(project, configured.main))
+    if (errors.length > 0) throw new UserError(errors.join('\n'))
+    const { plan, target } = configured
+    output.print(`Configured ${plan.name} for ${target.name}: ${plan.devices.length} devices. Now run mirage build.`)
+    return 0
+  },
+}

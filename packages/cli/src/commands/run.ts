@@ -1,0 +1,38 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { buildProject } from '../build.ts'
+import type { Command } from '../command.ts'
+import { configureProject, planProject } from '../configure.ts'
+import { COMMON, RUN, readOptions, TARGET } from '../options.ts'
+import { loadUnikernel, openProject } from '../project.ts'
+import { runUnix } from '../run-unix.ts'
+import { runVirtio } from '../run-virtio.ts'
+
+/** `mirage run`: starts the artefact. */
+export const run: Command = {
+  name: 'run',
+  summary: 'start the unikernel, building it if it was not built',
+  details: `On unix it is a Node.js program. On virtio it runs in QEMU, its console on this terminal, until it ends or Ctrl-C;
+its network is QEMU's own user network, where it is 10.0.2.15 and reaches what this machine reaches, unless --net gives
+another. What follows -- are the unikernel's own arguments: mirage run -- --help lists them. The exit status is the
+unikernel's.`,
+  options: { ...TARGET, ...RUN },
+  async run({ words, boot, file, output }) {
+    const project = openProject(file)
+    const unikernel = await loadUnikernel(project)
+    const { values, words: given } = readOptions(words, { ...COMMON, ...TARGET, ...RUN }, unikernel, 'run')
+    const { plan, target } = await planProject(project, unikernel, given)
+    const artefact = resolve(project.distFolder, `${plan.name}${target.suffix}`)
+    if (!existsSync(artefact)) await buildProject(await configureProject(project, unikernel, given), output)
+    const options = {
+      artefact,
+      plan,
+      boot,
+      net: typeof values['net'] === 'string' ? values['net'] : undefined,
+      ports: (values['port'] ?? []) as readonly string[],
+      memMib: values['mem'] as number,
+      isKvm: values['kvm'] === true,
+    }
+    return target.name === 'unix' ? await runUnix(options) : await runVirtio(options)
+  },
+}

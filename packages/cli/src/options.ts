@@ -1,0 +1,102 @@
+/** The options of the command line, and which command has which. */
+import type { Unikernel } from '@mirage-ts/config'
+import { configureKeys } from '@mirage-ts/config/graph'
+import { type ArgKeys, bool, byteSize, listOf, oneOf, parseArgs, string } from '@mirage-ts/core/boot-args'
+import { nearest } from '@mirage-ts/core/suggest'
+import { UsageError } from './errors.ts'
+
+/** Options of every command. */
+export const COMMON: ArgKeys = {
+  file: { type: string, short: 'f', default: 'config.ts', doc: 'the configuration', section: 'COMMON OPTIONS' },
+  verbose: { type: bool, short: 'v', default: 'false', doc: 'show each step and its time', section: 'COMMON OPTIONS' },
+  quiet: { type: bool, short: 'q', default: 'false', doc: 'show errors only', section: 'COMMON OPTIONS' },
+  'dry-run': {
+    type: bool,
+    default: 'false',
+    doc: 'say which files would be written or removed, and do nothing',
+    section: 'COMMON OPTIONS',
+  },
+}
+
+/** The choice of a target, of every command that has one. */
+export const TARGET: ArgKeys = {
+  target: { type: oneOf('unix', 'virtio'), short: 't', doc: 'what to build for; remembered, at first unix' },
+}
+
+/** Options of `mirage run`. */
+export const RUN: ArgKeys = {
+  port: {
+    type: listOf(string),
+    doc: 'virtio: forward a TCP port of this machine to the unikernel, as in 8080:80; may be repeated',
+  },
+  net: { type: string, doc: 'what the network is attached to: tap:NAME, or on unix stream:PATH of a Unix socket' },
+  mem: { type: byteSize, default: '32', doc: 'virtio: memory in MiB' },
+  kvm: { type: bool, default: 'false', doc: 'virtio: run on the processor itself, through /dev/kvm' },
+}
+
+/** The words before `--`, which are the command's, and those after it, which are the unikernel's. */
+export function splitWords(words: readonly string[]): { readonly own: string[]; readonly boot: string[] } {
+  const at = words.indexOf('--')
+  return at < 0 ? { own: [...words], boot: [] } : { own: words.slice(0, at), boot: words.slice(at + 1) }
+}
+
+/** The value of one option, read before the others are known. */
+export function peek(words: readonly string[], name: string, short: string): string | undefined {
+  for (const [i, word] of words.entries()) {
+    if (word === `--${name}` || word === `-${short}`) return words[i + 1]
+    for (const head of [`--${name}=`, `-${short}=`]) if (word.startsWith(head)) return word.slice(head.length)
+  }
+  return undefined
+}
+
+/** What was given on a command line. */
+export interface Given {
+  /** Parsed options by name. */
+  readonly values: Readonly<Record<string, unknown>>
+  /** Words of configure-time keys. */
+  readonly words: ReadonlyMap<string, string>
+}
+
+/** Reads `words` as the options of a command, `known`, and the configure-time keys of `unikernel`. */
+export function readOptions(words: readonly string[], known: ArgKeys, unikernel: Unikernel, command: string): Given {
+  const choices: Record<string, ArgKeys[string]> = {}
+  for (const key of configureKeys(unikernel)) {
+    if (!Object.hasOwn(known, key.name)) choices[key.name] = { type: string, doc: key.doc }
+  }
+  const parsed = parseArgs({ ...known, ...choices }, words)
+  if (parsed.tag === 'help') throw new UsageError(`Ask for help with: mirage help ${command}`)
+  if (parsed.tag === 'error') throw new UsageError(`${parsed.message}${bootHint(words, unikernel)}`)
+  if (parsed.rest.length > 0) throw new UsageError(`Unexpected argument ${parsed.rest[0]}`)
+  const values: Record<string, unknown> = parsed.args
+  const given = new Map<string, string>()
+  for (const name of [...Object.keys(choices), 'target']) {
+    const word = values[name]
+    if (typeof word === 'string') given.set(name, word)
+  }
+  return { values, words: given }
+}
+
+/** A boot argument in front of `--` is a common slip. */
+function bootHint(words: readonly string[], unikernel: Unikernel): string {
+  const names = new Set<string>()
+  const seen = new Set<unknown>()
+  const visit = (node: Unikernel['jobs'][number] | undefined): void => {
+    if (node === undefined || seen.has(node)) return
+    seen.add(node)
+    if (node.tag === 'device') for (const key of Object.values(node.keys)) names.add(key.name)
+    for (const next of Object.values(node.tag === 'match' ? node.cases : node.dependencies)) visit(next)
+  }
+  for (const job of unikernel.jobs) visit(job)
+  const slip = words.map((word) => word.replace(/^--/, '').replace(/=.*$/, '')).find((name) => names.has(name))
+  return slip === undefined
+    ? ''
+    : `\n--${slip} is an argument of the unikernel: give it after --, as in mirage run -- --${slip}=...`
+}
+
+/** "Unknown command biuld; did you mean build?" */
+export function unknownCommand(word: string, commands: readonly string[]): UsageError {
+  const near = nearest(word, commands)
+  return new UsageError(
+    `Unknown command ${word}${near === undefined ? '; mirage help lists them' : `; did you mean ${near}?`}`,
+  )
+}

@@ -1,0 +1,41 @@
+/** What the command tells the user: data on stdout, progress on stderr. */
+
+/** How much to say. */
+export interface Output {
+  /** The result of the command. */
+  print(text: string): void
+  /** What is being done, when it may take more than a second; silent with `-q`. */
+  progress(text: string): void
+  /** Each step with its time; only with `-v`. */
+  detail(text: string): void
+}
+
+export function createOutput(options: { readonly isQuiet: boolean; readonly isVerbose: boolean }): Output {
+  return {
+    print: (text) => {
+      if (!options.isQuiet) process.stdout.write(`${text}\n`)
+    },
+    progress: (text) => {
+      if (!options.isQuiet) process.stderr.write(`${text}\n`)
+    },
+    detail: (text) => {
+      if (options.isVerbose) process.stderr.write(`${text}\n`)
+    },
+  }
+}
+
+/** Runs a step; with `-v` its time is shown. */
+export async function timed<T>(output: Output, step: string, run: () => Promise<T>): Promise<T> {
+  const start = performance.now()
+  try {
+    return await run()
+  } finally {
+    output.detail(`${step}: ${Math.round(performance.now() - start)} ms`)
+  }
+}
+
+/** `943 kB`, for people. */
+export function sizeToString(lenBytes: number): string {
+  if (lenBytes < 1000) return `${lenBytes} B`
+  return lenBytes < 1e6 ? `${(lenBytes / 1e3).toFixed(1)} kB` : `${(lenBytes / 1e6).toFixed(2)} MB`
+}

@@ -1,0 +1,111 @@
+/** The type checker, run as the native program it is; its errors are reported where the user can change something. */
+import { spawn } from 'node:child_process'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, relative, resolve } from 'node:path'
+import type { GeneratedMain } from '@mirage-ts/config/generate'
+import { type Project, showPlace } from './project.ts'
+
+/** The options of generated code: those of a strict project without any environment of its own. */
+function tsconfig(files: readonly string[], types: readonly string[]): string {
+  const compilerOptions = {
+    target: 'ES2024',
+    lib: ['ES2024'],
+    types,
+    module: 'ESNext',
+    moduleResolution: 'bundler',
+    allowImportingTsExtensions: true,
+    noEmit: true,
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    erasableSyntaxOnly: true,
+    verbatimModuleSyntax: true,
+    isolatedModules: true,
+    skipLibCheck: true,
+  }
+  return `${JSON.stringify({ compilerOptions, files }, null, 2)}\n`
+}
+
+/** The tsconfig of the generated folder. */
+export function generatedTsconfig(project: Project, target: string): string {
+  return tsconfig([`../${project.configName}`, 'assets.d.ts', 'main.ts'], target === 'unix' ? ['node'] : [])
+}
+
+/** The type errors of config.ts alone, for when it could not be run; one per line, each with its place. */
+export async function checkConfig(project: Project): Promise<string[]> {
+  await mkdir(project.generatedFolder, { recursive: true })
+  const file = resolve(project.generatedFolder, 'tsconfig.config.json')
+  await writeFile(file, tsconfig([`../${project.configName}`], []))
+  return (await check(project, file)).map((error) => `${error.file}:${error.line}:${error.column} ${error.message}`)
+}
+
+/** The type errors of the whole unikernel. An error in generated code is told of the device it is about. */
+export async function checkUnikernel(project: Project, main: GeneratedMain): Promise<string[]> {
+  const errors = await check(project, resolve(project.generatedFolder, 'tsconfig.json'))
+  const generated = `${relative(project.folder, project.generatedFolder)}/main.ts`
+  const written = errors.filter((error) => error.file !== generated)
+  // Wrong wiring shows again in generated code: once is enough.
+  const told = written.length > 0 ? written : errors
+  const lines = told.map((error) => {
+    if (error.file !== generated) return `${error.file}:${error.line}:${error.column} ${error.message}`
+    const instance = main.lines.get(error.line)
+    if (instance === undefined) return `${project.configName}: ${error.message}`
+    const { create, from } = instance.node
+    return `${showPlace(project, instance.place)}: ${explain(error, create, from)}`
+  })
+  return [...new Set(lines)]
+}
+
+function explain(error: TypeError, create: string, from: string): string {
+  if (error.code === 2307) return `There is no module ${from}`
+  if (error.code === 2305 || error.code === 2724) return `Module ${from} exports no ${create}`
+  return `${create} of ${from} does not fit: ${error.message}`
+}
+
+interface TypeError {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+  readonly code: number
+  readonly message: string
+}
+
+/** The native executable of the type checker: TypeScript 7 starts it through a script that costs more than it does. */
+function checker(): string {
+  const typescript = createRequire(import.meta.url).resolve('typescript/package.json')
+  const platform = `@typescript/typescript-${process.platform}-${process.arch}/package.json`
+  const suffix = process.platform === 'win32' ? '.exe' : ''
+  return resolve(dirname(createRequire(typescript).resolve(platform)), 'lib', `tsc${suffix}`)
+}
+
+async function check(project: Project, tsconfigFile: string): Promise<TypeError[]> {
+  const args = ['--noEmit', '--pretty', 'false', '-p', tsconfigFile]
+  const text = await new Promise<string>((done, failed) => {
+    const child = spawn(checker(), args, { cwd: project.folder, stdio: ['ignore', 'pipe', 'inherit'] })
+    let output = ''
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk
+    })
+    child.on('error', failed)
+    child.on('close', () => done(output))
+  })
+  return parseErrors(text)
+}
+
+/** Reads the checker's plain output; continuation lines are indented. */
+export function parseErrors(text: string): TypeError[] {
+  const errors: TypeError[] = []
+  for (const line of text.split('\n')) {
+    const [, file, row, column, code, message] = /^(.*?)\((\d+),(\d+)\): error TS(\d+): (.*)$/.exec(line) ?? []
+    const last = errors.at(-1)
+    if (file !== undefined && message !== undefined) {
+      errors.push({ file, line: Number(row), column: Number(column), code: Number(code), message })
+    } else if (/^error TS/.test(line))
+      errors.push({ file: 'mirage/main.ts', line: 0, column: 0, code: 0, message: line })
+    else if (line.startsWith('  ') && last !== undefined) {
+      errors[errors.length - 1] = { ...last, message: `${last.message}\n${line}` }
+    }
+  }
+  return errors
+}

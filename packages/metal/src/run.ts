@@ -1,0 +1,15 @@
+/** Starts a bare machine: what the generated `main.ts` of target virtio calls. */
+import { commandLine, exit } from 'mirage:native'
+import { type Boot, boot, type Manifest, type Platform } from '@mirage-ts/core/boot'
+import type { ArgKeys, Args } from '@mirage-ts/core/boot-args'
+import { createConsole } from './console.ts'
+
+const machine: Platform = { argv: () => commandLine, write: createConsole().write, exit }
+
+/** Starts the machine; see {@link boot}. */
+export async function run<const Keys extends ArgKeys>(
+  manifest: Manifest<Keys>,
+  main: (boot: Boot<Args<Keys>>) => Promise<void>,
+): Promise<void> {
+  await boot(machine, manifest, main)
+}
