@@ -1,26 +1,58 @@
 /*
  * What the engine expects of a C library and musl's system-call-free members
- * do not give: formatted output, time, abort.  malloc and friends are absent
- * on purpose: the engine is given heap.c through JSMallocFunctions.
+ * do not give: memory, formatted output, time, abort.
  */
 #include <stdarg.h>
+#include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
 
+#include "heap.h"
 #include "plat.h"
 
 FILE *const stdout = NULL; /* every stream is the console */
 
-/* musl's own reads a thread block, which we do without; its members call it
- * by the second name. */
-int *__errno_location(void)
+/* The engine has the heap through JSMallocFunctions; these catch its defaults
+ * and keep musl's allocator out. */
+void *malloc(size_t len)
 {
-    static int value;
-    return &value;
+    return heap_alloc(len);
 }
-int *___errno_location(void) __attribute__((alias("__errno_location")));
+
+void *realloc(void *memory, size_t len)
+{
+    return heap_realloc(memory, len);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    size_t len;
+    if (__builtin_mul_overflow(count, size, &len))
+        return NULL;
+    void *memory = heap_alloc(len);
+    return memory ? memset(memory, 0, len) : NULL;
+}
+
+void free(void *memory)
+{
+    heap_free(memory);
+}
+
+size_t malloc_usable_size(void *memory)
+{
+    return heap_usable(memory);
+}
+
+/* musl's strtod would refill a stream, with stdio and its locks behind; it
+ * reads a string, which has no more to give. */
+int __uflow(FILE *stream)
+{
+    (void)stream;
+    return EOF;
+}
 
 _Noreturn void abort(void)
 {

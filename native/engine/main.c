@@ -26,38 +26,6 @@ static struct rejection {
 } rejections[REJECTIONS];
 static unsigned rejection_count;
 
-static void *js_calloc_hook(void *opaque, size_t count, size_t size)
-{
-    size_t len;
-    (void)opaque;
-    if (__builtin_mul_overflow(count, size, &len))
-        return NULL;
-    void *memory = heap_alloc(len);
-    return memory ? memset(memory, 0, len) : NULL;
-}
-
-static void *js_malloc_hook(void *opaque, size_t size)
-{
-    (void)opaque;
-    return heap_alloc(size);
-}
-
-static void js_free_hook(void *opaque, void *memory)
-{
-    (void)opaque;
-    heap_free(memory);
-}
-
-static void *js_realloc_hook(void *opaque, void *memory, size_t size)
-{
-    (void)opaque;
-    return heap_realloc(memory, size);
-}
-
-static const JSMallocFunctions memory_functions = {
-    js_calloc_hook, js_malloc_hook, js_free_hook, js_realloc_hook, heap_usable,
-};
-
 static _Noreturn void out_of_memory(void)
 {
     struct heap_usage usage = heap_usage();
@@ -206,7 +174,7 @@ static JSModuleDef *load_module(JSContext *ctx, const char *name, void *opaque)
 
 static void start_engine(size_t stack_bytes)
 {
-    runtime = JS_NewRuntime2(&memory_functions, NULL);
+    runtime = JS_NewRuntime();
     if (!runtime)
         out_of_memory();
     JS_SetMaxStackSize(runtime, stack_bytes - STACK_RESERVE);

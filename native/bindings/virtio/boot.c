@@ -35,6 +35,11 @@ const struct payload_header empty_payload = {
     .len = sizeof(struct payload_header),
 };
 
+/* What compiled code finds at fs: its own address first, the stack protector's
+ * value at 40, errno further on. */
+static uint64_t thread_block[32];
+enum { THREAD_SELF = 0, THREAD_CANARY = 5, MSR_FS_BASE = 0xc0000100 };
+
 static void add_ram(uint64_t start, uint64_t end)
 {
     unsigned i = ram_range_count;
@@ -126,15 +131,20 @@ static struct plat_start describe(uint64_t payload_end, uint64_t heap_start)
     return start;
 }
 
-/* The guard value changes in here, so this function cannot be protected. */
+/* Sets the stack protector's value, so it cannot be protected itself. */
 __attribute__((no_stack_protector)) _Noreturn void
 boot_main(const struct start_info *info);
 
 _Noreturn void boot_main(const struct start_info *info)
 {
+    thread_block[THREAD_SELF] = (uint64_t)thread_block;
+    wrmsr(MSR_FS_BASE, (uint64_t)thread_block);
     console_start();
-    entropy_start();
     fault_start();
+    entropy_start();
+    uint64_t canary = rdtsc() * 0x9e3779b97f4a7c15;
+    plat_entropy_fill((uint8_t *)&canary, sizeof canary);
+    thread_block[THREAD_CANARY] = canary & ~0xffull; /* stops string overruns */
     read_start_info(info);
     uint64_t payload_end = check_layout();
     uint64_t heap_start = paging_start(payload_end);

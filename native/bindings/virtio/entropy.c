@@ -5,10 +5,6 @@ enum { SEED_ATTEMPTS = 64, RAND_ATTEMPTS = 16 };
 
 static SEALED bool has_rdseed, has_rdrand;
 
-/* Read by code compiled with -mstack-protector-guard=global. */
-extern uintptr_t __stack_chk_guard;
-SEALED uintptr_t __stack_chk_guard = 0x6d69726167652d74;
-
 static bool rdseed(uint64_t *value)
 {
     bool ok;
@@ -37,19 +33,15 @@ static bool random_word(uint64_t *value)
     return false;
 }
 
-/* Runs before any protected function returns into its caller: see boot.c. */
-__attribute__((no_stack_protector)) void entropy_start(void)
+void entropy_start(void)
 {
     uint64_t a, b;
 
     has_rdseed = cpuid_checked(7).ebx >> 18 & 1;
     has_rdrand = cpuid(1).ecx >> 30 & 1;
     /* Some processors return a constant after resume: refuse those. */
-    if (!random_word(&a) || !random_word(&b) || a == b) {
+    if (!random_word(&a) || !random_word(&b) || a == b)
         has_rdseed = has_rdrand = false;
-        a = rdtsc() * 0x9e3779b97f4a7c15;
-    }
-    __stack_chk_guard = a & ~0xffull; /* a zero byte stops string overruns */
 }
 
 bool plat_entropy_available(void)

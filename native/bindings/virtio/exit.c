@@ -37,8 +37,10 @@ _Noreturn void plat_panic(const char *reason)
     machine_stop(PLAT_STATUS_PANIC);
 }
 
-/* Called by code compiled with -fstack-protector. */
+/* Called by code compiled with -fstack-protector; musl's members use the
+ * second name. */
 _Noreturn void __stack_chk_fail(void);
+void __stack_chk_fail_local(void) __attribute__((alias("__stack_chk_fail")));
 _Noreturn void __stack_chk_fail(void)
 {
     plat_panic("a function overran its stack frame (stack smash detected)");
