@@ -3,7 +3,8 @@
 import { barrier, commandLine, dmaAddress, dmaAlloc } from 'mirage:native'
 import type { Network } from '@mirage-ts/signatures/network'
 import { machine } from './machine.ts'
-import { openMmio, parseMmioWindows } from './virtio/mmio.ts'
+import { openMmio } from './virtio/mmio.ts'
+import { parseMmioWindows } from './virtio/mmio-windows.ts'
 import { createVirtioNetwork, DEVICE_ID_NET } from './virtio/net.ts'
 import type { DmaMemory, VirtioTransport } from './virtio/transport.ts'
 

@@ -1,4 +1,5 @@
 /** Starts a bare machine: what the generated `main.ts` of target virtio calls. */
+/// <reference path="./native.d.ts" />
 import { commandLine, exit } from 'mirage:native'
 import { type Boot, boot, type Manifest, type Platform } from '@mirage-ts/core/boot'
 import type { ArgKeys, Args } from '@mirage-ts/core/boot-args'

@@ -7,7 +7,7 @@
 
 import { isMacGroup, readMac } from '@mirage-ts/core/addresses'
 import { createFrame } from '@mirage-ts/core/bytes'
-import { after, NEVER } from '@mirage-ts/core/time'
+import { after, earlier, NEVER } from '@mirage-ts/core/time'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { FrameHandler, Network, NetworkStats } from '@mirage-ts/signatures/network'
@@ -102,7 +102,7 @@ export class VirtualSwitch {
   }
 
   private arm(): void {
-    this.alarm.set(this.inFlight.reduce((first, one) => (one.due < first ? one.due : first), NEVER))
+    this.alarm.set(this.inFlight.reduce((first, one) => earlier(first, one.due), NEVER))
   }
 
   private deliverDue(): void {

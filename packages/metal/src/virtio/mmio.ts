@@ -1,5 +1,6 @@
 /** Virtio over memory-mapped registers, version 2 (Virtual I/O Device 1.2 §4.2). Registers are 32 bits, little-endian. */
 import { irqEnable, mmioRead8, mmioRead32, mmioWrite32 } from 'mirage:native'
+import type { MmioWindow } from './mmio-windows.ts'
 import type { QueueAddresses, VirtioTransport } from './transport.ts'
 
 // §4.2.2, table 4.1
@@ -24,23 +25,6 @@ const QUEUE_DEVICE_LOW = 0x0a0
 const CONFIG = 0x100
 
 const MAGIC_VIRT = 0x74726976 // "virt"
-
-/** A window of registers and its interrupt line. */
-export interface MmioWindow {
-  readonly base: number
-  readonly irq: number
-}
-
-/**
- * The windows that a kernel command line names, in its order: `virtio_mmio.device=SIZE@ADDRESS:IRQ`, the form that QEMU's
- * microvm and Firecracker append. Words that do not have the form are left out.
- */
-export function parseMmioWindows(commandLine: string): readonly MmioWindow[] {
-  const windows: MmioWindow[] = []
-  const form = /(?:^|\s)virtio_mmio\.device=\d+[KM]?@(0x[0-9a-f]+|\d+):(\d+)(?::\d+)?(?=\s|$)/gi
-  for (const match of commandLine.matchAll(form)) windows.push({ base: Number(match[1]), irq: Number(match[2]) })
-  return windows
-}
 
 /** The device behind a window, or `undefined` when the slot is empty or holds something else than virtio version 2. */
 export function openMmio(window: MmioWindow): VirtioTransport | undefined {

@@ -1,0 +1,136 @@
+/** The other side of a virtqueue, for tests: a device that behaves, and can be told to misbehave. */
+import type { DmaMemory, QueueAddresses, VirtioTransport } from './transport.ts'
+
+const LITTLE = true
+
+/** Physical memory that a test can look into. */
+export class SimulatedMemory implements DmaMemory {
+  private readonly regions: { readonly address: number; readonly buffer: ArrayBuffer }[] = []
+  private next = 0x10_0000
+
+  alloc(lenBytes: number, alignBytes: number): { readonly buffer: ArrayBuffer; readonly address: number } {
+    const address = Math.ceil(this.next / alignBytes) * alignBytes
+    const region = { address, buffer: new ArrayBuffer(lenBytes) }
+    this.regions.push(region)
+    this.next = address + lenBytes + 4096
+    return region
+  }
+
+  barrier(): void {}
+
+  /** The octets at `[address, address + lenBytes)`; throws when they are not all in one region: a wild address. */
+  view(address: number, lenBytes: number): DataView {
+    const region = this.regions.find(
+      (r) => address >= r.address && address + lenBytes <= r.address + r.buffer.byteLength,
+    )
+    if (region === undefined)
+      throw new Error(`Device access outside of its memory: 0x${address.toString(16)}, ${lenBytes}`)
+    return new DataView(region.buffer, address - region.address, lenBytes)
+  }
+}
+
+/** One queue as the device sees it. */
+export class DeviceQueue {
+  private readonly memory: SimulatedMemory
+  private readonly size: number
+  private readonly addresses: QueueAddresses
+  private availableIdx = 0
+  private usedIdx = 0
+
+  constructor(memory: SimulatedMemory, size: number, addresses: QueueAddresses) {
+    this.memory = memory
+    this.size = size
+    this.addresses = addresses
+  }
+
+  /** The next buffer offered, or `undefined`. */
+  take(): { readonly id: number; readonly view: DataView; readonly isWritable: boolean } | undefined {
+    const available = this.memory.view(this.addresses.available, 6 + 2 * this.size)
+    if (available.getUint16(2, LITTLE) === this.availableIdx) return undefined
+    const id = available.getUint16(4 + 2 * (this.availableIdx % this.size), LITTLE)
+    this.availableIdx = (this.availableIdx + 1) & 0xffff
+    const descriptor = this.memory.view(this.addresses.descriptors + 16 * id, 16)
+    const address = descriptor.getUint32(0, LITTLE) + descriptor.getUint32(4, LITTLE) * 0x1_0000_0000
+    const view = this.memory.view(address, descriptor.getUint32(8, LITTLE))
+    return { id, view, isWritable: (descriptor.getUint16(12, LITTLE) & 2) !== 0 }
+  }
+
+  /** Gives a buffer back; `id` and `lenBytes` may be lies. */
+  giveBack(id: number, lenBytes: number): void {
+    const used = this.memory.view(this.addresses.used, 6 + 8 * this.size)
+    used.setUint32(4 + 8 * (this.usedIdx % this.size), id, LITTLE)
+    used.setUint32(8 + 8 * (this.usedIdx % this.size), lenBytes, LITTLE)
+    this.advance(1)
+  }
+
+  /** Moves the used index, whatever stands in the ring. */
+  advance(count: number): void {
+    this.usedIdx = (this.usedIdx + count) & 0xffff
+    this.memory.view(this.addresses.used, 4).setUint16(2, this.usedIdx, LITTLE)
+  }
+
+  /** EVENT_IDX: notify us when the available index passes `idx`. */
+  setAvailableEvent(idx: number): void {
+    this.memory.view(this.addresses.used + 4 + 8 * this.size, 2).setUint16(0, idx & 0xffff, LITTLE)
+  }
+
+  /** EVENT_IDX: would the driver want an interrupt for the move of the used index from `old`? (§2.7.7.2) */
+  wantsInterrupt(old: number): boolean {
+    const event = this.memory.view(this.addresses.available + 4 + 2 * this.size, 2).getUint16(0, LITTLE)
+    return ((this.usedIdx - event - 1) & 0xffff) < ((this.usedIdx - old) & 0xffff)
+  }
+
+  get used(): number {
+    return this.usedIdx
+  }
+}
+
+/** A network device with two queues of `queueSize` buffers. */
+export class SimulatedNetDevice implements VirtioTransport {
+  readonly name = 'simulated'
+  readonly deviceId = 1
+  readonly queues: DeviceQueue[] = []
+  readonly notified: number[] = []
+  readonly memory: SimulatedMemory
+  /** Bits of word 0 and word 1; EVENT_IDX, MAC and VERSION_1 by default. */
+  features: [number, number] = [(1 << 29) | (1 << 5), 1]
+  refusesFeatures = false
+  interrupt = false
+  private statusBits = 0
+  private readonly queueSize: number
+
+  constructor(memory: SimulatedMemory, queueSize: number) {
+    this.memory = memory
+    this.queueSize = queueSize
+  }
+
+  deviceFeatures(word: number): number {
+    return this.features[word] ?? 0
+  }
+  setDriverFeatures(): void {}
+  status(): number {
+    return this.refusesFeatures ? this.statusBits & ~8 : this.statusBits
+  }
+  setStatus(status: number): void {
+    this.statusBits = status
+  }
+  queueMaxSize(): number {
+    return this.queueSize
+  }
+  enableQueue(index: number, size: number, addresses: QueueAddresses): void {
+    this.queues[index] = new DeviceQueue(this.memory, size, addresses)
+  }
+  notify(index: number): void {
+    this.notified.push(index)
+  }
+  hasInterrupt(): boolean {
+    return this.interrupt
+  }
+  acknowledgeInterrupt(): void {
+    this.interrupt = false
+  }
+  enableInterrupt(): void {}
+  readConfig8(off: number): number {
+    return [2, 0, 0, 0, 0, 2][off] ?? 0
+  }
+}

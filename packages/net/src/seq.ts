@@ -1,0 +1,39 @@
+/**
+ * Sequence numbers (RFC 9293 §3.4): unsigned 32-bit, compared modulo 2^32.
+ *
+ * The order is only meaningful between numbers less than 2^31 apart, which a window never exceeds (RFC 7323 §2.3).
+ */
+import type { Brand } from '@mirage-ts/signatures/addresses'
+
+/** A TCP sequence number, 0 to 2^32 - 1. Never compare two with `<`, never subtract them with `-`. */
+export type Seq = number & Brand<'Seq'>
+
+/** Takes any integer modulo 2^32. */
+export function seq(value: number): Seq {
+  return (value >>> 0) as Seq
+}
+
+/** `count` further than `a`; `count` may be negative. */
+export function seqAdd(a: Seq, count: number): Seq {
+  return ((a + count) >>> 0) as Seq
+}
+
+/** How far `a` is past `b`: negative when it comes before. */
+export function seqDiff(a: Seq, b: Seq): number {
+  return (a - b) | 0
+}
+
+/** True when `a` comes before `b`. */
+export function seqLt(a: Seq, b: Seq): boolean {
+  return ((a - b) | 0) < 0
+}
+
+/** True when `a` comes before `b` or is `b`. */
+export function seqLe(a: Seq, b: Seq): boolean {
+  return ((a - b) | 0) <= 0
+}
+
+/** The later of two. */
+export function seqMax(a: Seq, b: Seq): Seq {
+  return ((a - b) | 0) < 0 ? b : a
+}
