@@ -1,0 +1,253 @@
+/*
+ * mirage-tap: relays a Linux tap device to a stream socket.
+ *
+ *   mirage-tap IFNAME SOCKET-PATH
+ *
+ * Opens (creates, when allowed) the tap device, listens on the Unix socket
+ * path for one client and prints "ready" when it does.  On the socket each
+ * Ethernet frame follows its length, 4 bytes big-endian: the framing of
+ * QEMU's -netdev stream.  Frames travel in batches.  A full socket or tap
+ * drops frames, as a network does, and never holds up the other direction.
+ *
+ * Ends with status 0 when the client leaves or on SIGTERM or SIGINT, with 1
+ * on an error; the socket path is removed in either case.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+    PREFIX = 4,
+    FRAME_MAX = 65535,
+    BUFFER = 4 * (PREFIX + FRAME_MAX),
+    BATCH = 64, /* frames read from the tap before the socket is written */
+};
+
+struct buffer {
+    size_t start, end; /* bytes[start, end) are waiting */
+    uint8_t bytes[BUFFER];
+};
+
+static struct buffer to_socket, to_tap;
+static const char *socket_path;
+static volatile sig_atomic_t stopping;
+static sigset_t no_signals; /* blocked, but while waiting in ppoll */
+
+static void remove_socket(void)
+{
+    if (socket_path)
+        unlink(socket_path);
+}
+
+static _Noreturn void fail(const char *action, const char *name)
+{
+    fprintf(stderr, "mirage-tap: cannot %s %s: %s\n", action, name,
+            strerror(errno));
+    exit(1);
+}
+
+static void on_signal(int number)
+{
+    (void)number;
+    stopping = 1;
+}
+
+static int open_tap(const char *name)
+{
+    struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+    if (strlen(name) >= IFNAMSIZ) {
+        fprintf(stderr, "mirage-tap: interface name %s is longer than %d\n",
+                name, IFNAMSIZ - 1);
+        exit(1);
+    }
+    strcpy(request.ifr_name, name);
+
+    int tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (tap < 0)
+        fail("open", "/dev/net/tun");
+    if (ioctl(tap, TUNSETIFF, &request) < 0) {
+        if (errno == EPERM)
+            fprintf(stderr,
+                    "mirage-tap: no permission to open tap %s: run as root, "
+                    "or once as root\n  ip tuntap add dev %s mode tap user "
+                    "$USER\n",
+                    name, name);
+        else
+            fail("open tap", name);
+        exit(1);
+    }
+    return tap;
+}
+
+/* Waits for one client. */
+static int accept_client(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat old;
+    if (strlen(path) >= sizeof address.sun_path) {
+        fprintf(stderr, "mirage-tap: socket path %s is too long\n", path);
+        exit(1);
+    }
+    strcpy(address.sun_path, path);
+
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener < 0)
+        fail("make a socket for", path);
+    if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode))
+        unlink(path); /* left over from an earlier run */
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 ||
+        listen(listener, 1) < 0)
+        fail("listen on", path);
+    socket_path = path;
+    atexit(remove_socket);
+    printf("ready\n");
+    fflush(stdout);
+
+    struct pollfd wait = {.fd = listener, .events = POLLIN};
+    if (ppoll(&wait, 1, NULL, &no_signals) < 0)
+        exit(stopping ? 0 : 1);
+    int client = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (client < 0)
+        fail("accept a client on", path);
+    close(listener);
+    return client;
+}
+
+static bool would_block(void)
+{
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
+
+/* Moves what waits to the front of the buffer. */
+static void compact(struct buffer *b)
+{
+    memmove(b->bytes, b->bytes + b->start, b->end - b->start);
+    b->end -= b->start;
+    b->start = 0;
+}
+
+/* Reads a batch of frames; those without room in the buffer are dropped. */
+static void read_tap(int tap)
+{
+    static uint8_t dropped[FRAME_MAX];
+    struct buffer *b = &to_socket;
+
+    compact(b);
+    for (int i = 0; i < BATCH; i++) {
+        bool fits = BUFFER - b->end >= PREFIX + FRAME_MAX;
+        uint8_t *frame = fits ? b->bytes + b->end + PREFIX : dropped;
+        ssize_t len = read(tap, frame, FRAME_MAX);
+        if (len < 0 && would_block())
+            return;
+        if (len < 0)
+            fail("read from", "the tap");
+        if (!fits)
+            continue;
+        uint32_t prefix = htonl((uint32_t)len);
+        memcpy(b->bytes + b->end, &prefix, PREFIX);
+        b->end += PREFIX + (size_t)len;
+    }
+}
+
+/* False when the client has left. */
+static bool write_socket(int client)
+{
+    struct buffer *b = &to_socket;
+    ssize_t len = send(client, b->bytes + b->start, b->end - b->start,
+                       MSG_NOSIGNAL);
+    if (len < 0)
+        return would_block();
+    b->start += (size_t)len;
+    return true;
+}
+
+/* Passes on all complete frames.  False when the client has left. */
+static bool read_socket(int client, int tap)
+{
+    struct buffer *b = &to_tap;
+    ssize_t len = recv(client, b->bytes + b->end, BUFFER - b->end, 0);
+    if (len < 0)
+        return would_block();
+    if (len == 0)
+        return false;
+    b->end += (size_t)len;
+
+    while (b->end - b->start >= PREFIX) {
+        uint32_t frame;
+        memcpy(&frame, b->bytes + b->start, PREFIX);
+        frame = ntohl(frame);
+        if (frame > FRAME_MAX) {
+            fprintf(stderr,
+                    "mirage-tap: the client sent a frame of %u bytes, at most "
+                    "%d are allowed\n",
+                    frame, FRAME_MAX);
+            exit(1);
+        }
+        if (b->end - b->start < PREFIX + frame)
+            break;
+        /* A frame the tap refuses (too short, queue full) is dropped. */
+        if (write(tap, b->bytes + b->start + PREFIX, frame) < 0 &&
+            errno != EINVAL && errno != EIO && errno != ENOBUFS &&
+            !would_block())
+            fail("write to", "the tap");
+        b->start += PREFIX + frame;
+    }
+    compact(b);
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        fprintf(stderr, "usage: mirage-tap IFNAME SOCKET-PATH\n");
+        return 2;
+    }
+    struct sigaction action = {.sa_handler = on_signal};
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigemptyset(&no_signals);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+
+    int tap = open_tap(argv[1]);
+    int client = accept_client(argv[2]);
+    while (!stopping) {
+        bool pending = to_socket.end > to_socket.start;
+        struct pollfd fds[] = {
+            {.fd = tap, .events = POLLIN},
+            {.fd = client, .events = (short)(POLLIN | (pending ? POLLOUT : 0))},
+        };
+        if (ppoll(fds, 2, NULL, &no_signals) < 0) {
+            if (errno == EINTR)
+                continue;
+            fail("wait for", argv[1]);
+        }
+        if (fds[0].revents & POLLERR)
+            fail("use tap", argv[1]);
+        if (fds[1].revents & (POLLIN | POLLHUP | POLLERR) &&
+            !read_socket(client, tap))
+            break;
+        if (fds[0].revents & POLLIN)
+            read_tap(tap);
+        if (to_socket.end > to_socket.start && !write_socket(client))
+            break;
+    }
+    return 0;
+}
