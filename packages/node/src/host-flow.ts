@@ -102,7 +102,11 @@ class HostFlow implements TcpFlow {
 
   abort(): void {
     this.#fail(this.#closedError('it was aborted'))
-    this.#socket.resetAndDestroy()
+    const socket = this.#socket
+    // libuv cannot reset while its shutdown is on the way: one turn later it can.
+    const isShutting = this.#isWriteShut && socket.writableLength === 0 && !socket.writableFinished
+    if (isShutting) socket.once('finish', () => socket.resetAndDestroy())
+    else socket.resetAndDestroy()
   }
 
   async #close(): Promise<void> {

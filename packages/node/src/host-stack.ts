@@ -93,8 +93,10 @@ class HostUdp implements Udp {
   bind(wanted: Port, handler: DatagramHandler): Promise<UdpSocket> {
     return new Promise((resolve, reject) => {
       const handle = createSocket('udp4')
-      // Stays attached: what goes wrong with one datagram (an ICMP error, say) is no failure of the socket.
-      handle.on('error', (error) => reject(socketError(`Cannot bind UDP port ${wanted}`, error)))
+      handle.once('error', (error) => {
+        reject(socketError(`Cannot bind UDP port ${wanted}`, error))
+        handle.close()
+      })
       handle.on('message', (message: Uint8Array, info: RemoteInfo) => {
         const from = endpointOf(info.address, info.port)
         if (from === undefined) return
@@ -102,6 +104,9 @@ class HostUdp implements Udp {
         handler(new Uint8Array(message.buffer, message.byteOffset, message.length), from, this.#address)
       })
       handle.bind({ port: wanted, address: ipToString(this.#address), exclusive: true }, () => {
+        handle.removeAllListeners('error')
+        // What goes wrong with one datagram (an ICMP error, say) is no failure of the socket.
+        handle.on('error', () => {})
         resolve(new HostUdpSocket(handle))
       })
     })

@@ -82,7 +82,9 @@ test('network: receives frames, counts and drops those too long or too short', a
       if (received.length === 2) resolve()
     })
   })
-  peer.write(Buffer.concat([frameNumber(1), frameNumber(2, 1515), frameNumber(3, 13), frameNumber(4, 1514)].map(prefixed)))
+  peer.write(
+    Buffer.concat([frameNumber(1), frameNumber(2, 1515), frameNumber(3, 13), frameNumber(4, 1514)].map(prefixed)),
+  )
   await done
   assert.deepEqual(received, [frameNumber(1), frameNumber(4, 1514)])
   assert.deepEqual([network.stats.rxFrames, network.stats.rxBytes, network.stats.rxDropped], [2, 1574, 2])
