@@ -1,10 +1,15 @@
 /** From generated sources to the artefact. */
-import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
-import { relative, resolve } from 'node:path'
+import { execFile } from 'node:child_process'
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, relative, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { bundle } from './bundle.ts'
 import { type Configured, writeConfigured, writeContext } from './configure.ts'
 import { UserError } from './errors.ts'
+import { assembleImage } from './image.ts'
 import { type Output, sizeToString, timed } from './output.ts'
+import { ensureToolchain, findToolchain, type Toolchain } from './toolchain.ts'
 import { checkUnikernel } from './typecheck.ts'
 
 /** Builds a configured unikernel: type-checks and bundles at once, and writes the artefact if both went well. */
@@ -12,10 +17,8 @@ export async function buildProject(configured: Configured, output: Output): Prom
   const start = performance.now()
   const { project, plan, target, main, context } = configured
   await writeConfigured(configured)
-  const [errors, made] = await Promise.allSettled([
-    timed(output, 'type-check', () => checkUnikernel(project, main)),
-    timed(output, 'bundle', () => make(configured, output)),
-  ])
+  const check = timed(output, 'type-check', () => checkUnikernel(project, main))
+  const [errors, made] = await Promise.allSettled([check, make(configured, check, output)])
   if (errors.status === 'rejected') throw errors.reason
   // A type error explains more than what the bundler stumbled over because of it.
   if (errors.value.length > 0) throw new UserError(errors.value.join('\n'))
@@ -36,12 +39,48 @@ interface Made {
   readonly isExecutable: boolean
 }
 
-async function make({ project, plan, target }: Configured, _output: Output): Promise<Made[]> {
-  const { code, sourceMap } = await bundle(project, target, plan.name)
+async function make(configured: Configured, check: Promise<string[]>, output: Output): Promise<Made[]> {
+  const { project, plan, target } = configured
   const path = resolve(project.distFolder, `${plan.name}${target.suffix}`)
+  if (target.name === 'virtio')
+    return [{ path, contents: await makeImage(configured, check, output), isExecutable: false }]
+  const { code, sourceMap } = await timed(output, 'bundle', () => bundle(project, target, plan.name))
   const made: Made[] = [{ path, contents: code, isExecutable: true }]
   if (sourceMap !== undefined) made.push({ path: `${path}.map`, contents: sourceMap, isExecutable: false })
   return made
+}
+
+async function makeImage(configured: Configured, check: Promise<string[]>, output: Output): Promise<Uint8Array> {
+  const { project, plan, target, assets } = configured
+  const [state, { code }, contents] = await Promise.all([
+    findToolchain(),
+    timed(output, 'bundle', () => bundle(project, target, plan.name)),
+    Promise.all(assets.files.map((file) => readFile(file))),
+  ])
+  // Compiling the runtime takes a minute: not for a program that is wrong.
+  if (!state.isCompiled && (await check).length > 0) return new Uint8Array()
+  const toolchain = await ensureToolchain(state, output)
+  const [runtime, bytecode] = await Promise.all([
+    readFile(toolchain.runtime),
+    timed(output, 'bytecode', () => compileBytecode(toolchain, code, plan.name)),
+  ])
+  return assembleImage(runtime, { bytecode, assets: contents })
+}
+
+/** Compiles a bundle with the engine's own compiler. */
+async function compileBytecode(toolchain: Toolchain, code: Uint8Array, name: string): Promise<Uint8Array> {
+  const folder = await mkdtemp(join(tmpdir(), 'mirage-'))
+  try {
+    const input = join(folder, `${name}.mjs`)
+    const result = join(folder, `${name}.bc`)
+    await writeFile(input, code)
+    await promisify(execFile)(toolchain.bytecode, [input, result]).catch((error: { stderr?: string }) => {
+      throw new UserError(`Cannot compile the bundle to bytecode: ${error.stderr?.trim() ?? String(error)}`)
+    })
+    return await readFile(result)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 }
 
 /** Writes a file in one step, so that a running or copying reader sees the old or the new one. */

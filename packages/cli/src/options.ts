@@ -1,7 +1,7 @@
 /** The options of the command line, and which command has which. */
 import type { Unikernel } from '@mirage-ts/config'
 import { configureKeys } from '@mirage-ts/config/graph'
-import { type ArgKeys, bool, byteSize, listOf, oneOf, parseArgs, string } from '@mirage-ts/core/boot-args'
+import { type ArgKeys, bool, int, listOf, oneOf, parseArgs, string } from '@mirage-ts/core/boot-args'
 import { nearest } from '@mirage-ts/core/suggest'
 import { UsageError } from './errors.ts'
 
@@ -30,7 +30,7 @@ export const RUN: ArgKeys = {
     doc: 'virtio: forward a TCP port of this machine to the unikernel, as in 8080:80; may be repeated',
   },
   net: { type: string, doc: 'what the network is attached to: tap:NAME, or on unix stream:PATH of a Unix socket' },
-  mem: { type: byteSize, default: '32', doc: 'virtio: memory in MiB' },
+  mem: { type: int, default: '32', doc: 'virtio: memory in MiB' },
   kvm: { type: bool, default: 'false', doc: 'virtio: run on the processor itself, through /dev/kvm' },
 }
 

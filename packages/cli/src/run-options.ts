@@ -1,4 +1,5 @@
 import type { Plan } from '@mirage-ts/config/graph'
+import type { Output } from './output.ts'
 
 /** How to run an artefact. */
 export interface RunOptions {
@@ -13,6 +14,7 @@ export interface RunOptions {
   readonly ports: readonly string[]
   readonly memMib: number
   readonly isKvm: boolean
+  readonly output: Output
 }
 
 /** True when an argument called `name` was given. */

@@ -2,10 +2,10 @@
 import { runChild } from './child.ts'
 import { UserError } from './errors.ts'
 import { isGiven, type RunOptions } from './run-options.ts'
-import { tapRelay } from './toolchain.ts'
+import { ensureToolchain, findToolchain } from './toolchain.ts'
 
 /** Runs the bundle and returns its exit status. */
-export async function runUnix({ artefact, plan, boot, net, ports }: RunOptions): Promise<number> {
+export async function runUnix({ artefact, plan, boot, net, ports, output }: RunOptions): Promise<number> {
   if (ports.length > 0) {
     throw new UserError(
       '--port is for virtio: on unix the unikernel listens on this machine, at the ports of its own arguments',
@@ -21,6 +21,7 @@ export async function runUnix({ artefact, plan, boot, net, ports }: RunOptions):
     if (!isGiven(boot, 'net:service')) args.push(`--net:service=${net}`)
   }
   // Only a native program can open a tap: Node.js has no call for it.
-  if (attachment?.startsWith('tap:')) environment['MIRAGE_TAP'] = await tapRelay()
-  return await runChild(process.execPath, args, environment)
+  if (attachment?.startsWith('tap:'))
+    environment['MIRAGE_TAP'] = (await ensureToolchain(await findToolchain(), output)).tap
+  return (await runChild(process.execPath, args, { environment })).status
 }

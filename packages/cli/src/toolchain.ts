@@ -1,5 +1,156 @@
+/**
+ * The native parts: the runtime that images are made of, the bytecode compiler, the relay to taps. They are compiled
+ * from source once for each version of their sources, engine and compiler, and kept in the user's cache.
+ */
+import { execFile, spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { homedir } from 'node:os'
+import { delimiter, dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { UserError } from './errors.ts'
+import type { Output } from './output.ts'
 
-export async function tapRelay(): Promise<string> {
-  throw new UserError('tap: not yet')
+/** Paths of the compiled native parts. */
+export interface Toolchain {
+  /** The runtime of target virtio, an ELF with room for a payload. */
+  readonly runtime: string
+  /** Compiles a bundle to bytecode. */
+  readonly bytecode: string
+  /** Carries frames between a tap and a Node.js program. */
+  readonly tap: string
+}
+
+const NATIVE_FOLDER = fileURLToPath(new URL('../../../native/', import.meta.url))
+
+/** Sources that go into the native parts. */
+const SOURCES = ['Makefile', 'bindings', 'engine', 'host', 'include']
+
+/** Where the native parts are, and whether they have been compiled yet. */
+export interface ToolchainState {
+  readonly folder: string
+  readonly toolchain: Toolchain
+  readonly isCompiled: boolean
+}
+
+/** Finds the native parts of this version. */
+export async function findToolchain(): Promise<ToolchainState> {
+  const folder = join(cacheFolder(), await versionDigest())
+  const toolchain = {
+    runtime: join(folder, 'runtime-virtio.elf'),
+    bytecode: join(folder, 'mirage-bytecode'),
+    tap: join(folder, 'mirage-tap'),
+  }
+  return { folder, toolchain, isCompiled: Object.values(toolchain).every((file) => existsSync(file)) }
+}
+
+/** Compiles the native parts unless they are there. Several builds may do so at once: the first to finish wins. */
+export async function ensureToolchain(state: ToolchainState, output: Output): Promise<Toolchain> {
+  if (state.isCompiled) return state.toolchain
+  requireTools()
+  const temporary = join(cacheFolder(), `building-${process.pid}-${randomBytes(4).toString('hex')}`)
+  await mkdir(temporary, { recursive: true })
+  try {
+    await compile(temporary, output)
+    for (const name of await readdir(temporary)) {
+      if (name.startsWith('obj-')) await rm(join(temporary, name), { recursive: true })
+    }
+    await rename(temporary, state.folder)
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true })
+    // Another build was faster: its result is as good as ours.
+    if (!(await findToolchain()).isCompiled) throw error
+  }
+  return state.toolchain
+}
+
+function cacheFolder(): string {
+  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'mirage-ts')
+}
+
+/** What the native parts depend on, as the name of their folder. */
+async function versionDigest(): Promise<string> {
+  const hash = createHash('sha256')
+  const { version } = JSON.parse(await readFile(enginePackage(), 'utf8')) as { version: string }
+  hash.update(`engine ${version}\n${await compilerVersion()}\n`)
+  const lists = await Promise.all(SOURCES.map((name) => listFiles(name)))
+  const files = lists.flat().sort()
+  const contents = await Promise.all(files.map((file) => readFile(join(NATIVE_FOLDER, file))))
+  for (const [i, file] of files.entries()) hash.update(`${file} ${contents[i]?.length}\n`).update(contents[i] ?? '')
+  return hash.digest('hex').slice(0, 16)
+}
+
+async function listFiles(name: string): Promise<string[]> {
+  const path = join(NATIVE_FOLDER, name)
+  const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => undefined)
+  if (entries === undefined) return [name]
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(NATIVE_FOLDER.length))
+}
+
+function enginePackage(): string {
+  return createRequire(import.meta.url).resolve('@scriptc/runtime/package.json')
+}
+
+async function compilerVersion(): Promise<string> {
+  try {
+    return (await promisify(execFile)('gcc', ['--version'])).stdout.split('\n')[0] ?? ''
+  } catch {
+    // Not installed: requireTools says so when it is needed.
+    return 'no compiler'
+  }
+}
+
+/** Each tool that compiles the native parts and the Debian package it is in. */
+const TOOLS: readonly { readonly found: () => boolean; readonly name: string; readonly package: string }[] = [
+  { found: () => isOnPath('gcc'), name: 'gcc', package: 'gcc' },
+  { found: () => isOnPath('make'), name: 'make', package: 'make' },
+  { found: () => existsSync('/usr/include/stdio.h'), name: "the C library's headers", package: 'libc6-dev' },
+  { found: () => existsSync('/usr/lib/x86_64-linux-musl/libc.a'), name: 'musl', package: 'musl-dev' },
+]
+
+function requireTools(): void {
+  const missing = TOOLS.filter((tool) => !tool.found())
+  if (missing.length === 0) return
+  const names = missing.map((tool) => tool.name).join(', ')
+  const packages = missing.map((tool) => tool.package).join(' ')
+  throw new UserError(`Compiling the native runtime needs ${names}; on Debian: apt-get install ${packages}`)
+}
+
+/** True when a program called `name` can be found. */
+export function isOnPath(name: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, name)))
+}
+
+async function compile(folder: string, output: Output): Promise<void> {
+  const engine = resolve(dirname(enginePackage()), 'vendor/quickjs-ng')
+  const args = ['-j4', '-C', NATIVE_FOLDER, 'runtime', 'host', 'TARGET=virtio', `ENGINE=${engine}`, `OUT=${folder}`]
+  output.progress('Compiling the native runtime: once for this version, about a minute...')
+  output.detail(`make ${args.join(' ')}`)
+  const start = performance.now()
+  const seconds = () => Math.round((performance.now() - start) / 1000)
+  const ticker = setInterval(() => output.progress(`  still compiling, ${seconds()} s`), 10_000)
+  try {
+    await new Promise<void>((done, failed) => {
+      const child = spawn('make', args, { stdio: ['ignore', 'pipe', 'pipe'] })
+      let text = ''
+      const collect = (chunk: Buffer) => {
+        text += chunk.toString()
+      }
+      child.stdout.on('data', collect)
+      child.stderr.on('data', collect)
+      child.on('error', failed)
+      child.on('close', (status) => {
+        if (status === 0) done()
+        else failed(new UserError(`Compiling the native runtime failed:\n${text.trimEnd()}`))
+      })
+    })
+  } finally {
+    clearInterval(ticker)
+  }
+  output.progress(`Compiled the native runtime in ${seconds()} s.`)
 }

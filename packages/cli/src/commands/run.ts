@@ -32,6 +32,7 @@ unikernel's.`,
       ports: (values['port'] ?? []) as readonly string[],
       memMib: values['mem'] as number,
       isKvm: values['kvm'] === true,
+      output,
     }
     return target.name === 'unix' ? await runUnix(options) : await runVirtio(options)
   },
