@@ -1,0 +1,237 @@
+/** One TCP connection: the transmission control block of RFC 9293 §3.3.1. State only; who changes it is in machine.ts. */
+import type { NetErrorCode } from '@mirage-ts/core/errors'
+import { NEVER } from '@mirage-ts/core/time'
+import type { IpAddress, Port } from '@mirage-ts/signatures/addresses'
+import { type Seq, seqAdd, seqDiff } from '../seq.ts'
+import { type CongestionControl, NewReno } from './congestion.ts'
+import type { Listener } from './machine.ts'
+import { Reassembly } from './reassembly.ts'
+import { Ring } from './ring.ts'
+import { RttEstimator } from './rtt.ts'
+
+// States, RFC 9293 §3.3.2. LISTEN is a Listener, so no connection is ever in it; it has a number for the log.
+export const CLOSED = 0
+export const LISTEN = 1
+export const SYN_SENT = 2
+export const SYN_RECEIVED = 3
+export const ESTABLISHED = 4
+export const FIN_WAIT_1 = 5
+export const FIN_WAIT_2 = 6
+export const CLOSE_WAIT = 7
+export const CLOSING = 8
+export const LAST_ACK = 9
+export const TIME_WAIT = 10
+
+export type State = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10
+
+/** The RFC's names, by state. */
+export const STATE_NAMES = [
+  'CLOSED',
+  'LISTEN',
+  'SYN-SENT',
+  'SYN-RECEIVED',
+  'ESTABLISHED',
+  'FIN-WAIT-1',
+  'FIN-WAIT-2',
+  'CLOSE-WAIT',
+  'CLOSING',
+  'LAST-ACK',
+  'TIME-WAIT',
+] as const
+
+// What the send timer waits for. One timer, so retransmission and persist can never run together.
+export const TIMER_OFF = 0
+export const TIMER_RETRANSMIT = 1
+export const TIMER_PERSIST = 2
+
+// What happened to a connection since its user was last told; a set of bits.
+export const EVENT_READABLE = 1
+export const EVENT_WRITABLE = 2
+export const EVENT_ESTABLISHED = 4
+/** Our FIN is acknowledged: everything written was delivered. */
+export const EVENT_DELIVERED = 8
+/** The connection is gone; `failure` says why when it was not in an orderly way. */
+export const EVENT_CLOSED = 16
+
+/** Who uses a connection. Called after the event that caused it has been dealt with; may call the machine. */
+export interface ConnectionUser {
+  onEvents(events: number): void
+}
+
+/** MSS to assume when the peer names none (RFC 9293 §3.7.1, MUST-15), for IPv4. */
+export const DEFAULT_MSS = 536
+
+export class Connection {
+  state: State = CLOSED
+  /** The machine's number for it; -1 once the machine has forgotten it. */
+  number = -1
+  readonly local: IpAddress
+  readonly localPort: Port
+  readonly remote: IpAddress
+  readonly remotePort: Port
+  /** Where it came from, when it was opened by a peer and not yet established; undefined otherwise. */
+  listener: Listener | undefined
+  user: ConnectionUser | undefined = undefined
+  /** EVENT_ bits to tell the user. */
+  events = 0
+  /** Why it ended, when not in an orderly way. */
+  failure: NetErrorCode | undefined = undefined
+  /** The latest soft error (RFC 1122 §4.2.3.9): names the failure should the connection time out. */
+  softError: NetErrorCode | undefined = undefined
+
+  // --- What we send (RFC 9293 §3.3.1, SND variables) ---
+
+  /** Initial send sequence number: that of our SYN. */
+  iss: Seq
+  /** First octet not acknowledged; sndUna <= sndCursor <= sndNxt. */
+  sndUna: Seq
+  /** First octet never sent. */
+  sndNxt: Seq
+  /** Next octet to send: sndNxt, or earlier after a timeout, when everything from sndUna is sent again. */
+  sndCursor: Seq
+  /** Octets from sndUna that the peer is ready for, scaled. */
+  sndWnd = 0
+  /** Greatest sndWnd seen. */
+  maxSndWnd = 0
+  /** Sequence and acknowledgement number of the segment that last set sndWnd. */
+  sndWl1 = 0 as Seq
+  sndWl2 = 0 as Seq
+  /** Window scaling is in use or, before the peer's SYN is here, on offer. */
+  isScaling = true
+  /** Shift of the windows the peer announces; 0 unless both sides sent the option. */
+  sndScale = 0
+  /** Octets of text in a full segment: the least of what the peer and the path take. */
+  sndMss: number = DEFAULT_MSS
+  /** End of the last segment sent that was neither full nor acknowledged by then (Nagle as refined by Minshall). */
+  sndSmallEnd: Seq
+  /** The user has no more to send: a FIN follows the octets in sendRing. */
+  isFinQueued = false
+  /** The peer has acknowledged our FIN, and so everything that we sent. */
+  isFinAcked = false
+  /** Text from sndUna on (from sndUna + 1 while our SYN is not acknowledged). */
+  readonly sendRing: Ring
+  /** When the last segment with text left. */
+  lastSentUs = 0
+
+  // --- What we receive (RCV variables) ---
+
+  /** Initial receive sequence number: that of the peer's SYN. */
+  irs = 0 as Seq
+  /** Next octet expected. */
+  rcvNxt = 0 as Seq
+  /** Right edge of the greatest window announced: RCV.NXT + RCV.WND. Never moves back. */
+  rcvAdv = 0 as Seq
+  /** Shift of the windows we announce; 0 unless both sides sent the option. */
+  rcvScale = 0
+  /** Octets of text the peer may put in a segment: the MSS we announced. */
+  rcvMss: number = DEFAULT_MSS
+  /** Text before rcvNxt that the user has not taken; beyond lenBytes waits what `reassembly` lists. */
+  readonly receiveRing: Ring
+  readonly reassembly = new Reassembly()
+  /** The sequence number of the peer's FIN is known. */
+  isPeerFinSeen = false
+  peerFin = 0 as Seq
+  /** The user takes no more text: what arrives is acknowledged and forgotten. */
+  isReceiveShut = false
+
+  // --- Acknowledging ---
+
+  /** An acknowledgement must leave before this event is over. */
+  isAckDue = false
+  /** Segments with text received since the last acknowledgement left. */
+  unackedSegments = 0
+  /** When a delayed acknowledgement leaves at the latest. */
+  ackAtUs: number = NEVER
+  /** Challenge acknowledgements sent in the period that began at challengesSinceUs (RFC 5961 §7). */
+  challengeCount = 0
+  challengesSinceUs = 0
+
+  // --- Loss recovery (RFC 6582) and congestion control ---
+
+  readonly rtt = new RttEstimator()
+  readonly congestion: CongestionControl = new NewReno()
+  duplicateAcks = 0
+  /** In fast recovery, until octets before `recover` are acknowledged. */
+  isRecovering = false
+  /** sndNxt when fast recovery or a timeout last began. */
+  recover: Seq
+  /** A partial acknowledgement has restarted the timer in this recovery. */
+  hadPartialAck = false
+
+  /** The first segment not acknowledged must be sent again before this event is over. */
+  isFirstDue = false
+  /** So must a probe of a window too small to send otherwise. */
+  isProbeDue = false
+
+  // --- Timers: moments in µs, NEVER when off ---
+
+  /** TIMER_OFF, TIMER_RETRANSMIT or TIMER_PERSIST. */
+  sendTimer = TIMER_OFF
+  sendAtUs: number = NEVER
+  /** Times sendTimer ran out since something was last acknowledged. */
+  timeouts = 0
+  /** Since when the peer owes an answer; R2 of RFC 9293 §3.8.3 counts from here. */
+  unansweredSinceUs = 0
+  /** End of TIME-WAIT, of an orphan's FIN-WAIT-2, or of SYN-RECEIVED. */
+  stateAtUs: number = NEVER
+  /** When to try to send again after the device had no room. */
+  retryAtUs: number = NEVER
+
+  /** Neighbours in the queue of TIME-WAIT connections, oldest first. */
+  timeWaitOlder: Connection | undefined = undefined
+  timeWaitNewer: Connection | undefined = undefined
+
+  constructor(
+    local: IpAddress,
+    localPort: Port,
+    remote: IpAddress,
+    remotePort: Port,
+    iss: Seq,
+    sendBufferBytes: number,
+    receiveBufferBytes: number,
+    listener: Listener | undefined,
+  ) {
+    this.local = local
+    this.localPort = localPort
+    this.remote = remote
+    this.remotePort = remotePort
+    this.listener = listener
+    this.iss = iss
+    this.sndUna = iss
+    this.sndNxt = iss
+    this.sndCursor = iss
+    this.sndSmallEnd = iss
+    this.recover = iss
+    this.sendRing = new Ring(sendBufferBytes)
+    this.receiveRing = new Ring(receiveBufferBytes)
+  }
+
+  /** The earliest of the timers. */
+  deadlineUs(): number {
+    let at = this.sendAtUs
+    if (this.ackAtUs < at) at = this.ackAtUs
+    if (this.stateAtUs < at) at = this.stateAtUs
+    if (this.retryAtUs < at) at = this.retryAtUs
+    return at
+  }
+
+  /** Octets sent and not acknowledged, SYN and FIN included: FlightSize of RFC 5681 §2. */
+  flightBytes(): number {
+    return seqDiff(this.sndNxt, this.sndUna)
+  }
+
+  /** The number after the last octet of text queued; that of our FIN when isFinQueued. Our SYN is acknowledged. */
+  sndTextEnd(): Seq {
+    return seqAdd(this.sndUna, this.sendRing.lenBytes)
+  }
+
+  /** The peer has finished and all its text is in receiveRing. */
+  isPeerFinished(): boolean {
+    return this.isPeerFinSeen && seqDiff(this.rcvNxt, this.peerFin) > 0
+  }
+
+  stopSendTimer(): void {
+    this.sendTimer = TIMER_OFF
+    this.sendAtUs = NEVER
+  }
+}

@@ -1,0 +1,45 @@
+/** What TCP counts: traffic, lives of connections, and one counter for each reason to drop a segment. */
+import type { Counters } from '@mirage-ts/core/metrics'
+
+export const TCP_COUNTERS = [
+  'rxSegments',
+  'txSegments',
+  'activeOpens',
+  'passiveOpens',
+  /** Segments sent again, and why. */
+  'timeouts',
+  'fastRetransmits',
+  'retransmittedSegments',
+  'probes',
+  'windowUpdates',
+  'challengeAcks',
+  'resetsSent',
+  'resetsReceived',
+  /** Sends put off because the device had no room. */
+  'noFrame',
+  // Reasons to drop a segment.
+  'truncated',
+  'bad-data-offset',
+  'bad-option',
+  'bad-checksum',
+  /** For no connection and no listener; answered with a reset unless it was one. */
+  'no-connection',
+  /** From or to an address that is not one host's (RFC 9293 §3.9.2.3, MUST-57), or from ourselves to ourselves. */
+  'bad-address',
+  'backlog-full',
+  'too-many-connections',
+  /** Outside the window. */
+  'unacceptable',
+  /** Acknowledges what was never sent, or what is too old (RFC 5961 §5). */
+  'bad-ack',
+  'no-ack',
+  'reset-not-exact',
+  'syn-in-connection',
+  /** Text that did not fit: beyond the window, or one gap too many. */
+  'text-dropped',
+  /** ICMP errors for no connection, or for no octet in flight (RFC 5927 §4.1). */
+  'bad-icmp',
+] as const
+
+export type TcpCounterName = (typeof TCP_COUNTERS)[number]
+export type TcpCounters = Counters<TcpCounterName>

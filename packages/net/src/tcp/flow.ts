@@ -1,0 +1,183 @@
+/** A connection as the application sees it: the `Flow` contract on top of the machine's events. */
+import { endpointToString } from '@mirage-ts/core/addresses'
+import { cancellable } from '@mirage-ts/core/cancel'
+import { NetError, type NetErrorCode } from '@mirage-ts/core/errors'
+import type { Endpoint } from '@mirage-ts/signatures/addresses'
+import type { Cancellable, CancelSignal } from '@mirage-ts/signatures/cancel'
+import type { TcpFlow } from '@mirage-ts/signatures/flow'
+import type { Instant } from '@mirage-ts/signatures/time'
+import {
+  CLOSED,
+  type Connection,
+  type ConnectionUser,
+  EVENT_CLOSED,
+  EVENT_DELIVERED,
+  EVENT_READABLE,
+  EVENT_WRITABLE,
+} from './connection.ts'
+import type { TcpMachine } from './machine.ts'
+
+/** Greatest chunk of one read. */
+const MAX_CHUNK_BYTES = 65536
+const NO_SIGNAL: Cancellable = {}
+
+/** What a flow needs from the adapter around the machine. */
+export interface FlowHost {
+  readonly machine: TcpMachine
+  now(): Instant
+  /** The machine was called: its next deadline may have come nearer. */
+  touched(): void
+}
+
+export class MachineFlow implements TcpFlow, ConnectionUser {
+  readonly local: Endpoint
+  readonly remote: Endpoint
+  private readonly host: FlowHost
+  private readonly connection: Connection
+  private isReading = false
+  private isWriting = false
+  private wakeReader: (() => void) | undefined = undefined
+  private wakeWriter: (() => void) | undefined = undefined
+  private wakeClosers: (() => void)[] = []
+
+  constructor(host: FlowHost, connection: Connection) {
+    this.host = host
+    this.connection = connection
+    this.local = { address: connection.local, port: connection.localPort }
+    this.remote = { address: connection.remote, port: connection.remotePort }
+    connection.user = this
+  }
+
+  async read({ signal }: Cancellable = NO_SIGNAL): Promise<Uint8Array | undefined> {
+    if (this.isReading) throw new TypeError(`Cannot read from ${this.name()}: another read is pending`)
+    signal?.throwIfAborted()
+    const { host, connection } = this
+    this.isReading = true
+    try {
+      for (;;) {
+        const chunk = host.machine.receive(connection, MAX_CHUNK_BYTES, host.now())
+        if (chunk !== undefined) {
+          host.touched()
+          return chunk
+        }
+        if (connection.isReceiveShut) throw this.error('read from', 'closed')
+        if (connection.isPeerFinished()) return undefined
+        if (connection.state === CLOSED) throw this.error('read from', connection.failure ?? 'closed')
+        await this.untilReadable(signal)
+      }
+    } finally {
+      this.isReading = false
+    }
+  }
+
+  async write(bytes: Uint8Array, { signal }: Cancellable = NO_SIGNAL): Promise<void> {
+    if (this.isWriting) throw new TypeError(`Cannot write to ${this.name()}: another write is pending`)
+    signal?.throwIfAborted()
+    const { host, connection } = this
+    this.isWriting = true
+    try {
+      let off = 0
+      for (;;) {
+        if (connection.state === CLOSED) throw this.error('write to', connection.failure ?? 'closed')
+        if (connection.isFinQueued) throw this.error('write to', 'closed')
+        off += host.machine.send(connection, bytes, off, host.now())
+        host.touched()
+        if (off === bytes.length) return
+        await this.untilWritable(signal)
+      }
+    } finally {
+      this.isWriting = false
+    }
+  }
+
+  shutdownWrite(): void {
+    this.host.machine.shutdown(this.connection, this.host.now())
+    this.host.touched()
+    // A write that waits for room rejects: what it did not hand over comes too late.
+    this.wake(EVENT_WRITABLE)
+  }
+
+  close(): Promise<void> {
+    this.host.machine.close(this.connection, this.host.now())
+    this.host.touched()
+    this.wake(EVENT_READABLE | EVENT_WRITABLE)
+    if (this.isOver()) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.wakeClosers.push(resolve)
+    })
+  }
+
+  abort(): void {
+    this.host.machine.abort(this.connection, 'closed', this.host.now())
+    this.host.touched()
+  }
+
+  onEvents(events: number): void {
+    this.wake(events)
+  }
+
+  private wake(events: number): void {
+    if ((events & (EVENT_READABLE | EVENT_CLOSED)) !== 0 && this.wakeReader !== undefined) {
+      const wake = this.wakeReader
+      this.wakeReader = undefined
+      wake()
+    }
+    if ((events & (EVENT_WRITABLE | EVENT_CLOSED)) !== 0 && this.wakeWriter !== undefined) {
+      const wake = this.wakeWriter
+      this.wakeWriter = undefined
+      wake()
+    }
+    if ((events & (EVENT_DELIVERED | EVENT_CLOSED)) !== 0 && this.wakeClosers.length > 0) {
+      const closers = this.wakeClosers
+      this.wakeClosers = []
+      for (const wake of closers) wake()
+    }
+  }
+
+  private untilReadable(signal: CancelSignal | undefined): Promise<void> {
+    return cancellable<void>(
+      signal,
+      (resolve) => {
+        this.wakeReader = resolve
+      },
+      () => {
+        this.wakeReader = undefined
+      },
+    )
+  }
+
+  private untilWritable(signal: CancelSignal | undefined): Promise<void> {
+    return cancellable<void>(
+      signal,
+      (resolve) => {
+        this.wakeWriter = resolve
+      },
+      () => {
+        this.wakeWriter = undefined
+      },
+    )
+  }
+
+  private isOver(): boolean {
+    return this.connection.isFinAcked || this.connection.state === CLOSED
+  }
+
+  private name(): string {
+    return endpointToString(this.remote)
+  }
+
+  private error(action: string, code: NetErrorCode): NetError {
+    return new NetError(code, `Cannot ${action} ${this.name()}: ${REASONS[code] ?? code}`)
+  }
+}
+
+/** The codes that a connection ends with, in words. */
+export const REASONS: Readonly<Partial<Record<NetErrorCode, string>>> = {
+  closed: 'the flow is closed',
+  'connection-refused': 'connection refused by peer',
+  'connection-reset': 'connection reset by peer',
+  'host-unreachable': 'host unreachable',
+  'no-ports': 'no free connection or port',
+  'no-route': 'no route to host',
+  'timed-out': 'the peer does not answer',
+}

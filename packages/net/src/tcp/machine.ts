@@ -1,0 +1,441 @@
+/**
+ * TCP without input, output or waiting of its own: RFC 9293 as `input`, `poll` and `nextDeadline`.
+ *
+ * RFCs to read before changing anything here: 9293, 5681, 6298, 6582, 5961, 6528, 7323 §2. The machine holds the
+ * connections and their life; segments that arrive are in input.ts, those that leave in output.ts, lost ones in
+ * recovery.ts, and what happens when nothing happens in timers.ts. Every event ends in {@link TcpMachine.settle}: it
+ * sends what the event made possible, then tells the user, so a user who calls back in finds a settled connection.
+ */
+import type { NetErrorCode } from '@mirage-ts/core/errors'
+import { FlowTable } from '@mirage-ts/core/flow-table'
+import { createCounters } from '@mirage-ts/core/metrics'
+import { NEVER } from '@mirage-ts/core/time'
+import type { Endpoint, IpAddress, Port } from '@mirage-ts/signatures/addresses'
+import type { Frame } from '@mirage-ts/signatures/bytes'
+import type { Ip, IpErrorKind } from '@mirage-ts/signatures/ip'
+import type { Logger } from '@mirage-ts/signatures/log'
+import type { Random } from '@mirage-ts/signatures/random'
+import type { Instant } from '@mirage-ts/signatures/time'
+import { type Seq, seqLt } from '../seq.ts'
+import { isTcpChecksumGood, parseTcp, TcpHeader } from '../wire/tcp.ts'
+import {
+  CLOSE_WAIT,
+  CLOSED,
+  Connection,
+  type ConnectionUser,
+  ESTABLISHED,
+  EVENT_CLOSED,
+  EVENT_DELIVERED,
+  EVENT_ESTABLISHED,
+  FIN_WAIT_1,
+  FIN_WAIT_2,
+  LAST_ACK,
+  STATE_NAMES,
+  type State,
+  SYN_RECEIVED,
+  SYN_SENT,
+  TIME_WAIT,
+} from './connection.ts'
+import { TCP_COUNTERS, type TcpCounters } from './counters.ts'
+import { Deadlines } from './deadlines.ts'
+import { icmpErrorArrives } from './icmp.ts'
+import { segmentArrives, segmentArrivesUnknown } from './input.ts'
+import { IsnGenerator } from './isn.ts'
+import type { TcpSettings } from './options.ts'
+import { output, pathMss, sendReset, windowUpdate } from './output.ts'
+import { choosePort } from './ports.ts'
+import { timersExpire } from './timers.ts'
+
+/** A port in LISTEN. */
+export class Listener {
+  readonly port: Port
+  /** Bound of halfOpenCount. */
+  readonly backlogCount: number
+  /** Takes a connection that is now established; must give it a user. */
+  readonly accept: (connection: Connection) => void
+  /** Connections of this listener in SYN-RECEIVED. */
+  halfOpenCount = 0
+
+  constructor(port: Port, backlogCount: number, accept: (connection: Connection) => void) {
+    this.port = port
+    this.backlogCount = backlogCount
+    this.accept = accept
+  }
+}
+
+/** What the machine needs from outside. */
+export interface TcpMachineDeps {
+  readonly ip: Ip
+  readonly random: Random
+  readonly log: Logger
+}
+
+export class TcpMachine {
+  readonly counters: TcpCounters = createCounters(TCP_COUNTERS)
+  readonly ip: Ip
+  readonly settings: TcpSettings
+  readonly log: Logger
+  /** The header being received, and the one being sent: one object each, never kept beyond a segment. */
+  readonly rx = new TcpHeader()
+  readonly tx = new TcpHeader()
+  private readonly random: Random
+  private readonly isn: IsnGenerator
+  private readonly table: FlowTable
+  private readonly deadlines = new Deadlines()
+  private readonly listeners = new Map<Port, Listener>()
+  /** By number; undefined where the number is free. */
+  private readonly connections: (Connection | undefined)[] = []
+  private readonly freeNumbers: number[] = []
+  private timeWaitCount = 0
+  private timeWaitOldest: Connection | undefined = undefined
+  private timeWaitNewest: Connection | undefined = undefined
+
+  constructor({ ip, random, log }: TcpMachineDeps, settings: TcpSettings) {
+    this.ip = ip
+    this.random = random
+    this.log = log
+    this.settings = settings
+    this.isn = new IsnGenerator(random)
+    this.table = new FlowTable(random.u32(), random.u32())
+  }
+
+  /** Connections in any state. */
+  get connectionCount(): number {
+    return this.table.count
+  }
+
+  // --- Events from below ---
+
+  /** A segment `[off, end)` has arrived. */
+  input(frame: Frame, off: number, end: number, src: IpAddress, dst: IpAddress, now: Instant): void {
+    const { rx } = this
+    this.counters.rxSegments++
+    const error = parseTcp(frame, off, end, rx)
+    if (error !== undefined) {
+      this.counters[error]++
+      return
+    }
+    if (!isTcpChecksumGood(frame, off, end, src, dst)) {
+      this.counters['bad-checksum']++
+      return
+    }
+    const number = this.table.get(dst, rx.dstPort, src, rx.srcPort)
+    if (number < 0) {
+      segmentArrivesUnknown(this, src, dst, now)
+      return
+    }
+    const connection = this.connections[number] as Connection
+    segmentArrives(this, connection, frame, now)
+    this.settle(connection, now)
+  }
+
+  /** An ICMP error has arrived that quotes `[off, end)` of a segment from `src` (us) to `dst`. */
+  inputError(
+    kind: IpErrorKind,
+    frame: Frame,
+    off: number,
+    end: number,
+    src: IpAddress,
+    dst: IpAddress,
+    now: Instant,
+  ): void {
+    icmpErrorArrives(this, kind, frame, off, end, src, dst, now)
+  }
+
+  /** Does everything that is due at `now`. */
+  poll(now: Instant): void {
+    while (this.deadlines.nextUs() <= now) {
+      const number = this.deadlines.nextNumber()
+      this.deadlines.remove(number)
+      const connection = this.connections[number] as Connection
+      if (connection.deadlineUs() <= now) timersExpire(this, connection, now)
+      this.settle(connection, now)
+    }
+  }
+
+  /** When to call `poll` next; NEVER when there is nothing to wait for. */
+  nextDeadline(): Instant {
+    return this.deadlines.nextUs()
+  }
+
+  // --- Calls of the user (RFC 9293 §3.10.1 to §3.10.5) ---
+
+  /** Passive OPEN. Undefined when the port is taken, or all are and `port` is 0. */
+  listen(port: Port, backlogCount: number, accept: (connection: Connection) => void): Listener | undefined {
+    const chosen = port === 0 ? choosePort(this.random, (candidate) => !this.listeners.has(candidate)) : port
+    if (chosen === undefined || this.listeners.has(chosen)) return undefined
+    const listener = new Listener(chosen, backlogCount, accept)
+    this.listeners.set(chosen, listener)
+    return listener
+  }
+
+  /** Ends LISTEN; connections not yet established are reset. */
+  unlisten(listener: Listener, now: Instant): void {
+    if (this.listeners.get(listener.port) !== listener) return
+    this.listeners.delete(listener.port)
+    if (listener.halfOpenCount === 0) return
+    for (const connection of this.connections) {
+      if (connection?.listener === listener) this.abort(connection, 'closed', now)
+    }
+  }
+
+  /** Who listens on `port`. */
+  listenerOf(port: Port): Listener | undefined {
+    return this.listeners.get(port)
+  }
+
+  /** Active OPEN: the SYN is on its way, the user hears of the rest. Returns the connection or why there is none. */
+  connect(remote: Endpoint, user: ConnectionUser, now: Instant): Connection | NetErrorCode {
+    const local = this.ip.source(remote.address)
+    if (local === undefined) return 'no-route'
+    if (!this.makeRoom(now)) return 'no-ports'
+    const localPort = choosePort(
+      this.random,
+      (candidate) =>
+        !this.listeners.has(candidate) && this.table.get(local, candidate, remote.address, remote.port) < 0,
+    )
+    if (localPort === undefined) return 'no-ports'
+    const iss = this.isn.next(local, localPort, remote.address, remote.port, now)
+    const connection = this.add(local, localPort, remote.address, remote.port, iss, undefined)
+    connection.rcvMss = pathMss(this, remote.address)
+    connection.user = user
+    this.counters.activeOpens++
+    this.setState(connection, SYN_SENT, 'connect', now)
+    this.settle(connection, now)
+    return connection
+  }
+
+  /** SEND: copies as much of `u8[off, u8.length)` as there is room for and returns how much that was. */
+  send(connection: Connection, u8: Uint8Array, off: number, now: Instant): number {
+    if (connection.isFinQueued || connection.state < ESTABLISHED) return 0
+    const { sendRing } = connection
+    const accepted = Math.min(sendRing.freeBytes, u8.length - off)
+    if (accepted <= 0) return 0
+    sendRing.write(sendRing.lenBytes, u8, off, off + accepted)
+    sendRing.extend(accepted)
+    this.settle(connection, now)
+    return accepted
+  }
+
+  /** RECEIVE: takes up to `maxBytes` octets that arrived; undefined when none wait. */
+  receive(connection: Connection, maxBytes: number, now: Instant): Uint8Array | undefined {
+    const { receiveRing } = connection
+    const count = Math.min(receiveRing.lenBytes, maxBytes)
+    if (count === 0) return undefined
+    const chunk = new Uint8Array(count)
+    receiveRing.copyTo(0, count, chunk, 0)
+    receiveRing.consume(count)
+    if (receiveRing.lenBytes === 0 && connection.isPeerFinished()) receiveRing.release()
+    if (windowUpdate(this, connection)) this.settle(connection, now)
+    return chunk
+  }
+
+  /** CLOSE of RFC 9293 §3.10.4: no more to send; receiving goes on. */
+  shutdown(connection: Connection, now: Instant): void {
+    if (connection.isFinQueued) return
+    if (connection.state === ESTABLISHED) this.setState(connection, FIN_WAIT_1, 'close', now)
+    else if (connection.state === CLOSE_WAIT) this.setState(connection, LAST_ACK, 'close', now)
+    else return
+    connection.isFinQueued = true
+    this.settle(connection, now)
+  }
+
+  /** Shuts down, and takes no more text: what is received is forgotten. */
+  close(connection: Connection, now: Instant): void {
+    if (connection.isReceiveShut) return
+    connection.isReceiveShut = true
+    connection.receiveRing.consume(connection.receiveRing.lenBytes)
+    if (connection.state === FIN_WAIT_2) {
+      connection.stateAtUs = now + this.settings.finWait2Us
+      this.settle(connection, now)
+    }
+    this.shutdown(connection, now)
+  }
+
+  /** ABORT (RFC 9293 §3.10.5): resets the peer and forgets the connection. */
+  abort(connection: Connection, failure: NetErrorCode, now: Instant): void {
+    const { state } = connection
+    if (state === CLOSED) return
+    // "<SEQ=SND.NXT><CTL=RST>" in the states where the peer may still be talking or waiting.
+    if (state >= SYN_RECEIVED && state !== TIME_WAIT) sendReset(this, connection)
+    this.fail(connection, failure, 'abort', now)
+    this.settle(connection, now)
+  }
+
+  // --- Life of a connection ---
+
+  /** A SYN for `listener` is accepted: a connection in SYN-RECEIVED; `undefined` when there are too many. */
+  accept(
+    listener: Listener,
+    local: IpAddress,
+    remote: IpAddress,
+    leastIss: Seq | undefined,
+    now: Instant,
+  ): Connection | undefined {
+    const { dstPort, srcPort } = this.rx
+    if (listener.halfOpenCount >= listener.backlogCount) {
+      this.counters['backlog-full']++
+      return undefined
+    }
+    if (!this.makeRoom(now)) {
+      this.counters['too-many-connections']++
+      return undefined
+    }
+    let iss = this.isn.next(local, dstPort, remote, srcPort, now)
+    if (leastIss !== undefined && seqLt(iss, leastIss)) iss = leastIss
+    const connection = this.add(local, dstPort, remote, srcPort, iss, listener)
+    this.counters.passiveOpens++
+    this.setState(connection, SYN_RECEIVED, 'syn', now)
+    return connection
+  }
+
+  /** The only place where a connection changes state. */
+  setState(connection: Connection, next: State, why: string, now: Instant): void {
+    const previous = connection.state
+    if (this.log.debugOn) {
+      this.log.debug(`#${connection.number} ${STATE_NAMES[previous]} -> ${STATE_NAMES[next]} (${why})`)
+    }
+    if (previous === TIME_WAIT) this.leaveTimeWait(connection)
+    connection.state = next
+    connection.stateAtUs = NEVER
+    switch (next) {
+      case SYN_RECEIVED:
+        if (connection.listener !== undefined) {
+          connection.listener.halfOpenCount++
+          connection.stateAtUs = now + this.settings.acceptTimeoutUs
+        }
+        return
+      case ESTABLISHED:
+        connection.events |= EVENT_ESTABLISHED
+        return
+      case FIN_WAIT_2:
+        connection.events |= EVENT_DELIVERED
+        if (connection.isReceiveShut) connection.stateAtUs = now + this.settings.finWait2Us
+        return
+      case TIME_WAIT:
+        connection.events |= EVENT_DELIVERED
+        this.enterTimeWait(connection, now)
+        return
+      case CLOSED:
+        connection.events |= EVENT_CLOSED
+        this.remove(connection)
+        return
+      default:
+        return
+    }
+  }
+
+  /** Ends the connection with an error: what was received and not read is lost too. */
+  fail(connection: Connection, failure: NetErrorCode, why: string, now: Instant): void {
+    connection.failure = failure
+    connection.receiveRing.release()
+    this.setState(connection, CLOSED, why, now)
+  }
+
+  /** Starts the 2 MSL wait again: the peer has repeated its FIN. */
+  restartTimeWait(connection: Connection, now: Instant): void {
+    this.leaveTimeWait(connection)
+    this.enterTimeWait(connection, now)
+  }
+
+  /** Ends an event: sends what it made possible, notes the next deadline, tells the user. */
+  settle(connection: Connection, now: Instant): void {
+    if (connection.state !== CLOSED) {
+      output(this, connection, now)
+      this.deadlines.schedule(connection.number, connection.deadlineUs())
+    }
+    const { events } = connection
+    if (events === 0) return
+    connection.events = 0
+    const { listener } = connection
+    if (listener === undefined) {
+      connection.user?.onEvents(events)
+    } else if ((events & EVENT_ESTABLISHED) !== 0) {
+      listener.halfOpenCount--
+      connection.listener = undefined
+      listener.accept(connection)
+      connection.user?.onEvents(events)
+    }
+  }
+
+  /** The connection of a conversation. */
+  find(local: IpAddress, localPort: Port, remote: IpAddress, remotePort: Port): Connection | undefined {
+    const number = this.table.get(local, localPort, remote, remotePort)
+    return number < 0 ? undefined : this.connections[number]
+  }
+
+  /** True when one more connection fits, if need be in place of the oldest in TIME-WAIT. */
+  private makeRoom(now: Instant): boolean {
+    if (this.table.count < this.settings.maxConnections) return true
+    if (this.timeWaitOldest === undefined) return false
+    this.setState(this.timeWaitOldest, CLOSED, 'room needed', now)
+    return true
+  }
+
+  private add(
+    local: IpAddress,
+    localPort: Port,
+    remote: IpAddress,
+    remotePort: Port,
+    iss: Seq,
+    listener: Listener | undefined,
+  ): Connection {
+    const { sendBufferBytes, receiveBufferBytes } = this.settings
+    const connection = new Connection(
+      local,
+      localPort,
+      remote,
+      remotePort,
+      iss,
+      sendBufferBytes,
+      receiveBufferBytes,
+      listener,
+    )
+    connection.number = this.freeNumbers.pop() ?? this.connections.length
+    this.connections[connection.number] = connection
+    this.table.set(local, localPort, remote, remotePort, connection.number)
+    return connection
+  }
+
+  /** Forgets the connection and every timer and buffer of it; what the user may still read stays with the user. */
+  private remove(connection: Connection): void {
+    const { number, listener } = connection
+    this.table.delete(connection.local, connection.localPort, connection.remote, connection.remotePort)
+    this.deadlines.remove(number)
+    this.connections[number] = undefined
+    this.freeNumbers.push(number)
+    connection.number = -1
+    connection.stopSendTimer()
+    connection.sendRing.release()
+    connection.reassembly.clear()
+    if (listener !== undefined) {
+      listener.halfOpenCount--
+      connection.listener = undefined
+    }
+  }
+
+  private enterTimeWait(connection: Connection, now: Instant): void {
+    if (this.timeWaitCount >= this.settings.maxTimeWait && this.timeWaitOldest !== undefined) {
+      this.setState(this.timeWaitOldest, CLOSED, 'too many in TIME-WAIT', now)
+    }
+    connection.stopSendTimer()
+    connection.sendRing.release()
+    connection.stateAtUs = now + this.settings.timeWaitUs
+    connection.timeWaitOlder = this.timeWaitNewest
+    if (this.timeWaitNewest === undefined) this.timeWaitOldest = connection
+    else this.timeWaitNewest.timeWaitNewer = connection
+    this.timeWaitNewest = connection
+    this.timeWaitCount++
+  }
+
+  private leaveTimeWait(connection: Connection): void {
+    const { timeWaitOlder, timeWaitNewer } = connection
+    if (timeWaitOlder === undefined) this.timeWaitOldest = timeWaitNewer
+    else timeWaitOlder.timeWaitNewer = timeWaitNewer
+    if (timeWaitNewer === undefined) this.timeWaitNewest = timeWaitOlder
+    else timeWaitNewer.timeWaitOlder = timeWaitOlder
+    connection.timeWaitOlder = undefined
+    connection.timeWaitNewer = undefined
+    this.timeWaitCount--
+  }
+}

@@ -1,0 +1,71 @@
+/** The retransmission timeout (RFC 6298). One segment is timed at a time, never a retransmitted one (Karn). */
+import type { Instant } from '@mirage-ts/signatures/time'
+import { type Seq, seqLe } from '../seq.ts'
+
+/** RFC 6298 (2.1): "the sender SHOULD set RTO <- 1 second". */
+const INITIAL_RTO_US = 1_000_000
+/** RFC 6298 (5.7): after a lost SYN, "RTO MUST be re-initialized to 3 seconds". */
+const RTO_AFTER_LOST_SYN_US = 3_000_000
+/** Deviation: RFC 6298 (2.4) has 1 s. Linux uses 200 ms, which is what its delayed acknowledgements are tuned to. */
+const MIN_RTO_US = 200_000
+/** RFC 6298 (2.5): "provided it is at least 60 seconds". */
+export const MAX_RTO_US = 60_000_000
+/** Clock granularity G of RFC 6298 (2.3): alarms are good to about a millisecond. */
+const GRANULARITY_US = 1_000
+
+export class RttEstimator {
+  /** Now in force, backed off; MIN_RTO_US <= rtoUs <= MAX_RTO_US. */
+  rtoUs = INITIAL_RTO_US
+  /** Smoothed round-trip time; 0 before the first measurement. */
+  srttUs = 0
+  private rttvarUs = 0
+  /** A segment is being timed: the one that ends before timedEnd and left at timedSinceUs. */
+  private isTiming = false
+  private timedEnd = 0 as Seq
+  private timedSinceUs = 0
+
+  /** A segment with octets never sent before leaves. */
+  onSent(end: Seq, now: Instant): void {
+    if (this.isTiming) return
+    this.isTiming = true
+    this.timedEnd = end
+    this.timedSinceUs = now
+  }
+
+  /** Octets are sent again: an acknowledgement could be for either copy. RFC 6298 §3, Karn's algorithm. */
+  onRetransmitted(): void {
+    this.isTiming = false
+  }
+
+  /** Octets before `ack` are acknowledged. */
+  onAcked(ack: Seq, now: Instant): void {
+    if (!this.isTiming || !seqLe(this.timedEnd, ack)) return
+    this.isTiming = false
+    this.sample(now - this.timedSinceUs)
+  }
+
+  /** RFC 6298 (5.5): "RTO <- RTO * 2 ('back off the timer')". */
+  backOff(): void {
+    this.rtoUs = Math.min(2 * this.rtoUs, MAX_RTO_US)
+  }
+
+  /** The handshake is over and its SYN had to be sent more than once. */
+  onLostSyn(): void {
+    this.isTiming = false
+    this.rtoUs = RTO_AFTER_LOST_SYN_US
+  }
+
+  private sample(rttUs: number): void {
+    if (this.srttUs === 0) {
+      // (2.2) The first measurement R: SRTT <- R, RTTVAR <- R/2.
+      this.srttUs = Math.max(rttUs, 1)
+      this.rttvarUs = rttUs / 2
+    } else {
+      // (2.3) RTTVAR first, with the SRTT before this measurement; beta = 1/4, alpha = 1/8.
+      this.rttvarUs += (Math.abs(this.srttUs - rttUs) - this.rttvarUs) / 4
+      this.srttUs = Math.max(this.srttUs + (rttUs - this.srttUs) / 8, 1)
+    }
+    const rtoUs = Math.round(this.srttUs + Math.max(GRANULARITY_US, 4 * this.rttvarUs))
+    this.rtoUs = Math.min(Math.max(rtoUs, MIN_RTO_US), MAX_RTO_US)
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * TCP segments on the wire: RFC 9293 §3.1 and §3.2, window scale option of RFC 7323 §2.2.
+ *
+ * Other options are stepped over; timestamps and selective acknowledgements come with issue 4. The urgent pointer is
+ * neither read nor sent (RFC 6093 §5 advises against it).
+ */
+import { checksum } from '@mirage-ts/core/checksum'
+import type { IpAddress, Port } from '@mirage-ts/signatures/addresses'
+import type { Frame } from '@mirage-ts/signatures/bytes'
+import type { Seq } from '../seq.ts'
+
+/** IP protocol number. */
+export const PROTOCOL_TCP = 6
+
+const SRC_PORT = 0
+const DST_PORT = 2
+const SEQ = 4
+const ACK = 8
+/** Header length in 32-bit words in the high four bits; flags in the next octet. */
+const DATA_OFFSET = 12
+const FLAGS = 13
+const WINDOW = 14
+const CHECKSUM = 16
+const URGENT = 18
+/** Length of a header without options. */
+export const TCP_HEADER_LEN = 20
+
+export const FLAG_FIN = 0x01
+export const FLAG_SYN = 0x02
+export const FLAG_RST = 0x04
+export const FLAG_PSH = 0x08
+export const FLAG_ACK = 0x10
+
+const OPTION_END = 0
+const OPTION_NOP = 1
+const OPTION_MSS = 2
+const OPTION_MSS_LEN = 4
+const OPTION_WINDOW_SCALE = 3
+const OPTION_WINDOW_SCALE_LEN = 3
+/** RFC 7323 §2.3: "If a Window Scale option is received with a shift.cnt value larger than 14, [...] use 14". */
+const MAX_WINDOW_SCALE = 14
+
+/** Value of {@link TcpHeader.mss} and {@link TcpHeader.windowScale} when the option is absent. */
+export const NO_OPTION = -1
+
+/** Why a segment was not understood. */
+export type TcpParseError = 'truncated' | 'bad-data-offset' | 'bad-option'
+
+/** A header read from or written to the wire. One object serves many segments: parsing sets every field. */
+export class TcpHeader {
+  srcPort = 0 as Port
+  dstPort = 0 as Port
+  seq = 0 as Seq
+  /** Meaningful with FLAG_ACK. */
+  ack = 0 as Seq
+  flags = 0
+  /** As on the wire, not scaled. */
+  window = 0
+  /** Greatest segment the sender of the option accepts, in octets of text, or NO_OPTION. */
+  mss: number = NO_OPTION
+  /** Shift count, 0 to 14, or NO_OPTION. */
+  windowScale: number = NO_OPTION
+  /** Where the text lies in the frame that was parsed. */
+  payloadOff = 0
+  payloadEnd = 0
+}
+
+/** Octets {@link emitTcp} writes for `header`. */
+export function tcpHeaderLen(header: TcpHeader): number {
+  let len = TCP_HEADER_LEN
+  if (header.mss !== NO_OPTION) len += OPTION_MSS_LEN
+  if (header.windowScale !== NO_OPTION) len += OPTION_WINDOW_SCALE_LEN + 1
+  return len
+}
+
+/** Reads the header of the segment `[off, end)` into `out`; `out` is undefined after an error. */
+export function parseTcp(frame: Frame, off: number, end: number, out: TcpHeader): TcpParseError | undefined {
+  if (end - off < TCP_HEADER_LEN) return 'truncated'
+  const { dv } = frame
+  const headerLen = (dv.getUint8(off + DATA_OFFSET) >> 4) << 2
+  if (headerLen < TCP_HEADER_LEN) return 'bad-data-offset'
+  if (headerLen > end - off) return 'truncated'
+  out.srcPort = dv.getUint16(off + SRC_PORT) as Port
+  out.dstPort = dv.getUint16(off + DST_PORT) as Port
+  out.seq = dv.getUint32(off + SEQ) as Seq
+  out.ack = dv.getUint32(off + ACK) as Seq
+  out.flags = dv.getUint8(off + FLAGS)
+  out.window = dv.getUint16(off + WINDOW)
+  out.mss = NO_OPTION
+  out.windowScale = NO_OPTION
+  out.payloadOff = off + headerLen
+  out.payloadEnd = end
+  if (headerLen === TCP_HEADER_LEN) return undefined
+  return parseOptions(frame, off + TCP_HEADER_LEN, off + headerLen, out)
+}
+
+/** RFC 9293 §3.2 (MUST-7): "be prepared to handle an illegal option length (e.g., zero)". We drop the segment. */
+function parseOptions(frame: Frame, off: number, end: number, out: TcpHeader): TcpParseError | undefined {
+  const { dv } = frame
+  let at = off
+  while (at < end) {
+    const kind = dv.getUint8(at)
+    if (kind === OPTION_END) return undefined
+    if (kind === OPTION_NOP) {
+      at++
+      continue
+    }
+    if (at + 1 >= end) return 'bad-option'
+    const len = dv.getUint8(at + 1)
+    if (len < 2 || at + len > end) return 'bad-option'
+    if (kind === OPTION_MSS) {
+      if (len !== OPTION_MSS_LEN) return 'bad-option'
+      out.mss = dv.getUint16(at + 2)
+    } else if (kind === OPTION_WINDOW_SCALE) {
+      if (len !== OPTION_WINDOW_SCALE_LEN) return 'bad-option'
+      out.windowScale = Math.min(dv.getUint8(at + 2), MAX_WINDOW_SCALE)
+    }
+    at += len
+  }
+  return undefined
+}
+
+/** Writes `header` at `off`, checksum zero, and returns its length. The payload range is not looked at. */
+export function emitTcp(frame: Frame, off: number, header: TcpHeader): number {
+  const { dv } = frame
+  const headerLen = tcpHeaderLen(header)
+  dv.setUint16(off + SRC_PORT, header.srcPort)
+  dv.setUint16(off + DST_PORT, header.dstPort)
+  dv.setUint32(off + SEQ, header.seq)
+  dv.setUint32(off + ACK, header.ack)
+  dv.setUint8(off + DATA_OFFSET, headerLen << 2)
+  dv.setUint8(off + FLAGS, header.flags)
+  dv.setUint16(off + WINDOW, header.window)
+  dv.setUint16(off + CHECKSUM, 0)
+  dv.setUint16(off + URGENT, 0)
+  let at = off + TCP_HEADER_LEN
+  if (header.mss !== NO_OPTION) {
+    dv.setUint8(at, OPTION_MSS)
+    dv.setUint8(at + 1, OPTION_MSS_LEN)
+    dv.setUint16(at + 2, header.mss)
+    at += OPTION_MSS_LEN
+  }
+  if (header.windowScale !== NO_OPTION) {
+    dv.setUint8(at, OPTION_NOP)
+    dv.setUint8(at + 1, OPTION_WINDOW_SCALE)
+    dv.setUint8(at + 2, OPTION_WINDOW_SCALE_LEN)
+    dv.setUint8(at + 3, header.windowScale)
+  }
+  return headerLen
+}
+
+/** Octets of a segment that an ICMP error quotes at least (RFC 792): both ports and the sequence number. */
+export const QUOTED_LEN = 8
+
+/** Reads the quoted segment at `off`, QUOTED_LEN octets of it. */
+export function quotedSrcPort(frame: Frame, off: number): Port {
+  return frame.dv.getUint16(off + SRC_PORT) as Port
+}
+
+/** See {@link quotedSrcPort}. */
+export function quotedDstPort(frame: Frame, off: number): Port {
+  return frame.dv.getUint16(off + DST_PORT) as Port
+}
+
+/** See {@link quotedSrcPort}. */
+export function quotedSeq(frame: Frame, off: number): Seq {
+  return frame.dv.getUint32(off + SEQ) as Seq
+}
+
+/** Puts the checksum into the segment `[off, end)`, whose checksum field is zero. */
+export function setTcpChecksum(frame: Frame, off: number, end: number, src: IpAddress, dst: IpAddress): void {
+  const sum = checksum(frame.u8, off, end, pseudoHeaderSum(src, dst, end - off))
+  frame.dv.setUint16(off + CHECKSUM, ~sum & 0xffff)
+}
+
+/** True when the checksum of the segment `[off, end)` is right. */
+export function isTcpChecksumGood(frame: Frame, off: number, end: number, src: IpAddress, dst: IpAddress): boolean {
+  return checksum(frame.u8, off, end, pseudoHeaderSum(src, dst, end - off)) === 0xffff
+}
+
+/** Sum of the words of the pseudo-header (RFC 9293 §3.1, RFC 8200 §8.1). */
+function pseudoHeaderSum(src: IpAddress, dst: IpAddress, lenBytes: number): number {
+  return addressSum(src) + addressSum(dst) + PROTOCOL_TCP + lenBytes
+}
+
+function addressSum(address: IpAddress): number {
+  if (typeof address === 'number') return (address >>> 16) + (address & 0xffff)
+  let sum = 0
+  for (let rest: bigint = address; rest > 0n; rest >>= 16n) sum += Number(rest & 0xffffn)
+  return sum
+}
