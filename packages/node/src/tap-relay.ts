@@ -67,6 +67,5 @@ function explain(error: unknown, program: string): string {
   if ('code' in error && error.code === 'ENOENT') {
     return `the relay ${program} was not found; build it with "mirage build", or name it in the environment variable MIRAGE_TAP`
   }
-  const needsRoot = /not permitted|denied/i.test(error.message)
-  return needsRoot ? `${error.message} (opening a tap takes root, or CAP_NET_ADMIN on ${program})` : error.message
+  return error.message
 }
