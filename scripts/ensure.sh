@@ -1,0 +1,49 @@
+# Makes sure that what a script needs is there. To be sourced from the root of the checkout.
+#
+#   ensure_debian build run net    installs the Debian packages of these groups when root, else prints the exact command
+#   ensure_node_modules            installs what package-lock.json names
+
+# A line for each package: group, package, and a file or command that shows it is installed.
+readonly DEBIAN_NEEDS="
+build gcc          cmd:gcc
+build make         cmd:make
+build libc6-dev    /usr/include/stdio.h
+build musl-dev     /usr/lib/x86_64-linux-musl/libc.a
+run   qemu-system-x86 cmd:qemu-system-x86_64
+net   curl         cmd:curl
+net   iproute2     cmd:ip
+net   iputils-ping cmd:ping
+"
+
+ensure_debian() {
+  local missing="" group package sign wanted
+  while read -r group package sign; do
+    [ -n "$group" ] || continue
+    for wanted in "$@"; do
+      [ "$group" = "$wanted" ] || continue
+      case $sign in
+        cmd:*) command -v "${sign#cmd:}" >/dev/null 2>&1 || missing="$missing $package" ;;
+        *) [ -e "$sign" ] || missing="$missing $package" ;;
+      esac
+    done
+  done <<<"$DEBIAN_NEEDS"
+  [ -n "$missing" ] || return 0
+  local install="apt-get install -y --no-install-recommends$missing"
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "Installing Debian packages:$missing"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $install >/dev/null
+  else
+    echo "Some Debian packages are missing. Install them and run this again:" >&2
+    echo "  sudo apt-get update && sudo $install" >&2
+    return 1
+  fi
+}
+
+ensure_node_modules() {
+  if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+    echo "Installing npm packages"
+    npm ci --no-progress --loglevel=error
+    touch node_modules/.package-lock.json
+  fi
+}
