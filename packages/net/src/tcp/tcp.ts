@@ -127,6 +127,8 @@ class AlarmedTcp implements ObservableTcp {
         }
       },
       () => {
+        // The promise rejects with the reason of the cancellation, not with what the abort makes of the connection.
+        opened.user = undefined
         this.machine.abort(opened, 'cancelled', this.now())
         this.touched()
       },
