@@ -8,21 +8,21 @@ import { describe } from './commands/describe.ts'
 import { run } from './commands/run.ts'
 import { UserError } from './errors.ts'
 import { COMMON, peek, splitWords, unknownCommand } from './options.ts'
-import { createOutput } from './output.ts'
+import { createOutput, PROCESS_STREAMS, type Streams } from './output.ts'
 
 const COMMANDS: readonly Command[] = [configure, build, run, describe, clean]
 
 /** Runs a command line and returns the exit status: 0 done, 1 failed, 2 wrong command line. */
-export async function mirage(argv: readonly string[]): Promise<number> {
+export async function mirage(argv: readonly string[], streams: Streams = PROCESS_STREAMS): Promise<number> {
   const { own, boot } = splitWords(argv)
   const isVerbose = own.includes('-v') || own.includes('--verbose')
-  const output = createOutput({ isVerbose, isQuiet: own.includes('-q') || own.includes('--quiet') })
+  const output = createOutput(streams, { isVerbose, isQuiet: own.includes('-q') || own.includes('--quiet') })
   try {
     const [name, ...words] = own
-    if (name === undefined || name === 'help' || name === '--help' || name === '-h') return help(words[0])
+    if (name === undefined || name === 'help' || name === '--help' || name === '-h') return help(words[0], streams)
     const command = COMMANDS.find((candidate) => candidate.name === name)
     if (command === undefined) throw unknownCommand(name, [...COMMANDS.map((known) => known.name), 'help'])
-    if (words.includes('--help') || words.includes('-h')) return help(name)
+    if (words.includes('--help') || words.includes('-h')) return help(name, streams)
     return await command.run({
       words,
       boot,
@@ -32,17 +32,17 @@ export async function mirage(argv: readonly string[]): Promise<number> {
     })
   } catch (error) {
     if (!(error instanceof UserError)) throw error
-    process.stderr.write(`${error.message}\n`)
-    if (isVerbose && error.cause instanceof Error) process.stderr.write(`${error.cause.stack}\n`)
+    streams.error(`${error.message}\n`)
+    if (isVerbose && error.cause instanceof Error) streams.error(`${error.cause.stack}\n`)
     return error.status
   }
 }
 
-function help(name: string | undefined): number {
+function help(name: string | undefined, streams: Streams): number {
   const command = COMMANDS.find((candidate) => candidate.name === name)
   if (command !== undefined) {
     const keys = 'The configure-time keys of config.ts are options too.'
-    process.stdout.write(
+    streams.out(
       `mirage ${command.name}: ${command.summary}\n\n${command.details}\n${command === clean ? '' : `${keys}\n`}\n${helpText({ ...command.options, ...COMMON })}`,
     )
     return 0
@@ -53,7 +53,7 @@ function help(name: string | undefined): number {
       COMMANDS.map((known) => known.name),
     )
   const list = COMMANDS.map((known) => `  ${known.name.padEnd(10)}  ${known.summary}\n`).join('')
-  process.stdout.write(`mirage: build a unikernel from TypeScript
+  streams.out(`mirage: build a unikernel from TypeScript
 
 USAGE
   mirage COMMAND [options] [-- arguments of the unikernel]

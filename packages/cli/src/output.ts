@@ -10,16 +10,31 @@ export interface Output {
   detail(text: string): void
 }
 
-export function createOutput(options: { readonly isQuiet: boolean; readonly isVerbose: boolean }): Output {
+/** Where text goes. */
+export interface Streams {
+  out(text: string): void
+  error(text: string): void
+}
+
+/** The streams of this process. */
+export const PROCESS_STREAMS: Streams = {
+  out: (text) => process.stdout.write(text),
+  error: (text) => process.stderr.write(text),
+}
+
+export function createOutput(
+  streams: Streams,
+  options: { readonly isQuiet: boolean; readonly isVerbose: boolean },
+): Output {
   return {
     print: (text) => {
-      if (!options.isQuiet) process.stdout.write(`${text}\n`)
+      if (!options.isQuiet) streams.out(`${text}\n`)
     },
     progress: (text) => {
-      if (!options.isQuiet) process.stderr.write(`${text}\n`)
+      if (!options.isQuiet) streams.error(`${text}\n`)
     },
     detail: (text) => {
-      if (options.isVerbose) process.stderr.write(`${text}\n`)
+      if (options.isVerbose) streams.error(`${text}\n`)
     },
   }
 }

@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { quoteWord } from '@mirage-ts/core/boot-args'
 import { runChild } from './child.ts'
 import { UsageError, UserError } from './errors.ts'
+import type { Output } from './output.ts'
 import { isGiven, type RunOptions } from './run-options.ts'
 import { isOnPath } from './toolchain.ts'
 
@@ -29,10 +30,10 @@ export async function runVirtio(options: RunOptions): Promise<number> {
   if (!hasNetwork && (options.ports.length > 0 || options.net !== undefined)) {
     throw new UserError(`${options.plan.name} has no network device`)
   }
-  const forwards = await Promise.all(options.ports.map(parseForward).map(withHostPort))
+  const forwards = await Promise.all(options.ports.map((port) => withHostPort(parseForward(port), options.output)))
   const args = qemuArguments(options, hasNetwork, forwards)
   options.output.detail(`${QEMU} ${args.map(quoteWord).join(' ')}`)
-  return await runQemu(args)
+  return await runQemu(args, options.output)
 }
 
 /** Reads `8080:80`, `8080:80/udp`; host port 0 takes a free one. */
@@ -46,10 +47,10 @@ export function parseForward(text: string): Forward {
   return { protocol: protocol === 'udp' ? 'udp' : 'tcp', hostPort, guestPort }
 }
 
-async function withHostPort(forward: Forward): Promise<Forward> {
+async function withHostPort(forward: Forward, output: Output): Promise<Forward> {
   if (forward.hostPort !== 0) return forward
   const hostPort = await freePort()
-  process.stderr.write(`Port ${hostPort} of this machine is port ${forward.guestPort} of the unikernel.\n`)
+  output.progress(`Port ${hostPort} of this machine is port ${forward.guestPort} of the unikernel.`)
   return { ...forward, hostPort }
 }
 
@@ -104,20 +105,23 @@ function netdev(net: string | undefined, forwards: readonly Forward[]): string {
 }
 
 /** Runs QEMU and says what the guest's end means. */
-async function runQemu(args: readonly string[]): Promise<number> {
+async function runQemu(args: readonly string[], output: Output): Promise<number> {
   const { status, errors } = await runChild(QEMU, args, { stdin: 'ignore', watchErrors: true })
   if (status >= 128) return status
   const failed = errors.split('\n').some((line) => line.startsWith('qemu-system') && !line.includes('warning:'))
   // QEMU's own failures end with 1 too, the status of a guest that ended with 0.
   if (failed && status === 1) return 1
-  return guestStatus(status)
+  const guest = guestStatus(status)
+  if (guest === undefined) output.progress('The guest stopped without an exit status: it was reset, or it crashed.')
+  return guest ?? 1
 }
 
-/** The guest's status from QEMU's: `isa-debug-exit` ends QEMU with `(status << 1) | 1`. */
-export function guestStatus(status: number): number {
-  if (status % 2 === 1) return status >> 1
-  process.stderr.write('The guest stopped without an exit status: it was reset, or it crashed.\n')
-  return 1
+/**
+ * The guest's status from QEMU's: `isa-debug-exit` ends QEMU with `(status << 1) | 1`. `undefined` when the guest did not
+ * get to say one: a triple fault ends QEMU with 0.
+ */
+export function guestStatus(status: number): number | undefined {
+  return status % 2 === 1 ? status >> 1 : undefined
 }
 
 function requireKvm(): void {

@@ -37,7 +37,7 @@ export async function checkConfig(project: Project): Promise<string[]> {
   await mkdir(project.generatedFolder, { recursive: true })
   const file = resolve(project.generatedFolder, 'tsconfig.config.json')
   await writeFile(file, tsconfig([`../${project.configName}`], []))
-  return (await check(project, file)).map((error) => `${error.file}:${error.line}:${error.column} ${error.message}`)
+  return (await check(project, file)).map(showError)
 }
 
 /** The type errors of the whole unikernel. An error in generated code is told of the device it is about. */
@@ -48,13 +48,29 @@ export async function checkUnikernel(project: Project, main: GeneratedMain): Pro
   // Wrong wiring shows again in generated code: once is enough.
   const told = written.length > 0 ? written : errors
   const lines = told.map((error) => {
-    if (error.file !== generated) return `${error.file}:${error.line}:${error.column} ${error.message}`
+    if (error.file !== generated) return showError(error)
     const instance = main.lines.get(error.line)
     if (instance === undefined) return `${project.configName}: ${error.message}`
     const { create, from } = instance.node
     return `${showPlace(project, instance.place)}: ${explain(error, create, from)}`
   })
   return [...new Set(lines)]
+}
+
+function showError({ file, line, column, message }: TypeError): string {
+  const at = `${file}:${line}:${column}`
+  const [, got, wanted] = /^Type 'Device<"([^"]+)">' is not assignable to type 'Device<"([^"]+)">'/.exec(message) ?? []
+  if (got !== undefined) return `${at} Expected a device of kind ${wanted}, got one of kind ${got}`
+  const [, name] = /^(?:Property|Argument) '([^']+)' is missing in type .*Device</s.exec(message) ?? []
+  if (name !== undefined) return `${at} Dependency '${name}' is missing`
+  const [, names] = /is missing the following properties from type .*Device<.*}': (.+)$/s.exec(message) ?? []
+  if (names !== undefined) return `${at} Dependencies ${names} are missing`
+  const [, excess] =
+    /may only specify known properties, and '([^']+)' does not exist in type .*Device</s.exec(message) ?? []
+  if (excess !== undefined) return `${at} There is no dependency '${excess}' to give`
+  const [, module] = /^Cannot find (?:module|name) '(node:[^']+)'/.exec(message) ?? []
+  if (module !== undefined) return `${at} ${module} needs Node.js, which this target does not have`
+  return `${at} ${message}`
 }
 
 function explain(error: TypeError, create: string, from: string): string {

@@ -195,7 +195,7 @@ export function parseArgs<const Keys extends ArgKeys>(keys: Keys, words: readonl
       if (text === undefined) return { tag: 'error', message: `Option ${option} needs a value: ${type.wanted}` }
     }
     if (type.parse(text) === undefined) {
-      return { tag: 'error', message: `Cannot read ${option}=${text}: expected ${type.wanted}` }
+      return { tag: 'error', message: `Cannot read ${option}${equals < 0 ? ' ' : '='}${text}: expected ${type.wanted}` }
     }
     const before = type.isList ? texts.get(name) : undefined
     texts.set(name, before === undefined ? text : `${before},${text}`)

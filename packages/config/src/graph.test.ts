@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { bootKey, configureKey, type Device, device, int, main, match, type Node, register } from './config.ts'
+import { defaultLog, defaultTime, genericStack } from './devices.ts'
+import { plan } from './graph.ts'
+
+const console = device('./c.ts', 'createConsole', { makes: 'console' })
+const clock = device('./w.ts', 'createClock', { makes: 'wall-clock' })
+const log = device('./l.ts', 'createLog', { takes: { console: 'console', clock: 'wall-clock' }, makes: 'log' })
+const start = main('./unikernel.ts', 'start', { takes: { a: 'log', b: 'log' } })
+const none = new Map<string, string>()
+
+function ids(job: Device<'job'>, words: Readonly<Record<string, string>> = {}): string[] {
+  return plan(register('test', [job]), new Map(Object.entries(words))).devices.map((device) => device.id)
+}
+
+test('graph: a constant used twice is one device, an expression written twice is two', () => {
+  const shared = console()
+  const both = start({ a: log({ console: shared, clock: clock() }), b: log({ console: shared, clock: clock() }) })
+  assert.deepEqual(ids(both), ['console_1', 'wallClock_2', 'log_3', 'wallClock_4', 'log_5'])
+})
+
+test('graph: a job registered twice is one job', () => {
+  const job = main('./unikernel.ts', 'start')()
+  assert.equal(plan(register('test', [job, job]), none).jobs.length, 1)
+})
+
+test('graph: standard devices are shared by everything that uses them', () => {
+  const job = main('./u.ts', 'start', { takes: { stack: 'stack', time: 'time', log: 'log' } })
+  const made = ids(job({ stack: genericStack(), time: defaultTime, log: defaultLog }), { net: 'direct' })
+  for (const kind of ['console', 'clock', 'time', 'random', 'log', 'network', 'ethernet', 'arp', 'ipv4']) {
+    assert.equal(made.filter((id) => id.startsWith(`${kind}_`)).length, 1, kind)
+  }
+})
+
+test('graph: a device has the line that made it, a standard device the line of its user', () => {
+  const here = new Error().stack?.split('\n')[1]?.match(/:(\d+):\d+\)?$/)?.[1]
+  const job = main('./u.ts', 'start', { takes: { time: 'time' } })({ time: defaultTime })
+  const planned = plan(register('test', [job]), none)
+  const line = Number(here) + 1
+  assert.equal(planned.jobs[0]?.place?.line, line)
+  assert.equal(planned.devices[0]?.place?.line, line)
+  assert.match(planned.devices[0]?.place?.file ?? '', /^\/.*graph\.test\.ts$/)
+})
+
+const color = configureKey('color', { words: ['red', 'green', 'blue'], default: 'red', doc: 'a color' })
+
+test('graph: a choice follows what is given, then what is remembered where it is possible, then the default', () => {
+  const pick = match(color, { red: console(), green: console() })
+  const job = main('./u.ts', 'start', { takes: { console: 'console' } })({ console: pick })
+  const chosen = (given: Record<string, string>, remembered: Record<string, string>) =>
+    plan(register('test', [job]), new Map(Object.entries(given)), new Map(Object.entries(remembered)))
+      .choices.filter(({ key }) => key === color)
+      .map(({ word, isGiven }) => `${word} ${isGiven}`)
+  assert.deepEqual(chosen({}, {}), ['red false'])
+  assert.deepEqual(chosen({ color: 'green' }, { color: 'red' }), ['green true'])
+  assert.deepEqual(chosen({}, { color: 'green' }), ['green true'])
+  assert.deepEqual(chosen({}, { color: 'blue' }), ['red false'])
+})
+
+test('graph: an impossible word is refused with the possible ones', () => {
+  const job = main('./u.ts', 'start', { takes: { stack: 'stack' } })({ stack: genericStack() })
+  assert.throws(() => ids(job, { target: 'virtio', net: 'host' }), {
+    message: 'Cannot choose --net host with target virtio: expected direct',
+  })
+  assert.throws(() => ids(job, { target: 'virtoi' }), {
+    message: 'Cannot choose --target virtoi: did you mean virtio?',
+  })
+  assert.throws(() => ids(job, { net: 'hots' }), {
+    message: 'Cannot choose --net hots with target unix: did you mean host?',
+  })
+})
+
+test('graph: only what is chosen is planned, keys included', () => {
+  const job = main('./u.ts', 'start', { takes: { stack: 'stack' } })({ stack: genericStack() })
+  const keys = (words: Record<string, string>) =>
+    plan(register('test', [job]), new Map(Object.entries(words))).bootKeys.map((key) => key.name)
+  assert.deepEqual(keys({}), [])
+  assert.deepEqual(keys({ net: 'direct' }), ['net:service', 'logs', 'ipv4', 'ipv4-gateway'])
+  assert.deepEqual(keys({ target: 'virtio' }), ['logs', 'ipv4', 'ipv4-gateway'])
+})
+
+test('graph: two keys of one name are refused', () => {
+  const key = () => bootKey('count', { type: int, default: 1, doc: 'how many' })
+  const job = main('./u.ts', 'start', { keys: { a: key(), b: key() } })()
+  assert.throws(() => ids(job), { name: 'ConfigError', message: /^Two keys are called 'count'/ })
+})
+
+test('graph: a missing device, no job and a cycle are refused', () => {
+  const incomplete = start as unknown as (given: { a: Device<'log'> }) => Device<'job'>
+  const a = log({ console: console(), clock: clock() })
+  assert.throws(() => ids(incomplete({ a })), { message: "start needs a device called 'b'" })
+  assert.throws(() => plan(register('test', []), none), { message: "Unikernel 'test' has no job" })
+  const cyclic = log({ console: console(), clock: clock() })
+  const dependencies = (cyclic.node as { dependencies: Record<string, Node> }).dependencies
+  dependencies['console'] = cyclic.node
+  assert.throws(() => ids(start({ a: cyclic, b: cyclic })), { message: 'Device createLog depends on itself' })
+})
+
+test('config: bad names and defaults are refused where they are written', () => {
+  assert.throws(() => register('a/b', []), { message: /^Cannot call a unikernel 'a\/b'/ })
+  assert.throws(() => bootKey('Port', { type: int, doc: '' }), { message: /^Cannot call a key 'Port'/ })
+  assert.throws(() => bootKey('count', { type: int, default: 1.5, doc: '' }), {
+    message: "Cannot use '1.5' as the default of key 'count': expected a whole number",
+  })
+})
