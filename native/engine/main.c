@@ -108,7 +108,7 @@ static void track_rejection(JSContext *ctx, JSValueConst promise,
         }
 }
 
-static void refuse(const char *why)
+static _Noreturn void refuse(const char *why)
 {
     static char text[160];
     snprintf(text, sizeof text, "the payload is refused: %s", why);
@@ -196,7 +196,14 @@ static JSValue start_program(void)
 {
     JSValue module = JS_ReadObject(context, engine.bytecode,
                                    engine.bytecode_len, JS_READ_OBJ_BYTECODE);
-    if (JS_IsException(module) || JS_ResolveModule(context, module) < 0)
+    if (JS_IsException(module)) {
+        JSValue error = JS_GetException(context);
+        const char *text = JS_ToCString(context, error);
+        if (!text || strstr(text, "out of memory"))
+            out_of_memory();
+        refuse("its bytecode is corrupt");
+    }
+    if (JS_ResolveModule(context, module) < 0)
         uncaught_exception();
     JSValue top = JS_EvalFunction(context, module);
     if (JS_IsException(top))

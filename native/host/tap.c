@@ -77,20 +77,16 @@ static int open_tap(const char *name)
     strcpy(request.ifr_name, name);
 
     int tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (tap < 0)
-        fail("open", "/dev/net/tun");
-    if (ioctl(tap, TUNSETIFF, &request) < 0) {
-        if (errno == EPERM)
-            fprintf(stderr,
-                    "mirage-tap: no permission to open tap %s: run as root, "
-                    "or once as root\n  ip tuntap add dev %s mode tap user "
-                    "$USER\n",
-                    name, name);
-        else
-            fail("open tap", name);
+    if (tap >= 0 && ioctl(tap, TUNSETIFF, &request) == 0)
+        return tap;
+    if (errno == EPERM || errno == EACCES) {
+        fprintf(stderr,
+                "mirage-tap: no permission to open tap %s: run as root, or "
+                "once as root\n  ip tuntap add dev %s mode tap user $USER\n",
+                name, name);
         exit(1);
     }
-    return tap;
+    fail(tap < 0 ? "open /dev/net/tun for" : "open tap", name);
 }
 
 /* Waits for one client. */

@@ -117,7 +117,10 @@ static const char *place(uint64_t address)
         if (address >= ram_ranges[i].start && address < ram_ranges[i].end)
             return address < (uint64_t)__text_start
                        ? "memory below the image (not mapped)"
-                       : "payload, page tables (read-only) or heap (no execute)";
+                   : address >= paging_tables.end ? "the heap (no execute)"
+                   : address >= paging_tables.start
+                       ? "the page tables (read-only)"
+                       : "the payload (read-only)";
     return address < DEVICE_MEMORY_END ? "device memory" : "nothing";
 }
 

@@ -99,6 +99,7 @@ void entropy_start(void);
 uint64_t paging_start(uint64_t payload_end); /* returns where the heap begins */
 void clock_start(void);
 void irq_start(void);
+extern struct ram_range paging_tables;
 void paging_seal(void); /* SEALED variables and page tables: read-only now */
 
 void console_text(const char *text);

@@ -33,15 +33,16 @@ enum {
 #define ENTRY_ADDRESS 0x000ffffffffff000ull
 
 /* Tables lie together behind the payload, so that they can be sealed. */
-static SEALED uint64_t tables_start, tables_next, tables_end;
+SEALED struct ram_range paging_tables;
+static SEALED uint64_t next_table;
 static SEALED uint64_t *top;
 
 static uint64_t *new_table(void)
 {
-    if (tables_next == tables_end)
+    if (next_table == paging_tables.end)
         plat_panic("page tables: more needed than were counted");
-    uint64_t *table = (uint64_t *)tables_next;
-    tables_next += PAGE_BYTES;
+    uint64_t *table = (uint64_t *)next_table;
+    next_table += PAGE_BYTES;
     for (int i = 0; i < 512; i++)
         table[i] = 0;
     return table;
@@ -104,9 +105,10 @@ uint64_t paging_start(uint64_t payload_end)
 {
     uint64_t text = (uint64_t)__text_start, guard = (uint64_t)__guard_start;
     uint64_t device = 0; /* end of what is mapped or left out so far */
+    uint64_t tables_end = payload_end + count_tables(payload_end) * PAGE_BYTES;
 
-    tables_start = tables_next = payload_end;
-    tables_end = tables_start + count_tables(payload_end) * PAGE_BYTES;
+    paging_tables = (struct ram_range){payload_end, tables_end};
+    next_table = payload_end;
     top = new_table();
 
     map(text, (uint64_t)__text_end, READ_EXECUTE);
@@ -114,7 +116,7 @@ uint64_t paging_start(uint64_t payload_end)
     map((uint64_t)__rodata_end, guard, READ_WRITE);
     map(guard + PAGE_BYTES, (uint64_t)__payload, READ_WRITE);
     map((uint64_t)__payload, payload_end, READ_ONLY);
-    map(tables_start, tables_end, READ_WRITE);
+    map(payload_end, tables_end, READ_WRITE);
 
     for (unsigned i = 0; i < ram_range_count; i++) {
         uint64_t start = ram_ranges[i].start, end = ram_ranges[i].end;
@@ -140,6 +142,6 @@ uint64_t paging_start(uint64_t payload_end)
 void paging_seal(void)
 {
     map((uint64_t)__rodata_end, (uint64_t)__sealed_end, READ_ONLY);
-    map(tables_start, tables_end, READ_ONLY);
+    map(paging_tables.start, paging_tables.end, READ_ONLY);
     __asm__ volatile("mov %0, %%cr3" : : "r"(top) : "memory");
 }

@@ -1,0 +1,86 @@
+/*
+ * Walks the page tables the processor uses: no page is writable and
+ * executable, page 0 and the stack guard are absent, the command line and all
+ * memory handed out are usable.
+ */
+#include "test.h"
+
+#define ADDRESS 0x000ffffffffff000ull
+#define NO_EXECUTE (1ull << 63)
+enum { PRESENT = 1, WRITABLE = 2, LARGE = 0x80 };
+
+extern char __text_start[], __text_end[], __guard_start[];
+static unsigned pages, executable_pages;
+
+/* Entry that maps an address, or 0. */
+static uint64_t lookup(uint64_t address)
+{
+    uint64_t entry;
+    __asm__("mov %%cr3, %0" : "=r"(entry));
+    for (int shift = 39; shift >= 12; shift -= 9) {
+        entry = ((uint64_t *)(entry & ADDRESS))[address >> shift & 511];
+        if (!(entry & PRESENT))
+            return 0;
+        if (entry & LARGE)
+            break;
+    }
+    return entry;
+}
+
+static void walk(uint64_t table, int level)
+{
+    for (int i = 0; i < 512; i++) {
+        uint64_t entry = ((uint64_t *)table)[i];
+        if (!(entry & PRESENT))
+            continue;
+        if (level > 1 && !(entry & LARGE)) {
+            walk(entry & ADDRESS, level - 1);
+            continue;
+        }
+        pages++;
+        executable_pages += !(entry & NO_EXECUTE);
+        check(!(entry & WRITABLE) || entry & NO_EXECUTE);
+    }
+}
+
+int app_main(const struct plat_start *start)
+{
+    uint64_t cr0, cr3, cr4;
+    __asm__("mov %%cr0, %0" : "=r"(cr0));
+    __asm__("mov %%cr3, %0" : "=r"(cr3));
+    __asm__("mov %%cr4, %0" : "=r"(cr4));
+
+    check(cr0 >> 16 & 1);                      /* WP */
+    check((cr4 >> 20 & 1) && (cr4 >> 11 & 1)); /* SMEP, UMIP: -cpu max */
+    walk(cr3 & ADDRESS, 4);
+    check(pages > 100);
+    check(executable_pages == (uint64_t)(__text_end - __text_start) / 4096);
+    check(!lookup(0) && !lookup(0x1000));
+    check(!lookup((uint64_t)__guard_start));
+    check(lookup((uint64_t)__guard_start + 4096) & WRITABLE);
+    check(!(lookup((uint64_t)start->payload) & WRITABLE));
+    check(!(lookup(cr3 & ADDRESS) & WRITABLE)); /* the tables themselves */
+
+    check(start->memory_count >= 1);
+    size_t total = 0;
+    for (unsigned i = 0; i < start->memory_count; i++) {
+        uint8_t *from = start->memory[i].start;
+        size_t len = start->memory[i].len;
+        check((uintptr_t)from % 4096 == 0 && len % 4096 == 0 && len > 0);
+        for (size_t at = 0; at < len; at += 4096)
+            from[at] = (uint8_t)(at >> 12);
+        for (size_t at = 0; at < len; at += 4096)
+            check(from[at] == (uint8_t)(at >> 12));
+        total += len;
+    }
+    check(total < start->total_bytes);
+
+    uint32_t value;
+    check(plat_mmio_read((uint64_t)start, 4, &value) == PLAT_INVALID);
+    check(plat_mmio_read(0, 4, &value) == PLAT_INVALID);
+    check(plat_mmio_read(0xfee00032, 4, &value) == PLAT_INVALID);
+    check(plat_mmio_write(0x100000000, 4, 0) == PLAT_INVALID);
+    check(plat_mmio_read(0xfee00030, 4, &value) == PLAT_OK);
+    print("SUCCESS\n");
+    return 0;
+}

@@ -1,0 +1,269 @@
+// Builds the test images and boots them under QEMU's emulation.
+//
+//   node native/tests/run.mjs [--only NAME] [--out DIR] [--keep-output]
+//
+// One line per test, then "N passed, N failed"; exit status 1 when one failed.
+// Each folder here holds one image: main.c on the binding alone, or main.js on
+// the whole runtime. The table below says how it is started and what must come
+// out. A test that hangs is killed, alone, after its time limit.
+
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { appendPayload, buildImage, buildPayload } from './image.mjs'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const option = (name) => {
+  const at = process.argv.indexOf(name)
+  return at < 0 ? undefined : process.argv[at + 1]
+}
+const only = option('--only')
+const out = option('--out') ?? join(here, '..', 'dist')
+const images = join(out, 'tests')
+const showOutput = process.argv.includes('--keep-output')
+
+const TIME_LIMIT_MS = 60000
+const MICROVM = ['-M', 'microvm,acpi=off,x-option-roms=off,isa-serial=on,rtc=on,auto-kernel-cmdline=on']
+const Q35 = ['-M', 'q35']
+
+/** Boots an image; resolves with { status, output, lines: [{ text, atMs }], cpuMs }. */
+function boot(image, { args = '', mem = 16, machine = MICROVM, exitDevice = true, qemu = [], onLine } = {}) {
+  const child = spawn('qemu-system-x86_64', [
+    '-accel', 'tcg', '-cpu', 'max', ...machine, '-m', String(mem),
+    '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-serial', 'stdio', '-monitor', 'none',
+    ...(exitDevice ? ['-device', 'isa-debug-exit,iobase=0x501,iosize=4'] : []),
+    '-kernel', image, '-append', args, ...qemu,
+  ], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const chunks = []
+  let errors = ''
+  let pendingLine = ''
+  child.stdout.on('data', (chunk) => {
+    chunks.push(chunk)
+    pendingLine += chunk.toString('latin1')
+    const lines = pendingLine.split('\n')
+    pendingLine = lines.pop()
+    for (const line of lines) onLine?.(line, child.pid)
+  })
+  child.stderr.on('data', (chunk) => (errors += chunk))
+  return new Promise((resolve) => {
+    let timedOut = false
+    const timer = setTimeout(() => {
+      timedOut = true
+      child.kill('SIGKILL')
+    }, TIME_LIMIT_MS)
+    child.on('close', (code) => {
+      clearTimeout(timer)
+      const bytes = Buffer.concat(chunks)
+      // isa-debug-exit: QEMU's status is (v << 1) | 1; an even one is no exit of ours.
+      const status = timedOut ? 'timeout' : code % 2 === 1 ? code >> 1 : `qemu ${code}`
+      resolve({ status, bytes, output: bytes.toString('latin1') + errors })
+    })
+  })
+}
+
+const bytecode = (name) => {
+  const source = join(here, name, 'main.js')
+  const support = name === 'hello' || !/\b(check|print|success)\(/.test(readFileSync(source, 'utf8')) ? '' : readFileSync(join(here, 'support.js'), 'utf8')
+  const bundle = join(images, `${name}.js`)
+  const result = join(images, `${name}.bin`)
+  writeFileSync(bundle, support + readFileSync(source, 'utf8'))
+  execFileSync(join(out, 'mirage-bytecode'), [bundle, result, '--name', 'main.js'])
+  return readFileSync(result)
+}
+
+const runtime = () => readFileSync(join(out, 'runtime-virtio.elf'))
+
+function imageOf(name, assets) {
+  const path = join(images, `${name}.elf`)
+  if (existsSync(join(here, name, 'main.js'))) writeFileSync(path, buildImage(runtime(), bytecode(name), assets))
+  return path
+}
+
+function expect(condition, text) {
+  if (!condition) throw new Error(text)
+}
+
+/** A test that boots one image and looks at its status and output. */
+const image = (name, status, pattern, options = {}) => async () => {
+  const result = await boot(options.path ?? imageOf(name, options.assets), options)
+  expect(result.status === status, `status ${result.status}, expected ${status}\n${result.output}`)
+  for (const p of [pattern].flat()) expect(p === undefined || p.test(result.output), `output lacks ${p}\n${result.output}`)
+  return result
+}
+
+/** A test with hello's payload changed by `damage`; it must be refused. */
+const refused = (why, damage) => async () => {
+  const payload = buildPayload([{ kind: 1, bytes: bytecode('hello') }, { kind: 2, bytes: Buffer.from('asset') }])
+  const path = join(images, 'refused.elf')
+  writeFileSync(path, appendPayload(runtime(), damage(payload) ?? payload))
+  await image('refused', 126, why, { path })()
+}
+
+const fault = (args, pattern) => image('fault', 126, pattern, { args })
+
+const largeAsset = Buffer.alloc(3000001, 0).map((_, i) => (i * 7 + 3) % 251)
+const assets = [Buffer.from('first asset'), Buffer.alloc(0), largeAsset]
+
+const tests = {
+  'hello': image('hello', 0, /^hello from virtio, abi 1 \[a=1 b\]\n$/, { args: 'a=1 b' }),
+  'hello in 4 MiB': image('hello', 0, /^hello from virtio/, { mem: 4 }),
+  'hello in 8 GiB': image('hello', 0, /^hello from virtio/, { mem: 8192 }),
+  'hello on q35': image('hello', 0, /hello from virtio, abi 1 \[q35\]\n$/, { machine: Q35, mem: 64, args: 'q35' }),
+  'hello with a device on the command line': image('hello', 0, /\[x virtio_mmio\.device=512@0x[0-9a-f]+:\d+\]/, {
+    args: 'x', qemu: ['-global', 'virtio-mmio.force-legacy=off', '-netdev', 'user,id=n0', '-device', 'virtio-net-device,netdev=n0'],
+  }),
+  'exit status 0': image('exit', 0, undefined, { args: '0' }),
+  'exit status 1': image('exit', 1, undefined, { args: '1' }),
+  'exit status 123': image('exit', 123, undefined, { args: '123' }),
+  'exit on q35 without isa-debug-exit': image('exit', 'qemu 0', undefined, { args: '3', machine: Q35, mem: 64, exitDevice: false }),
+  'exit on microvm without isa-debug-exit': image('exit', 'qemu 0', undefined, { args: '3', exitDevice: false }),
+  'fault: null read': fault('null-read', /page fault, read from 0x0000000000000000\n.*null pointer/),
+  'fault: write to text': fault('write-text', /page fault, write to .*\n.*in text/),
+  'fault: write to constants': fault('write-constants', /page fault, write to .*\n.*in constants/),
+  'fault: write to sealed data': fault('write-sealed', /page fault, write to .*\n.*in sealed data/),
+  'fault: write to the payload': fault('write-payload', /page fault, write to .*\n.*in the payload/),
+  'fault: write to the page tables': fault('write-tables', /page fault, write to .*\n.*in the page tables/),
+  'fault: execute in the heap': fault('execute-heap', /page fault, execute at .*\n.*in the heap/),
+  'fault: C stack overflow': fault('stack-overflow', /page fault, write to .*\n.*stack guard page: the C stack overflowed/),
+  'fault: address outside everything': fault('nothing-there', /page fault, read from 0x0000007000000000\n.*in nothing/),
+  'fault: division by zero': fault('divide', /fault: division error\n rip [0-9a-f]{16} in text/),
+  'fault: stack smash': fault('stack-smash', /panic: .*stack smash detected/),
+  'panic': fault('panic', /panic: on request/),
+  'memory: sealed, nothing writable and executable': image('memory', 0, /SUCCESS/),
+  'memory: the same on q35 with 5 GiB': image('memory', 0, /SUCCESS/, { machine: Q35, mem: 5120 }),
+  'exception: message, stack, cause': image('exception', 125, [
+    /^uncaught exception: Error: cannot start the server\n    at outer \(main\.js:12:\d+\)/,
+    /caused by: TypeError: wanted a flow, got nothing\n    at inner \(main\.js:4:\d+\)\n    at inner \(main\.js:5:\d+\)/,
+  ]),
+  'exception: unhandled rejection': image('rejection', 125, /^unhandled rejection: RangeError: nobody waits for me\n    at forgotten \(main\.js:\d+/),
+  'exception: at the top level, after waiting': image('top-level', 125, /^uncaught exception: Error: the driver did not answer\n/),
+  'recursion ends in an exception': image('recursion', 0, [/recurse: RangeError: Maximum call stack/, /SUCCESS/]),
+  'memory exhausted: not enough to start': image('hello', 124, /^out of memory/, { mem: 4, assets: [Buffer.alloc(1850000)] }),
+  'memory exhausted: image larger than memory': image('hello', 124, /^out of memory: the image ends at/, { mem: 4, assets: [Buffer.alloc(2050000)] }),
+  'memory exhausted: caught': image('exhaustion', 0, /SUCCESS/, { args: 'catch', mem: 8 }),
+  'memory exhausted: caught, small objects': image('exhaustion', 0, /SUCCESS/, { args: 'catch small', mem: 8 }),
+  'memory exhausted: uncaught': image('exhaustion', 124, /collected\nout of memory: \d+ of \d+ KiB/, { mem: 8 }),
+  'memory exhausted: uncaught, small objects': image('exhaustion', 124, /collected\nout of memory: \d+ of \d+ KiB/, { args: 'small', mem: 8 }),
+  'clock': async () => {
+    const marks = []
+    let wall = 0
+    let seenMs = 0
+    await image('clock', 0, /SUCCESS/, {
+      onLine(line) {
+        if (line === 'mark') marks.push(performance.now())
+        if (line.startsWith('wall ')) [wall, seenMs] = [Number(line.slice(5)) / 1000, Date.now()]
+      },
+    })()
+    expect(Math.abs(wall - seenMs) < 2500, `wall time is off by ${wall - seenMs} ms`)
+    const tookMs = marks[1] - marks[0]
+    expect(Math.abs(tookMs - 1000) < 80, `a second took ${tookMs} ms`)
+  },
+  'sleep': image('sleep', 0, /SUCCESS/),
+  'idle uses no processor time': async () => {
+    let pid = 0
+    let timer
+    let used = -1
+    const cpuMs = () => {
+      const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/.*\) /, '').split(' ')
+      return (Number(fields[11]) + Number(fields[12])) * 10
+    }
+    await image('idle', 0, /SUCCESS/, {
+      onLine(line, childPid) {
+        if (line !== 'idle') return
+        pid = childPid
+        timer = setTimeout(() => {
+          const from = cpuMs()
+          timer = setTimeout(() => (used = cpuMs() - from), 1000)
+        }, 300)
+      },
+    })()
+    clearTimeout(timer)
+    expect(used >= 0 && used <= 30, `one idle second took ${used} ms of processor time`)
+  },
+  'entropy': image('entropy', 0, /SUCCESS/),
+  'entropy: a processor without': image('entropy', 1, /plat_entropy_available/, { qemu: ['-cpu', 'max,-rdrand,-rdseed'] }),
+  'console: 100,000 bytes in one write': async () => {
+    const { bytes } = await image('console', 0)()
+    const wanted = Buffer.alloc(100000)
+    for (let i = 0, state = 1; i < wanted.length; i++) {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+      wanted[i] = state >>> 24
+    }
+    expect(bytes.equals(wanted), `${bytes.length} bytes arrived, or different ones`)
+  },
+  'interrupts wake, none is lost': image('irq', 0, /SUCCESS/),
+  'poll and the run loop': image('poll', 0, /SUCCESS/),
+  'checksum': image('checksum', 0, /SUCCESS/),
+  'arguments are checked': image('arguments', 0, /SUCCESS/),
+  'assets': image('assets', 0, /SUCCESS/, { assets }),
+  'language: the same as Node': async () => {
+    const { output } = await image('language', 0, /SUCCESS/)()
+    const source = readFileSync(join(here, 'language', 'main.js'), 'utf8').replace(/^print\([\s\S]*/m, '')
+    const wanted = new Function(`${source}; return sample()`)().split('\n')
+    output.split('\n').forEach((line, i) => {
+      const latin1 = Buffer.from(wanted[i] ?? line, 'utf8').length ? (wanted[i] ?? line) : ''
+      expect(line === latin1, `line ${i}: got ${line}, Node says ${wanted[i]}`)
+    })
+  },
+  'payload: none': image('none', 126, /refused: it holds no program/, { path: join(out, 'runtime-virtio.elf') }),
+  'payload: bad magic': refused(/no payload \(bad magic\)/, (p) => void p.write('X', 0)),
+  'payload: other layout version': refused(/refused: its layout has another version/, (p) => void p.writeUInt32LE(2, 8)),
+  'payload: other abi': refused(/refused: it was made for another version/, (p) => void p.writeUInt32LE(9, 12)),
+  'payload: table too long': refused(/refused: its section table exceeds/, (p) => void p.writeUInt32LE(65536, 16)),
+  'payload: length too large': refused(/panic: the payload's length is wrong/, (p) => void p.writeBigUInt64LE(1n << 60n, 24)),
+  'payload: section beyond the end': refused(/refused: a section exceeds/, (p) => void p.writeBigUInt64LE(1n << 20n, 48)),
+  'payload: misaligned section': refused(/refused: a section exceeds .* misaligned/, (p) => void p.writeBigUInt64LE(p.readBigUInt64LE(40) + 1n, 40)),
+  'payload: unknown section': refused(/refused: a section of unknown kind/, (p) => void p.writeUInt32LE(7, 32)),
+  'payload: bytecode of another engine': refused(/refused: its bytecode was made by another version/, (p) => void p.writeUInt32LE(1, Number(p.readBigUInt64LE(40)) + 8)),
+  'payload: corrupt bytecode': refused(/refused: its bytecode is corrupt/, (p) => {
+    const at = Number(p.readBigUInt64LE(40)) + 100
+    p[at] ^= 1
+  }),
+  'no system call in the runtime': () => {
+    const text = execFileSync('objdump', ['-d', join(out, 'runtime-virtio.elf')], { encoding: 'latin1', maxBuffer: 1 << 28 })
+    expect(!/\t(syscall|sysenter|int +\$0x80)/.test(text), 'the runtime contains a system call')
+  },
+  'heap (on the host, with sanitizers)': () => void execFileSync(join(images, 'heap')),
+  'bytecode tool: errors': () => {
+    const compile = (source) => {
+      const path = join(images, 'wrong.js')
+      writeFileSync(path, source)
+      try {
+        execFileSync(join(out, 'mirage-bytecode'), [path, join(images, 'wrong.bin')], { stdio: 'pipe' })
+        return 'no error'
+      } catch (error) {
+        return `${error.status} ${error.stderr}`
+      }
+    }
+    const cases = [
+      ['let a = 1\nlet b = = 2\n', /^1 wrong\.js:2:9: SyntaxError: /],
+      ["import { readFile } from 'node:fs'\n", /^1 wrong\.js: ReferenceError: cannot import 'node:fs'/],
+      ["import { a } from './a.js'\n", /^1 wrong\.js: ReferenceError: cannot import '/],
+    ]
+    for (const [source, wanted] of cases) expect(wanted.test(compile(source)), `${source}gave: ${compile(source)}`)
+    expect(bytecode('hello').equals(bytecode('hello')), 'two runs differ')
+  },
+}
+
+const make = (...targets) => execFileSync('make', ['-C', join(here, '..'), '-j2', `OUT=${out}`, ...targets], { stdio: ['ignore', 'ignore', 'inherit'] })
+mkdirSync(images, { recursive: true })
+make('runtime', 'host', 'tests', 'stub', 'empty')
+
+let passed = 0
+let failed = 0
+for (const [name, run] of Object.entries(tests)) {
+  if (only !== undefined && !name.includes(only)) continue
+  const from = performance.now()
+  try {
+    const result = await run()
+    passed++
+    console.log(`ok    ${name} (${Math.round(performance.now() - from)} ms)`)
+    if (showOutput && result) console.log(result.output)
+  } catch (error) {
+    failed++
+    console.log(`FAIL  ${name}\n      ${error.message.trimEnd().replaceAll('\n', '\n      ')}`)
+  }
+}
+console.log(`${passed} passed, ${failed} failed`)
+process.exitCode = failed > 0 ? 1 : 0
