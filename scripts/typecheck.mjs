@@ -5,9 +5,13 @@ import { availableParallelism } from 'node:os'
 
 const folders = [
   ...readdirSync('packages').map((name) => `packages/${name}`),
-  ...readdirSync('examples').flatMap((group) => readdirSync(`examples/${group}`).map((name) => `examples/${group}/${name}`)),
+  ...readdirSync('examples').flatMap((group) =>
+    readdirSync(`examples/${group}`).map((name) => `examples/${group}/${name}`),
+  ),
 ]
-const projects = ['tsconfig.json', ...folders.map((folder) => `${folder}/tsconfig.json`)].filter((file) => existsSync(file))
+const projects = ['tsconfig.json', ...folders.map((folder) => `${folder}/tsconfig.json`)].filter((file) =>
+  existsSync(file),
+)
 let failedCount = 0
 
 function check(project) {

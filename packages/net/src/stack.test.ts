@@ -50,7 +50,7 @@ for (const impairments of [
       const listener = await server.tcp.listen(port(80), (flow) => void served.push(exchange(flow, download)))
       const flow = await time.until(client.tcp.connect({ address: serverAddress, port: port(80) }))
       const received = await time.until(exchange(flow, upload))
-      assert.deepEqual(await time.until(served[0] ?? Promise.resolve()), upload)
+      assert.deepEqual(await time.until(served[0] as Promise<Uint8Array>), upload)
       assert.deepEqual(received, download)
       listener.close()
       // TIME-WAIT ends after 2 MSL; then nothing is left over, not even a timer.

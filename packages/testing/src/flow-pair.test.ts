@@ -1,6 +1,6 @@
-import { createTime } from '@mirage-ts/node/time'
 import { runFlowConformance } from './conformance/flow-suite.ts'
 import { createFlowPair } from './flow-pair.ts'
+import { MockTime } from './mock-time.ts'
 
 for (const [name, options] of [
   ['flow pair', {}],
@@ -8,6 +8,7 @@ for (const [name, options] of [
 ] as const) {
   runFlowConformance(name, async () => {
     const [a, b] = createFlowPair(options)
-    return { a, b, time: createTime(), run: (body) => body, close: () => {} }
+    const time = new MockTime()
+    return { a, b, time, run: (body) => time.until(body), close: () => {} }
   })
 }

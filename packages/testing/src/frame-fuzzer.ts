@@ -48,7 +48,7 @@ export class FrameFuzzer {
   /** The next frame, 0 to 1514 octets. */
   next(): Uint8Array {
     if (this.random.chance(0.05)) return this.random.bytes(this.random.below(1515))
-    let frame = Uint8Array.from(SEEDS[this.random.below(SEEDS.length)] as Uint8Array)
+    let frame: Uint8Array = Uint8Array.from(SEEDS[this.random.below(SEEDS.length)] as Uint8Array)
     if (isTcp(frame)) this.placeSegment(frame)
     for (let changes = this.random.below(4); changes > 0; changes--) this.change(frame)
     if (this.random.chance(0.2)) frame = this.resize(frame)

@@ -1,0 +1,81 @@
+/** Booting an image in QEMU and watching its clock: for the demo and the benchmarks. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+
+/** The microvm that `mirage run` uses, under emulation. */
+const MACHINE = [
+  ...['-accel', 'tcg', '-cpu', 'max'],
+  ...['-M', 'microvm,acpi=off,x-option-roms=off,isa-serial=on,rtc=on,auto-kernel-cmdline=on'],
+  ...['-global', 'virtio-mmio.force-legacy=off'],
+  ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-serial', 'stdio', '-monitor', 'none'],
+  ...['-device', 'isa-debug-exit,iobase=0x501,iosize=4'],
+]
+
+export interface BootOptions {
+  readonly memMib: number
+  /** The guest's arguments. */
+  readonly append?: string
+  /** Forwards this port of the loopback interface to port 80 of the guest. */
+  readonly hostPort?: number
+}
+
+/** A machine that was started. Times are in milliseconds since QEMU was executed. */
+export class Machine {
+  readonly startedAt = performance.now()
+  readonly process: ChildProcess
+  /** What the guest has written so far. */
+  output = ''
+  firstByteMs: number | undefined
+
+  constructor(image: string, { memMib, append = '', hostPort }: BootOptions) {
+    const network =
+      hostPort === undefined
+        ? []
+        : ['-netdev', `user,id=n0,hostfwd=tcp:127.0.0.1:${hostPort}-:80`, '-device', 'virtio-net-device,netdev=n0']
+    const args = [...MACHINE, '-m', String(memMib), '-kernel', image, '-append', append, ...network]
+    this.process = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.process.stdout?.on('data', (chunk: Buffer) => {
+      this.firstByteMs ??= this.elapsedMs()
+      this.output += chunk.toString()
+    })
+  }
+
+  elapsedMs(): number {
+    return performance.now() - this.startedAt
+  }
+
+  /** Resolves to QEMU's exit status when the guest has powered off. */
+  async exited(): Promise<number | null> {
+    if (this.process.exitCode === null) await once(this.process, 'exit')
+    return this.process.exitCode
+  }
+
+  /** Ends it when it still runs. */
+  async stop(): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return
+    this.process.kill()
+    await once(this.process, 'exit')
+  }
+}
+
+/** Milliseconds from executing QEMU to the first octet on the guest's console: the median of `runs` boots. */
+export async function medianFirstByteMs(image: string, options: BootOptions, runs: number): Promise<number> {
+  const times: number[] = []
+  for (let i = 0; i < runs; i++) {
+    const machine = new Machine(image, options)
+    const timeout = setTimeout(() => void machine.stop(), 20_000)
+    while (machine.firstByteMs === undefined && machine.process.exitCode === null) {
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    clearTimeout(timeout)
+    await machine.stop()
+    if (machine.firstByteMs === undefined) throw new Error(`Cannot measure ${image}: it wrote nothing in 20 s`)
+    times.push(machine.firstByteMs)
+  }
+  return median(times)
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
