@@ -19,7 +19,11 @@ export async function mirage(argv: readonly string[], streams: Streams = PROCESS
   const output = createOutput(streams, { isVerbose, isQuiet: own.includes('-q') || own.includes('--quiet') })
   try {
     const [name, ...words] = own
-    if (name === undefined || name === 'help' || name === '--help' || name === '-h') return help(words[0], streams)
+    if (name === undefined || name === 'help' || name === '--help' || name === '-h')
+      return help(
+        words.find((word) => !word.startsWith('-')),
+        streams,
+      )
     const command = COMMANDS.find((candidate) => candidate.name === name)
     if (command === undefined) throw unknownCommand(name, [...COMMANDS.map((known) => known.name), 'help'])
     if (words.includes('--help') || words.includes('-h')) return help(name, streams)

@@ -37,7 +37,7 @@ export async function checkConfig(project: Project): Promise<string[]> {
   await mkdir(project.generatedFolder, { recursive: true })
   const file = resolve(project.generatedFolder, 'tsconfig.config.json')
   await writeFile(file, tsconfig([`../${project.configName}`], []))
-  return (await check(project, file)).map(showError)
+  return showErrors(await check(project, file))
 }
 
 /** The type errors of the whole unikernel. An error in generated code is told of the device it is about. */
@@ -46,9 +46,8 @@ export async function checkUnikernel(project: Project, main: GeneratedMain): Pro
   const generated = `${relative(project.folder, project.generatedFolder)}/main.ts`
   const written = errors.filter((error) => error.file !== generated)
   // Wrong wiring shows again in generated code: once is enough.
-  const told = written.length > 0 ? written : errors
-  const lines = told.map((error) => {
-    if (error.file !== generated) return showError(error)
+  if (written.length > 0) return showErrors(written)
+  const lines = errors.map((error) => {
     const instance = main.lines.get(error.line)
     if (instance === undefined) return `${project.configName}: ${error.message}`
     const { create, from } = instance.node
@@ -57,10 +56,18 @@ export async function checkUnikernel(project: Project, main: GeneratedMain): Pro
   return [...new Set(lines)]
 }
 
+function showErrors(errors: readonly TypeError[]): string[] {
+  // An unknown kind makes every device given for it wrong too.
+  const isConsequence = (error: TypeError) => error.message.includes("to type 'Device<Kind>'")
+  return errors.filter((error) => errors.every(isConsequence) || !isConsequence(error)).map(showError)
+}
+
 function showError({ file, line, column, message }: TypeError): string {
   const at = `${file}:${line}:${column}`
   const [, got, wanted] = /^Type 'Device<"([^"]+)">' is not assignable to type 'Device<"([^"]+)">'/.exec(message) ?? []
   if (got !== undefined) return `${at} Expected a device of kind ${wanted}, got one of kind ${got}`
+  const [, kind] = /^Type '"([^"]+)"' is not assignable to type 'Kind'/.exec(message) ?? []
+  if (kind !== undefined) return `${at} There is no kind of device called '${kind}'`
   const [, name] = /^(?:Property|Argument) '([^']+)' is missing in type .*Device</s.exec(message) ?? []
   if (name !== undefined) return `${at} Dependency '${name}' is missing`
   const [, names] = /is missing the following properties from type .*Device<.*}': (.+)$/s.exec(message) ?? []

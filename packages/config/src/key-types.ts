@@ -44,7 +44,7 @@ export const logLevels: KeyType<string, string> = named('logLevels', bootArgs.lo
 
 /** One of a few words. */
 export function oneOf<const Word extends string>(...words: readonly Word[]): KeyType<Word, Word> {
-  const code = `oneOf(${words.map((word) => `'${word.replace(/['\\]/g, '\\$&')}'`).join(', ')})`
+  const code = `oneOf(${words.map((word) => JSON.stringify(word)).join(', ')})`
   return { arg: bootArgs.oneOf(...words), code, imports: ['oneOf'] }
 }
 
