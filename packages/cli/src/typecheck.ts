@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, relative, resolve } from 'node:path'
 import type { GeneratedMain } from '@mirage-ts/config/generate'
+import { UserError } from './errors.ts'
 import { type Project, showPlace } from './project.ts'
 
 /** The options of generated code: those of a strict project without any environment of its own. */
@@ -56,13 +57,13 @@ export async function checkUnikernel(project: Project, main: GeneratedMain): Pro
   return [...new Set(lines)]
 }
 
-function showErrors(errors: readonly TypeError[]): string[] {
+function showErrors(errors: readonly Diagnostic[]): string[] {
   // An unknown kind makes every device given for it wrong too.
-  const isConsequence = (error: TypeError) => error.message.includes("to type 'Device<Kind>'")
+  const isConsequence = (error: Diagnostic) => error.message.includes("to type 'Device<Kind>'")
   return errors.filter((error) => errors.every(isConsequence) || !isConsequence(error)).map(showError)
 }
 
-function showError({ file, line, column, message }: TypeError): string {
+function showError({ file, line, column, message }: Diagnostic): string {
   const at = `${file}:${line}:${column}`
   const [, got, wanted] = /^Type 'Device<"([^"]+)">' is not assignable to type 'Device<"([^"]+)">'/.exec(message) ?? []
   if (got !== undefined) return `${at} Expected a device of kind ${wanted}, got one of kind ${got}`
@@ -80,13 +81,14 @@ function showError({ file, line, column, message }: TypeError): string {
   return `${at} ${message}`
 }
 
-function explain(error: TypeError, create: string, from: string): string {
+function explain(error: Diagnostic, create: string, from: string): string {
   if (error.code === 2307) return `There is no module ${from}`
   if (error.code === 2305 || error.code === 2724) return `Module ${from} exports no ${create}`
   return `${create} of ${from} does not fit: ${error.message}`
 }
 
-interface TypeError {
+/** What the type checker found. */
+interface Diagnostic {
   readonly file: string
   readonly line: number
   readonly column: number
@@ -102,23 +104,25 @@ function checker(): string {
   return resolve(dirname(createRequire(typescript).resolve(platform)), 'lib', `tsc${suffix}`)
 }
 
-async function check(project: Project, tsconfigFile: string): Promise<TypeError[]> {
+async function check(project: Project, tsconfigFile: string): Promise<Diagnostic[]> {
   const args = ['--noEmit', '--pretty', 'false', '-p', tsconfigFile]
-  const text = await new Promise<string>((done, failed) => {
+  const { status, text } = await new Promise<{ status: number | null; text: string }>((done, failed) => {
     const child = spawn(checker(), args, { cwd: project.folder, stdio: ['ignore', 'pipe', 'inherit'] })
-    let output = ''
+    let text = ''
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      output += chunk
+      text += chunk
     })
     child.on('error', failed)
-    child.on('close', () => done(output))
+    child.on('close', (status) => done({ status, text }))
   })
-  return parseErrors(text)
+  const errors = parseErrors(text)
+  if (status !== 0 && errors.length === 0) throw new UserError(`The type checker failed (${status}): ${text.trimEnd()}`)
+  return errors
 }
 
 /** Reads the checker's plain output; continuation lines are indented. */
-export function parseErrors(text: string): TypeError[] {
-  const errors: TypeError[] = []
+export function parseErrors(text: string): Diagnostic[] {
+  const errors: Diagnostic[] = []
   for (const line of text.split('\n')) {
     const [, file, row, column, code, message] = /^(.*?)\((\d+),(\d+)\): error TS(\d+): (.*)$/.exec(line) ?? []
     const last = errors.at(-1)

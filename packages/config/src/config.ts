@@ -8,6 +8,7 @@
 import type { Arp } from '@mirage-ts/signatures/arp'
 import type { Console } from '@mirage-ts/signatures/console'
 import type { Ethernet } from '@mirage-ts/signatures/ethernet'
+import type { Icmp } from '@mirage-ts/signatures/icmp'
 import type { Ip } from '@mirage-ts/signatures/ip'
 import type { KvRo } from '@mirage-ts/signatures/kv'
 import type { Log } from '@mirage-ts/signatures/log'
@@ -51,7 +52,7 @@ export interface Kinds {
   ethernet: Ethernet
   arp: Arp
   ipv4: Ip
-  icmp: object
+  icmp: Icmp
   udp: Udp
   tcp: Tcp
   stack: Stack

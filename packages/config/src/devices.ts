@@ -93,9 +93,9 @@ export function ethernet(network: Device<'network'>): Device<'ethernet'> {
 /** Address resolution on an Ethernet. */
 export function arp(ethernet: Device<'ethernet'>): Device<'arp'> {
   return device('@mirage-ts/net/arp', 'createArp', {
-    takes: { ethernet: 'ethernet', clock: 'clock', time: 'time', log: 'log' },
+    takes: { ethernet: 'ethernet', clock: 'clock', time: 'time' },
     makes: 'arp',
-  })({ ethernet, clock: defaultClock, time: defaultTime, log: defaultLog })
+  })({ ethernet, clock: defaultClock, time: defaultTime })
 }
 
 const ipv4Key = bootKey('ipv4', {
