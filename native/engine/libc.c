@@ -15,16 +15,36 @@
 
 FILE *const stdout = NULL; /* every stream is the console */
 
-/* The engine has the heap through JSMallocFunctions; these catch its defaults
- * and keep musl's allocator out. */
+/*
+ * The engine throws an Error when an allocation fails, for which it needs
+ * memory again; without any, the program would catch a bare null.  So a part
+ * is held back, given up by the first failure, and taken again once there is
+ * plenty.
+ */
+enum { RESERVE = 32 * 1024 };
+static void *reserve;
+
+static void *keep_reserve(void *memory)
+{
+    if (memory && !reserve) {
+        struct heap_usage usage = heap_usage();
+        if (usage.total - usage.used > 4 * RESERVE)
+            reserve = heap_alloc(RESERVE);
+    } else if (!memory && reserve) {
+        heap_free(reserve);
+        reserve = NULL;
+    }
+    return memory;
+}
+
 void *malloc(size_t len)
 {
-    return heap_alloc(len);
+    return keep_reserve(heap_alloc(len));
 }
 
 void *realloc(void *memory, size_t len)
 {
-    return heap_realloc(memory, len);
+    return keep_reserve(heap_realloc(memory, len));
 }
 
 void *calloc(size_t count, size_t size)
@@ -32,7 +52,7 @@ void *calloc(size_t count, size_t size)
     size_t len;
     if (__builtin_mul_overflow(count, size, &len))
         return NULL;
-    void *memory = heap_alloc(len);
+    void *memory = malloc(len);
     return memory ? memset(memory, 0, len) : NULL;
 }
 

@@ -21,6 +21,7 @@ struct engine engine;
 
 static JSRuntime *runtime;
 static JSContext *context;
+static JSValue top_level; /* the promise of the program's module */
 static struct rejection {
     JSValue promise, reason;
 } rejections[REJECTIONS];
@@ -172,6 +173,21 @@ static JSModuleDef *load_module(JSContext *ctx, const char *name, void *opaque)
     return NULL;
 }
 
+/*
+ * The engine looks for cyclic garbage when memory in use has grown by half
+ * since it last did.  With a heap more than two thirds full that point would
+ * lie beyond its end: look when half of the remaining room is used up instead.
+ * Called by the run loop, and by the engine now and then in long computations.
+ */
+static int limit_garbage(JSRuntime *rt, void *opaque)
+{
+    struct heap_usage usage = heap_usage();
+    (void)opaque;
+    if (JS_GetGCThreshold(rt) > usage.total - usage.total / 16)
+        JS_SetGCThreshold(rt, usage.used + (usage.total - usage.used) / 2);
+    return 0; /* do not interrupt */
+}
+
 static void start_engine(size_t stack_bytes)
 {
     runtime = JS_NewRuntime();
@@ -180,6 +196,7 @@ static void start_engine(size_t stack_bytes)
     JS_SetMaxStackSize(runtime, stack_bytes - STACK_RESERVE);
     JS_SetModuleLoaderFunc(runtime, NULL, load_module, NULL);
     JS_SetHostPromiseRejectionTracker(runtime, track_rejection, NULL);
+    JS_SetInterruptHandler(runtime, limit_garbage, NULL);
     context = JS_NewContextRaw(runtime);
     if (!context || JS_AddIntrinsicBaseObjects(context) ||
         JS_AddIntrinsicDate(context) || JS_AddIntrinsicRegExp(context) ||
@@ -191,8 +208,7 @@ static void start_engine(size_t stack_bytes)
     JS_AddIntrinsicRegExpCompiler(context);
 }
 
-/* Evaluates the program; returns the promise of its top level. */
-static JSValue start_program(void)
+static void start_program(void)
 {
     JSValue module = JS_ReadObject(context, engine.bytecode,
                                    engine.bytecode_len, JS_READ_OBJ_BYTECODE);
@@ -205,10 +221,9 @@ static JSValue start_program(void)
     }
     if (JS_ResolveModule(context, module) < 0)
         uncaught_exception();
-    JSValue top = JS_EvalFunction(context, module);
-    if (JS_IsException(top))
+    top_level = JS_EvalFunction(context, module);
+    if (JS_IsException(top_level))
         uncaught_exception();
-    return top;
 }
 
 static void run_jobs(void)
@@ -219,21 +234,10 @@ static void run_jobs(void)
         ;
     if (status < 0)
         uncaught_exception();
+    if (JS_PromiseState(context, top_level) == JS_PROMISE_REJECTED)
+        uncaught("uncaught exception", JS_PromiseResult(context, top_level));
     if (rejection_count > 0)
         uncaught("unhandled rejection", rejections[0].reason);
-}
-
-/* The engine lets garbage grow to 1.5 times the live heap before it looks for
- * cycles; in a small memory that point may never come. */
-static void limit_garbage(void)
-{
-    struct heap_usage usage = heap_usage();
-    size_t limit = usage.total / 4 * 3;
-    if (JS_GetGCThreshold(runtime) <= limit)
-        return;
-    if (usage.used > limit)
-        JS_RunGC(runtime);
-    JS_SetGCThreshold(runtime, limit);
 }
 
 /* Asks the program for its deadline: monotonic microseconds. */
@@ -251,7 +255,7 @@ static void run(void)
 {
     for (;;) {
         run_jobs();
-        limit_garbage();
+        limit_garbage(runtime, NULL);
         if (JS_IsUndefined(engine.poll))
             return;
         double deadline = poll();
@@ -277,9 +281,7 @@ int app_main(const struct plat_start *start)
     for (unsigned i = 0; i < start->memory_count; i++)
         heap_add(start->memory[i].start, start->memory[i].len);
     start_engine(start->stack_bytes);
-    JSValue top = start_program();
+    start_program();
     run();
-    if (JS_PromiseState(context, top) == JS_PROMISE_REJECTED)
-        uncaught("uncaught exception", JS_PromiseResult(context, top));
     return 0;
 }

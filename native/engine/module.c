@@ -45,21 +45,30 @@ static bool get_integer(JSContext *ctx, JSValueConst value, const char *name,
 struct span {
     uint8_t *start;
     size_t len;
+    bool immutable;
 };
 
 /* Arguments (bytes, off, end): the part [off, end) of a Uint8Array. */
 static bool get_span(JSContext *ctx, JSValueConst *argv, struct span *out)
 {
-    size_t len;
+    size_t len, view_off, buffer_len;
     uint64_t off, end;
 
     if (JS_GetTypedArrayType(argv[0]) != JS_TYPED_ARRAY_UINT8) {
         JS_ThrowTypeError(ctx, "bytes must be a Uint8Array");
         return false;
     }
-    uint8_t *start = JS_GetUint8Array(ctx, &len, argv[0]);
-    if (!start && len == 0 && JS_HasException(ctx))
-        return false; /* detached */
+    JSValue buffer = JS_GetTypedArrayBuffer(ctx, argv[0], &view_off, &len, NULL);
+    if (JS_IsException(buffer))
+        return false; /* detached, or beyond its shrunk buffer */
+    uint8_t *start = JS_GetArrayBuffer(ctx, &buffer_len, buffer);
+    bool immutable = JS_IsImmutableArrayBuffer(buffer) > 0;
+    JS_FreeValue(ctx, buffer);
+    /* A view that follows its buffer reports the length it was made with. */
+    if (view_off > buffer_len)
+        view_off = buffer_len;
+    if (len > buffer_len - view_off)
+        len = buffer_len - view_off;
     if (!get_integer(ctx, argv[1], "off", (double)len, &off) ||
         !get_integer(ctx, argv[2], "end", (double)len, &end))
         return false;
@@ -68,7 +77,7 @@ static bool get_span(JSContext *ctx, JSValueConst *argv, struct span *out)
                            (unsigned)end);
         return false;
     }
-    *out = (struct span){start + off, end - off};
+    *out = (struct span){start + view_off + off, end - off, immutable};
     return true;
 }
 
@@ -104,10 +113,7 @@ static JSValue entropy_fill(JSContext *ctx, JSValueConst self, int argc,
     (void)self, (void)argc;
     if (!get_span(ctx, argv, &span))
         return JS_EXCEPTION;
-    JSValue buffer = JS_GetTypedArrayBuffer(ctx, argv[0], NULL, NULL, NULL);
-    bool immutable = JS_IsImmutableArrayBuffer(buffer) > 0;
-    JS_FreeValue(ctx, buffer);
-    if (immutable)
+    if (span.immutable)
         return JS_ThrowTypeError(ctx, "bytes must not be immutable");
     if (plat_entropy_fill(span.start, span.len) != PLAT_OK)
         return JS_ThrowPlainError(

@@ -139,8 +139,9 @@ const tests = {
   'exception: unhandled rejection': image('rejection', 125, /^unhandled rejection: RangeError: nobody waits for me\n    at forgotten \(main\.js:\d+/),
   'exception: at the top level, after waiting': image('top-level', 125, /^uncaught exception: Error: the driver did not answer\n/),
   'recursion ends in an exception': image('recursion', 0, [/recurse: RangeError: Maximum call stack/, /SUCCESS/]),
+  'fault: C stack overflow in 4 MiB': image('fault', 126, /stack guard page/, { args: 'stack-overflow', mem: 4 }),
   'memory exhausted: not enough to start': image('hello', 124, /^out of memory/, { mem: 4, assets: [Buffer.alloc(1850000)] }),
-  'memory exhausted: image larger than memory': image('hello', 124, /^out of memory: the image ends at/, { mem: 4, assets: [Buffer.alloc(2050000)] }),
+  'memory exhausted: image larger than memory': image('hello', 124, /^out of memory: the image and its stack end at/, { mem: 4, assets: [Buffer.alloc(2050000)] }),
   'memory exhausted: caught': image('exhaustion', 0, /SUCCESS/, { args: 'catch', mem: 8 }),
   'memory exhausted: caught, small objects': image('exhaustion', 0, /SUCCESS/, { args: 'catch small', mem: 8 }),
   'memory exhausted: uncaught': image('exhaustion', 124, /collected\nout of memory: \d+ of \d+ KiB/, { mem: 8 }),
@@ -237,7 +238,7 @@ const tests = {
       }
     }
     const cases = [
-      ['let a = 1\nlet b = = 2\n', /^1 wrong\.js:2:9: SyntaxError: /],
+      ['let a = 1\nlet b = = 2\n', /^1 wrong\.js:2:\d+: SyntaxError: /],
       ["import { readFile } from 'node:fs'\n", /^1 wrong\.js: ReferenceError: cannot import 'node:fs'/],
       ["import { a } from './a.js'\n", /^1 wrong\.js: ReferenceError: cannot import '/],
     ]

@@ -2,15 +2,16 @@
  * Entry from a PVH loader: 32-bit protected mode, paging off, interrupts off,
  * ebx = physical address of hvm_start_info.  Switches to 64-bit mode with an
  * identity map of the first GiB (2 MiB pages), which paging.c replaces, and
- * calls boot_main(start_info) on the main stack.
+ * calls boot_main(start_info) on the boot stack.
  *
- * The early tables lie at the bottom of the main stack: nothing reaches that
- * deep before they are replaced.
+ * The early tables lie at the bottom of the boot stack: nothing reaches that
+ * deep before they are replaced.  Once the application runs on its own stack,
+ * the boot stack serves the fault handlers.
  */
 
-#define EARLY_PML4 __stack_bottom
-#define EARLY_PDPT __stack_bottom + 4096
-#define EARLY_PD __stack_bottom + 8192
+#define EARLY_PML4 __boot_stack_bottom
+#define EARLY_PDPT __boot_stack_bottom + 4096
+#define EARLY_PD __boot_stack_bottom + 8192
 
 #define PRESENT_WRITABLE 3
 #define LARGE_PAGE 0x80
@@ -66,12 +67,21 @@ _start:
     xorl %eax, %eax
     movw %ax, %fs
     movw %ax, %gs
-    movl $__stack_top, %esp
+    movl $__boot_stack_top, %esp
     fninit
     ldmxcsr initial_mxcsr
     movl %ebx, %edi
     xorl %ebp, %ebp
     call boot_main
+    ud2
+
+    /* boot_switch(function, argument, stack top): no way back */
+    .globl boot_switch
+boot_switch:
+    movq %rdx, %rsp
+    movq %rdi, %rax
+    movq %rsi, %rdi
+    call *%rax
     ud2
 
     .section .rodata

@@ -24,6 +24,7 @@ struct memory_map_entry {
 SEALED struct ram_range ram_ranges[RAM_RANGES];
 SEALED unsigned ram_range_count;
 static SEALED char command_line[PAGE_BYTES];
+static SEALED struct plat_start start;
 
 /* Covered by the spare program header; a tool appends the real one. */
 extern const struct payload_header empty_payload;
@@ -40,19 +41,22 @@ const struct payload_header empty_payload = {
 static uint64_t thread_block[32];
 enum { THREAD_SELF = 0, THREAD_CANARY = 5, MSR_FS_BASE = 0xc0000100 };
 
-static void add_ram(uint64_t start, uint64_t end)
+_Noreturn void boot_switch(void (*function)(const void *), const void *argument,
+                           uint64_t stack_top);
+
+static void add_ram(uint64_t from, uint64_t end)
 {
     unsigned i = ram_range_count;
 
     if (end > ADDRESS_END)
         end = ADDRESS_END;
-    if (start >= end)
+    if (from >= end)
         return;
     if (i == RAM_RANGES)
         plat_panic("the memory map has more ranges than supported");
-    for (; i > 0 && ram_ranges[i - 1].start > start; i--)
+    for (; i > 0 && ram_ranges[i - 1].start > from; i--)
         ram_ranges[i] = ram_ranges[i - 1];
-    ram_ranges[i] = (struct ram_range){start, end};
+    ram_ranges[i] = (struct ram_range){from, end};
     ram_range_count++;
 }
 
@@ -74,14 +78,24 @@ static void read_start_info(const struct start_info *info)
         command_line[i] = from[i];
 }
 
+_Noreturn void boot_does_not_fit(uint64_t needed_end, uint64_t ram_end)
+{
+    console_text("out of memory: the image and its stack end at 0x");
+    console_hex(needed_end, 10);
+    console_text(", usable memory at 0x");
+    console_hex(ram_end, 10);
+    console_text("; give the machine more memory\n");
+    machine_stop(PLAT_STATUS_OUT_OF_MEMORY);
+}
+
 /* End of the payload, page-rounded; does not return when it does not fit. */
 static uint64_t check_layout(void)
 {
     const struct payload_header *payload = (void *)__payload;
-    uint64_t start = (uint64_t)__text_start, ram_end = 0;
+    uint64_t text = (uint64_t)__text_start, ram_end = 0;
 
     for (unsigned i = 0; i < ram_range_count; i++)
-        if (ram_ranges[i].start <= start && start < ram_ranges[i].end)
+        if (ram_ranges[i].start <= text && text < ram_ranges[i].end)
             ram_end = page_down(ram_ranges[i].end);
 
     uint64_t end = (uint64_t)__payload + PAGE_BYTES;
@@ -93,24 +107,18 @@ static uint64_t check_layout(void)
             plat_panic("the payload's length is wrong");
         end = page_up((uint64_t)__payload + payload->len);
     }
-    if (end >= ram_end) {
-        console_text("out of memory: the image ends at 0x");
-        console_hex(end, 10);
-        console_text(", usable memory at 0x");
-        console_hex(ram_end, 10);
-        console_text("; give the machine more memory\n");
-        machine_stop(PLAT_STATUS_OUT_OF_MEMORY);
-    }
+    if (end >= ram_end)
+        boot_does_not_fit(end, ram_end);
     return end;
 }
 
-static struct plat_start describe(uint64_t payload_end, uint64_t heap_start)
+static void describe(uint64_t payload_end, uint64_t heap_start)
 {
-    struct plat_start start = {
+    start = (struct plat_start){
         .command_line = command_line,
         .payload = (const uint8_t *)__payload,
         .payload_len = payload_end - (uint64_t)__payload,
-        .stack_bytes = (size_t)(__stack_top - __stack_bottom),
+        .stack_bytes = paging_stack.end - paging_stack.start,
     };
 
     for (unsigned i = 0; i < ram_range_count; i++) {
@@ -128,7 +136,11 @@ static struct plat_start describe(uint64_t payload_end, uint64_t heap_start)
         start.memory[start.memory_count++] = (struct plat_range){
             (uint8_t *)range.start, range.end - range.start};
     }
-    return start;
+}
+
+static _Noreturn void run(const void *argument)
+{
+    plat_exit(app_main(argument));
 }
 
 /* Sets the stack protector's value, so it cannot be protected itself. */
@@ -150,8 +162,7 @@ _Noreturn void boot_main(const struct start_info *info)
     uint64_t heap_start = paging_start(payload_end);
     clock_start();
     irq_start();
+    describe(payload_end, heap_start);
     paging_seal();
-
-    struct plat_start start = describe(payload_end, heap_start);
-    plat_exit(app_main(&start));
+    boot_switch(run, &start, paging_stack.end);
 }

@@ -64,7 +64,7 @@ void fault_start(void)
     } __attribute__((packed)) idt = {sizeof gates - 1, (uint64_t)gates};
     uint64_t base = (uint64_t)&task, limit = sizeof task - 1;
 
-    task.ist[FAULT_STACK - 1] = (uint64_t)__fault_stack_top;
+    task.ist[FAULT_STACK - 1] = (uint64_t)__boot_stack_top;
     task.ist[DOUBLE_FAULT_STACK - 1] = (uint64_t)__double_fault_stack_top;
     task.io_map = sizeof task;
     gdt_task[0] = limit | (base & 0xffffff) << 16 | 0x89ull << 40 |
@@ -101,10 +101,7 @@ static const char *place(uint64_t address)
         {__text_end, "text (read, execute)"},
         {__rodata_end, "constants (read-only)"},
         {__sealed_end, "sealed data (read-only)"},
-        {__guard_start, "data (read, write)"},
-        {__stack_bottom, "the stack guard page: the C stack overflowed"},
-        {__stack_top, "the stack"},
-        {__payload, "the fault stacks"},
+        {__payload, "data (read, write)"},
     };
 
     if (address < PAGE_BYTES)
@@ -117,7 +114,10 @@ static const char *place(uint64_t address)
         if (address >= ram_ranges[i].start && address < ram_ranges[i].end)
             return address < (uint64_t)__text_start
                        ? "memory below the image (not mapped)"
-                   : address >= paging_tables.end ? "the heap (no execute)"
+                   : address >= paging_stack.end ? "the heap (no execute)"
+                   : address >= paging_stack.start ? "the stack (no execute)"
+                   : address >= paging_tables.end
+                       ? "the stack guard page: the C stack overflowed"
                    : address >= paging_tables.start
                        ? "the page tables (read-only)"
                        : "the payload (read-only)";

@@ -89,8 +89,7 @@ extern unsigned ram_range_count;
 
 /* Symbols of kernel.ld. */
 extern char __text_start[], __text_end[], __rodata_end[], __sealed_end[];
-extern char __guard_start[], __stack_bottom[], __stack_top[];
-extern char __fault_stack_top[], __double_fault_stack_top[], __payload[];
+extern char __boot_stack_top[], __double_fault_stack_top[], __payload[];
 
 /* In the order boot_main() calls them. */
 void console_start(void);
@@ -99,7 +98,7 @@ void entropy_start(void);
 uint64_t paging_start(uint64_t payload_end); /* returns where the heap begins */
 void clock_start(void);
 void irq_start(void);
-extern struct ram_range paging_tables;
+extern struct ram_range paging_tables, paging_stack;
 void paging_seal(void); /* SEALED variables and page tables: read-only now */
 
 void console_text(const char *text);
@@ -111,6 +110,7 @@ void irq_lapic_start(void);
 uint32_t irq_lapic_count(void);
 extern uint64_t irq_lapic_per_us_32;
 
+_Noreturn void boot_does_not_fit(uint64_t needed_end, uint64_t ram_end);
 _Noreturn void machine_stop(int status);
 
 #endif

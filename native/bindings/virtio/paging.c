@@ -7,10 +7,10 @@
  *   rodata           read
  *   .sealed          read (after paging_seal)
  *   data, bss        read, write
- *   stack guard      absent
- *   stacks           read, write
  *   payload          read
  *   page tables      read (after paging_seal)
+ *   stack guard      absent
+ *   stack            read, write
  *   other RAM        read, write: the heap
  *   rest below 4 GiB device memory: read, write, uncached
  */
@@ -22,6 +22,9 @@ enum {
     UNCACHED = 0x18, /* PCD, PWT */
     LARGE = 0x80,
 };
+#define STACK_MIN 0x40000ull /* for machines of 4 MiB */
+#define STACK_MAX 0x100000ull /* about 1,500 nested JavaScript calls */
+
 #define NO_EXECUTE (1ull << 63)
 #define READ_EXECUTE PRESENT
 #define READ_ONLY (PRESENT | NO_EXECUTE)
@@ -33,7 +36,7 @@ enum {
 #define ENTRY_ADDRESS 0x000ffffffffff000ull
 
 /* Tables lie together behind the payload, so that they can be sealed. */
-SEALED struct ram_range paging_tables;
+SEALED struct ram_range paging_tables, paging_stack;
 static SEALED uint64_t next_table;
 static SEALED uint64_t *top;
 
@@ -73,17 +76,29 @@ static void map(uint64_t start, uint64_t end, uint64_t flags)
     }
 }
 
-/* Upper bound: the top two, one per GiB, one per 2 MiB slot with a border. */
+/*
+ * Upper bound: the top two levels, one table per GiB, and one per 2 MiB slot
+ * that holds a border between mappings.
+ */
 static uint64_t count_tables(uint64_t payload_end)
 {
-    uint64_t last = DEVICE_MEMORY_END;
-    if (ram_ranges[ram_range_count - 1].end > last)
-        last = ram_ranges[ram_range_count - 1].end;
-    uint64_t image = payload_end - (uint64_t)__payload > LARGE_BYTES
-                         ? (uint64_t)__payload
-                         : payload_end;
-    return 2 + (last + GIB - 1) / GIB + 3 + image / LARGE_BYTES +
-           2 * ram_range_count;
+    uint64_t borders[] = {(uint64_t)__text_start, (uint64_t)__text_end,
+                          (uint64_t)__rodata_end, (uint64_t)__payload,
+                          payload_end};
+    uint64_t last = ram_ranges[ram_range_count - 1].end, slot = 0, count = 1;
+
+    for (size_t i = 0; i < sizeof borders / sizeof *borders; i++)
+        if (borders[i] / LARGE_BYTES != slot) {
+            slot = borders[i] / LARGE_BYTES;
+            count++;
+        }
+    for (unsigned i = 0; i < ram_range_count; i++)
+        count += (ram_ranges[i].start / LARGE_BYTES > slot) +
+                 (ram_ranges[i].end / LARGE_BYTES > slot);
+    if (last < DEVICE_MEMORY_END)
+        last = DEVICE_MEMORY_END;
+    /* 3: the tables, the guard page and the stack end in slots of their own */
+    return 2 + (last + GIB - 1) / GIB + count + 3;
 }
 
 static void enable_protections(void)
@@ -101,20 +116,35 @@ static void enable_protections(void)
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
 }
 
+/* A sixteenth of memory, within bounds. */
+static uint64_t choose_stack_bytes(void)
+{
+    uint64_t total = 0;
+    for (unsigned i = 0; i < ram_range_count; i++)
+        total += ram_ranges[i].end - ram_ranges[i].start;
+    uint64_t bytes = page_down(total / 16);
+    return bytes < STACK_MIN ? STACK_MIN : bytes > STACK_MAX ? STACK_MAX : bytes;
+}
+
 uint64_t paging_start(uint64_t payload_end)
 {
-    uint64_t text = (uint64_t)__text_start, guard = (uint64_t)__guard_start;
+    uint64_t text = (uint64_t)__text_start;
     uint64_t device = 0; /* end of what is mapped or left out so far */
     uint64_t tables_end = payload_end + count_tables(payload_end) * PAGE_BYTES;
 
     paging_tables = (struct ram_range){payload_end, tables_end};
+    paging_stack.start = tables_end + PAGE_BYTES; /* behind the guard page */
+    paging_stack.end = paging_stack.start + choose_stack_bytes();
     next_table = payload_end;
+    for (unsigned i = 0; i < ram_range_count; i++)
+        if (ram_ranges[i].start <= text && text < ram_ranges[i].end &&
+            paging_stack.end >= page_down(ram_ranges[i].end))
+            boot_does_not_fit(paging_stack.end, ram_ranges[i].end);
     top = new_table();
 
     map(text, (uint64_t)__text_end, READ_EXECUTE);
     map((uint64_t)__text_end, (uint64_t)__rodata_end, READ_ONLY);
-    map((uint64_t)__rodata_end, guard, READ_WRITE);
-    map(guard + PAGE_BYTES, (uint64_t)__payload, READ_WRITE);
+    map((uint64_t)__rodata_end, (uint64_t)__payload, READ_WRITE);
     map((uint64_t)__payload, payload_end, READ_ONLY);
     map(payload_end, tables_end, READ_WRITE);
 
@@ -123,11 +153,8 @@ uint64_t paging_start(uint64_t payload_end)
         if (device < page_down(start) && device < DEVICE_MEMORY_END)
             map(device, page_down(start), DEVICE);
         device = page_up(end);
-        if (start <= text && text < end) {
-            if (tables_end >= page_down(end))
-                plat_panic("not enough memory for the page tables");
-            start = tables_end;
-        }
+        if (start <= text && text < end)
+            start = paging_stack.start;
         if (start >= text)
             map(page_up(start), page_down(end), READ_WRITE);
     }
@@ -136,7 +163,7 @@ uint64_t paging_start(uint64_t payload_end)
 
     enable_protections();
     __asm__ volatile("mov %0, %%cr3" : : "r"(top) : "memory");
-    return tables_end;
+    return paging_stack.end;
 }
 
 void paging_seal(void)

@@ -14,7 +14,7 @@ const sample = () => {
   out.push(new Date(1700000000123).toISOString(), new Date(Date.UTC(2024, 1, 29)).toUTCString(), Date.parse('2026-11-20T12:00:00Z'))
   out.push([5, 3, 9, 1, 10].sort().join(), [5, 3, 9, 1, 10].sort((a, b) => a - b).join())
   out.push('2026-11-20'.replace(/(?<y>\d+)-(\d+)-(\d+)/, '$3.$2.$<y>'), 'Ärger'.normalize('NFD').length, 'ß'.toUpperCase(), /\p{Lu}/u.test('É'))
-  out.push((123n ** 45n).toString(16), BigInt.asUintN(64, -1n), [...new Set([1, 1, 2])].length, structuredCloneless())
+  out.push((123n ** 45n).toString(16), BigInt.asIntN(8, 255n), [...new Set([1, 1, 2])].length, structuredCloneless())
   return out.join('\n')
 }
 const structuredCloneless = () => [1, [2, [3]]].flat(Infinity).toReversed().join()

@@ -9,7 +9,7 @@
 #define NO_EXECUTE (1ull << 63)
 enum { PRESENT = 1, WRITABLE = 2, LARGE = 0x80 };
 
-extern char __text_start[], __text_end[], __guard_start[];
+extern char __text_start[], __text_end[];
 static unsigned pages, executable_pages;
 
 /* Entry that maps an address, or 0. */
@@ -56,8 +56,10 @@ int app_main(const struct plat_start *start)
     check(pages > 100);
     check(executable_pages == (uint64_t)(__text_end - __text_start) / 4096);
     check(!lookup(0) && !lookup(0x1000));
-    check(!lookup((uint64_t)__guard_start));
-    check(lookup((uint64_t)__guard_start + 4096) & WRITABLE);
+    uint64_t stack_end = (uint64_t)start->memory[0].start;
+    check(!lookup(stack_end - start->stack_bytes - 1));
+    check(lookup(stack_end - start->stack_bytes) & WRITABLE);
+    check((uint64_t)&cr0 < stack_end && (uint64_t)&cr0 > stack_end - 4096);
     check(!(lookup((uint64_t)start->payload) & WRITABLE));
     check(!(lookup(cr3 & ADDRESS) & WRITABLE)); /* the tables themselves */
 
@@ -67,9 +69,10 @@ int app_main(const struct plat_start *start)
         uint8_t *from = start->memory[i].start;
         size_t len = start->memory[i].len;
         check((uintptr_t)from % 4096 == 0 && len % 4096 == 0 && len > 0);
-        for (size_t at = 0; at < len; at += 4096)
+        size_t step = len > 64 << 20 ? 1 << 20 : 4096;
+        for (size_t at = 0; at < len; at += step)
             from[at] = (uint8_t)(at >> 12);
-        for (size_t at = 0; at < len; at += 4096)
+        for (size_t at = 0; at < len; at += step)
             check(from[at] == (uint8_t)(at >> 12));
         total += len;
     }
