@@ -1,0 +1,63 @@
+/** Header fields (RFC 9110 §5): names are case-insensitive, order matters only among fields of one name. */
+
+/** RFC 9110 §5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+/** RFC 9110 §5.5: visible octets, spaces and tabs; no CR, LF, NUL or other control. */
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** True for a method or field name as the grammar has it. */
+export function isToken(text: string): boolean {
+  return TOKEN.test(text)
+}
+
+/** True when `text`, one character for each octet, may stand in a field line. */
+export function isFieldValue(text: string): boolean {
+  return FIELD_VALUE.test(text)
+}
+
+/** The fields of a message. */
+export class Fields {
+  readonly #names: string[] = []
+  readonly #values: string[] = []
+
+  get count(): number {
+    return this.#names.length
+  }
+
+  /** Adds a line; the caller has checked both. */
+  add(name: string, value: string): void {
+    this.#names.push(name.toLowerCase())
+    this.#values.push(value)
+  }
+
+  /** The values of the lines called `name`, which is in lower case. */
+  all(name: string): string[] {
+    return this.#values.filter((_, i) => this.#names[i] === name)
+  }
+
+  /** The value of `name`, several lines joined with commas (RFC 9110 §5.3), or `undefined`. */
+  get(name: string): string | undefined {
+    const values = this.all(name)
+    return values.length === 0 ? undefined : values.join(', ')
+  }
+
+  /** The members of a comma-separated list of tokens, in lower case (RFC 9110 §5.6.1). */
+  tokens(name: string): string[] {
+    const members = (this.get(name) ?? '').split(',').map((member) => trimOws(member).toLowerCase())
+    return members.filter((member) => member !== '')
+  }
+}
+
+/** Removes spaces and tabs on either side, and only those: `trim` takes more away, such as octet A0. */
+export function trimOws(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isOws(text.charCodeAt(start))) start++
+  while (end > start && isOws(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isOws(char: number): boolean {
+  return char === 0x20 || char === 0x09
+}

@@ -1,0 +1,399 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { port } from '@mirage-ts/core/addresses'
+import { NO_LOG } from '@mirage-ts/core/log'
+import { ms, seconds } from '@mirage-ts/core/time'
+import type { TcpFlow } from '@mirage-ts/signatures/flow'
+import type { KvRo } from '@mirage-ts/signatures/kv'
+import type { Stack } from '@mirage-ts/signatures/stack'
+import type { WallInstant } from '@mirage-ts/signatures/time'
+import { createCrunch } from '@mirage-ts/storage/crunch'
+import { createFlowPair, type FlowPairOptions } from '@mirage-ts/testing/flow-pair'
+import { readAll, readAtLeast } from '@mirage-ts/testing/flow-tools'
+import { MockTime } from '@mirage-ts/testing/mock-time'
+import { octetsToText } from './octets.ts'
+import type { HttpServer } from './server.ts'
+import { serveStatic } from './static-site.ts'
+
+const BIG = Uint8Array.from({ length: 200_000 }, (_, i) => (i * 7 + (i >>> 8)) & 255)
+
+const SITE = crunched({
+  'index.html': octets('<h1>Hello</h1>'),
+  'style.css': octets('h1 { color: red }'),
+  'data.bin': BIG,
+  empty: new Uint8Array(0),
+  'docs/index.html': octets('docs'),
+  'docs/a b.txt': octets('spaced'),
+  '%2e%2e': octets('a name that looks encoded'),
+  secret: octets('s'),
+})
+
+function octets(text: string): Uint8Array {
+  return Uint8Array.from(text, (char) => char.charCodeAt(0))
+}
+
+function crunched(files: Readonly<Record<string, Uint8Array>>): KvRo {
+  return createCrunch(
+    {},
+    {
+      files: Object.entries(files).map(([path, contents]) => ({
+        path,
+        sha256: createHash('sha256').update(contents).digest('hex'),
+        bytes: () => contents,
+      })),
+    },
+  )
+}
+
+interface World {
+  readonly time: MockTime
+  readonly server: HttpServer
+  /** Opens a connection to the server, and gives the client's end. */
+  connect(options?: FlowPairOptions): TcpFlow
+}
+
+/** A server of `site` that listens on nothing: connections are made in memory. */
+async function world(site: KvRo = SITE, connectionCount = 4): Promise<World> {
+  const time = new MockTime()
+  let accept: (flow: TcpFlow) => void = () => assert.fail('not listening')
+  const stack: Stack = {
+    addresses: [],
+    udp: { bind: () => Promise.reject(new Error('no UDP here')) },
+    tcp: {
+      connect: () => Promise.reject(new Error('nobody to connect to')),
+      listen: async (wanted, onFlow) => {
+        accept = onFlow
+        return { port: wanted, close: () => {} }
+      },
+    },
+  }
+  const wallClock = { now: () => (784111777 * 1_000_000) as WallInstant }
+  const server = await serveStatic(
+    { stack, site, time, clock: time, wallClock, log: NO_LOG },
+    { port: port(80), connectionCount },
+  )
+  return {
+    time,
+    server,
+    connect(options) {
+      const [client, served] = createFlowPair(options)
+      accept(served)
+      return client
+    },
+  }
+}
+
+interface Reply {
+  readonly status: number
+  readonly head: string
+  readonly body: Uint8Array
+}
+
+/** Sends `text`, finishes, and gives all that comes back, cut into responses by their Content-Length. */
+async function exchange(text: string, methods: readonly string[] = ['GET'], site?: KvRo): Promise<Reply[]> {
+  const { connect } = await world(site)
+  const client = connect()
+  const [received] = await Promise.all([readAll(client), sendAll(client, octets(text))])
+  return split(received, methods)
+}
+
+async function sendAll(flow: TcpFlow, contents: Uint8Array): Promise<void> {
+  await flow.write(contents)
+  flow.shutdownWrite()
+}
+
+function split(received: Uint8Array, methods: readonly string[]): Reply[] {
+  const replies: Reply[] = []
+  let off = 0
+  while (off < received.length) {
+    const text = octetsToText(received, off, Math.min(received.length, off + 1000))
+    const headLen = text.indexOf('\r\n\r\n') + 4
+    const head = text.slice(0, headLen)
+    const isHead = methods[replies.length] === 'HEAD'
+    const bodyLen = isHead ? 0 : Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0)
+    const bodyOff = off + headLen
+    off = bodyOff + bodyLen
+    replies.push({ status: Number(head.slice(9, 12)), head, body: received.slice(bodyOff, off) })
+  }
+  return replies
+}
+
+async function get(target: string, fields = '', method = 'GET'): Promise<Reply> {
+  const [reply, ...others] = await exchange(`${method} ${target} HTTP/1.1\r\nHost: h\r\n${fields}\r\n`, [method])
+  assert.ok(reply !== undefined && others.length === 0)
+  return reply
+}
+
+test('http: a page comes with its type, length, date and tag', async () => {
+  const { head, body } = await get('/index.html')
+  const digest = await SITE.digest('index.html')
+  assert.equal(
+    head,
+    'HTTP/1.1 200 OK\r\n' +
+      'Content-Type: text/html; charset=utf-8\r\n' +
+      `ETag: "${digest}"\r\n` +
+      'Content-Length: 14\r\n' +
+      'Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n',
+  )
+  assert.deepEqual(body, octets('<h1>Hello</h1>'))
+})
+
+test('http: a directory gives its index, and without the slash a redirection to it', async () => {
+  assert.deepEqual((await get('/')).body, octets('<h1>Hello</h1>'))
+  assert.deepEqual((await get('/docs/')).body, octets('docs'))
+  const { status, head } = await get('/docs?a=b')
+  assert.equal(status, 301)
+  assert.match(head, /\r\nLocation: \/docs\/\?a=b\r\n/)
+})
+
+test('http: names are decoded once, queries ignored, absolute targets taken', async () => {
+  assert.deepEqual((await get('/docs/a%20b.txt?x')).body, octets('spaced'))
+  assert.deepEqual((await get('/%252e%252e')).body, octets('a name that looks encoded'))
+  assert.deepEqual((await get('http://elsewhere/style.css')).body, octets('h1 { color: red }'))
+})
+
+test('http: what is not there is 404, what could leave the site 400 (OSEC-2026-16)', async () => {
+  for (const target of [
+    '/missing',
+    '/docs/missing',
+    '/index.html/',
+    '/index.html/x',
+    '/%252e%252e/secret',
+    '/__proto__',
+  ]) {
+    assert.equal((await get(target)).status, 404, target)
+  }
+  for (const target of [
+    '/docs/../secret',
+    '/docs/..%2fsecret',
+    '/%2e%2e/secret',
+    '/docs%2fa',
+    '//docs',
+    '/a%00',
+    '*',
+  ]) {
+    assert.equal((await get(target)).status, 400, target)
+  }
+})
+
+test('http: HEAD gives the head of GET and nothing else', async () => {
+  const withBody = await get('/data.bin')
+  const [head, next] = await exchange(
+    'HEAD /data.bin HTTP/1.1\r\nHost: h\r\n\r\nGET /empty HTTP/1.1\r\nHost: h\r\n\r\n',
+    ['HEAD', 'GET'],
+  )
+  assert.equal(head?.head, withBody.head)
+  assert.deepEqual([next?.status, next?.body.length], [200, 0])
+  assert.equal((await get('/missing', '', 'HEAD')).status, 404)
+})
+
+test('http: a tag the client has gives 304 without content, another one 200 (RFC 9110 §13.1.2)', async () => {
+  const digest = await SITE.digest('style.css')
+  for (const tags of [`"${digest}"`, `W/"${digest}"`, `"x", "${digest}"`, `"a,b",W/"${digest}"`, '*']) {
+    const { status, head, body } = await get('/style.css', `If-None-Match: ${tags}\r\n`)
+    assert.deepEqual([status, body.length], [304, 0], tags)
+    assert.match(head, new RegExp(`ETag: "${digest}"`))
+    assert.doesNotMatch(head, /Content-Length/)
+  }
+  for (const tags of ['"x"', digest, `"${digest}x"`, '']) {
+    assert.equal((await get('/style.css', `If-None-Match: ${tags}\r\n`)).status, 200, tags)
+  }
+})
+
+test('http: other methods are 405 with Allow, unknown ones 501', async () => {
+  for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH']) {
+    const { status, head } = await get('/', '', method)
+    assert.equal(status, 405, method)
+    assert.match(head, /\r\nAllow: GET, HEAD\r\n/)
+  }
+  assert.equal((await get('example.com:443', '', 'CONNECT')).status, 405)
+  assert.equal((await get('*', '', 'OPTIONS')).status, 405)
+  assert.equal((await get('/', '', 'BREW')).status, 501)
+  assert.equal((await get('/', '', 'get')).status, 501)
+})
+
+test('http: a file longer than any buffer arrives intact, however the octets are cut', async () => {
+  for (const options of [{}, { capacityBytes: 1000 }, { chunkBytes: 777 }]) {
+    const { connect } = await world()
+    const client = connect(options)
+    const request = 'GET /data.bin HTTP/1.1\r\nHost: h\r\n\r\n'
+    const [received] = await Promise.all([readAll(client), sendAll(client, octets(request))])
+    const [reply] = split(received, [])
+    assert.ok(reply !== undefined && Buffer.compare(reply.body, BIG) === 0)
+  }
+})
+
+test('http: pipelined requests are answered in order; content of a request is not taken for the next', async () => {
+  const replies = await exchange(
+    'GET / HTTP/1.1\r\nHost: h\r\n\r\n' +
+      'POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 30\r\n\r\nGET /secret HTTP/1.0\r\n\r\n......' +
+      'GET /missing HTTP/1.1\r\nHost: h\r\n\r\n' +
+      'GET /style.css HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n' +
+      'GET /secret HTTP/1.1\r\nHost: h\r\n\r\n',
+  )
+  assert.deepEqual(
+    replies.map(({ status }) => status),
+    [200, 405, 404, 200],
+  )
+  assert.match(replies[3]?.head ?? '', /\r\nConnection: close\r\n/)
+})
+
+test('http: HTTP/1.0 closes, unless the client asks to go on', async () => {
+  const [only, ...none] = await exchange('GET / HTTP/1.0\r\n\r\nGET / HTTP/1.0\r\n\r\n')
+  assert.match(only?.head ?? '', /\r\nConnection: close\r\n/)
+  assert.equal(none.length, 0)
+  const replies = await exchange('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.0\r\n\r\n')
+  assert.match(replies[0]?.head ?? '', /\r\nConnection: keep-alive\r\n/)
+  assert.equal(replies.length, 2)
+})
+
+test('http: a malformed request is refused, and ends the connection', async () => {
+  for (const [text, status] of [
+    ['GET / HTTP/1.1\r\n\r\n', 400],
+    ['GET / HTTP/1.1\nHost: h\n\n', 400],
+    ['GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx', 400],
+    ['POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n', 400],
+    ['POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 411],
+    ['POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n', 413],
+    [`GET /${'a'.repeat(9000)} HTTP/1.1\r\nHost: h\r\n\r\n`, 414],
+    [`GET / HTTP/1.1\r\nHost: h\r\nA: ${'a'.repeat(17000)}\r\n\r\n`, 431],
+    ['GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n', 501],
+    ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
+  ] as const) {
+    const replies = await exchange(`${text}GET /secret HTTP/1.1\r\nHost: h\r\n\r\n`)
+    assert.deepEqual(
+      replies.map((reply) => reply.status),
+      [status],
+      text.slice(0, 60),
+    )
+    assert.match(replies[0]?.head ?? '', /\r\nConnection: close\r\n/)
+  }
+})
+
+test('http: content announced with Expect is not waited for, and ends the connection (RFC 9110 §10.1.1)', async () => {
+  const { connect, time, server } = await world()
+  const client = connect()
+  await client.write(octets('PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n'))
+  const [reply] = split(await readAll(client), ['PUT'])
+  assert.equal(reply?.status, 405)
+  assert.match(reply?.head ?? '', /\r\nConnection: close\r\n/)
+  client.shutdownWrite()
+  await time.advance(ms(1))
+  assert.equal(server.counters.refusedRequests, 0)
+})
+
+test('http: a client that goes on sending after a refusal still reads it, up to a bound', async () => {
+  const { connect, time } = await world()
+  const client = connect()
+  const replying = readAtLeast(client, 20)
+  await client.write(octets('BAD\r\n'))
+  for (let i = 0; i < 10; i++) await client.write(new Uint8Array(10_000))
+  assert.match(octetsToText(await replying, 0, 12), /^HTTP\/1.1 400/)
+  await time.advance(seconds(3))
+  assert.equal(time.pendingCount, 0)
+})
+
+test('http: an idle connection is closed, a slow request reset', async () => {
+  const { connect, time, server } = await world()
+  const idle = connect()
+  const ending = readAll(idle)
+  await time.advance(seconds(29))
+  assert.equal(server.counters.timeouts, 0)
+  await time.advance(seconds(2))
+  assert.equal((await ending).length, 0)
+
+  const slow = connect()
+  const failing = assert.rejects(readAll(slow), { code: 'connection-reset' })
+  for (const char of 'GET / HTTP/1.1') {
+    await slow.write(octets(char))
+    await time.advance(ms(700))
+  }
+  await time.advance(seconds(1))
+  await failing
+  assert.equal(server.counters.timeouts, 2)
+  assert.equal(time.pendingCount, 0)
+})
+
+test('http: a client that does not read its response is reset', async () => {
+  const { connect, time, server } = await world()
+  const client = connect({ capacityBytes: 1000 })
+  await client.write(octets('GET /data.bin HTTP/1.1\r\nHost: h\r\n\r\n'))
+  await time.advance(seconds(31))
+  await assert.rejects(readAll(client), { code: 'connection-reset' })
+  assert.deepEqual([server.counters.timeouts, time.pendingCount], [1, 0])
+})
+
+test('http: connections beyond the bound are reset; one that ends makes room', async () => {
+  const { connect, time, server } = await world(SITE, 2)
+  const [first, , third] = [connect(), connect(), connect()]
+  await assert.rejects(readAll(third), { code: 'connection-reset' })
+  await first.close()
+  await time.advance(ms(1))
+  await sendAll(connect(), octets('GET / HTTP/1.0\r\n\r\n'))
+  await time.advance(ms(1))
+  assert.deepEqual([server.counters.connections, server.counters.refusedConnections], [3, 1])
+  assert.equal(server.counters.requests, 1)
+})
+
+test('http: a store that fails gives 500, or resets a response that has begun', async () => {
+  const failing: KvRo = { ...pick(SITE), digest: () => Promise.reject(new Error('disk on fire')) }
+  const replies = await exchange(
+    'GET / HTTP/1.1\r\nHost: h\r\n\r\nGET /missing HTTP/1.1\r\nHost: h\r\n\r\n',
+    [],
+    failing,
+  )
+  assert.deepEqual(
+    replies.map(({ status }) => status),
+    [500, 404],
+  )
+  for (const getPartial of [
+    async (key: string, off: number, len: number) => (off > 0 ? new Uint8Array(0) : SITE.getPartial(key, off, len)),
+    () => Promise.reject(new Error('disk on fire')),
+  ]) {
+    const { connect, server } = await world({ ...pick(SITE), getPartial })
+    const client = connect()
+    await client.write(octets('GET /data.bin HTTP/1.1\r\nHost: h\r\n\r\n'))
+    await assert.rejects(readAll(client), { code: 'connection-reset' })
+    assert.equal(server.counters.failedResponses, 1)
+  }
+})
+
+/** The calls of a store, to replace some of them. */
+function pick(kv: KvRo): KvRo {
+  return {
+    exists: (key) => kv.exists(key),
+    get: (key) => kv.get(key),
+    getPartial: (key, off, len) => kv.getPartial(key, off, len),
+    list: (key) => kv.list(key),
+    sizeBytes: (key) => kv.sizeBytes(key),
+    digest: (key) => kv.digest(key),
+  }
+}
+
+test('http: closing the server resets its connections', async () => {
+  const { connect, server, time } = await world()
+  const client = connect()
+  const failing = assert.rejects(readAll(client), { code: 'connection-reset' })
+  await server.close()
+  await Promise.all([failing, server.closed, server.close()])
+  assert.equal(time.pendingCount, 0)
+})
+
+test('http: any cutting of the same requests gives the same responses', async () => {
+  const text = octets(
+    'GET / HTTP/1.1\r\nHost: h\r\n\r\nPOST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabcHEAD / HTTP/1.0\r\n\r\n',
+  )
+  const replies: string[] = []
+  for (const pieceLen of [1, 2, 3, 10, 50, 1000]) {
+    const { connect } = await world()
+    const client = connect()
+    const receiving = readAll(client)
+    for (let off = 0; off < text.length; off += pieceLen) await client.write(text.slice(off, off + pieceLen))
+    client.shutdownWrite()
+    const received = await receiving
+    replies.push(octetsToText(received, 0, received.length))
+  }
+  assert.match(replies[0] ?? '', /200 OK.*405 Method.*200 OK/s)
+  for (const reply of replies) assert.equal(reply, replies[0])
+})
