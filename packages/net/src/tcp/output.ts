@@ -22,15 +22,7 @@ import {
   TCP_HEADER_LEN,
   type TcpHeader,
 } from '../wire/tcp.ts'
-import {
-  type Connection,
-  SYN_RECEIVED,
-  SYN_SENT,
-  TIME_WAIT,
-  TIMER_OFF,
-  TIMER_PERSIST,
-  TIMER_RETRANSMIT,
-} from './connection.ts'
+import { type Connection, SYN_RECEIVED, SYN_SENT, TIMER_OFF, TIMER_PERSIST, TIMER_RETRANSMIT } from './connection.ts'
 import type { TcpMachine } from './machine.ts'
 import { MAX_RTO_US } from './rtt.ts'
 
@@ -45,7 +37,7 @@ export function output(m: TcpMachine, c: Connection, now: Instant): void {
   c.retryAtUs = NEVER
   if (c.state <= SYN_RECEIVED) {
     if (c.sndCursor === c.iss) sendSyn(m, c, now)
-  } else if (c.state !== TIME_WAIT) {
+  } else if (!c.isFinAcked) {
     if (c.isFirstDue) sendFirstAgain(m, c, now)
     if (c.isProbeDue) sendProbe(m, c, now)
     while (sendNext(m, c, now, false)) {
@@ -58,6 +50,8 @@ export function output(m: TcpMachine, c: Connection, now: Instant): void {
 
 /** Starts or restarts the retransmission timer (RFC 6298 (5.1), (5.3)). */
 export function armRetransmit(c: Connection, now: Instant): void {
+  // Probes are no sign of congestion: they do not count as timeouts of what is sent now.
+  if (c.sendTimer === TIMER_PERSIST) c.timeouts = 0
   if (c.timeouts === 0) c.unansweredSinceUs = now
   c.sendTimer = TIMER_RETRANSMIT
   c.sendAtUs = now + c.rtt.rtoUs

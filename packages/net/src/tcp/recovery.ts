@@ -18,8 +18,9 @@ const DUPLICATE_THRESHOLD = 3
 export function ackArrives(m: TcpMachine, c: Connection, now: Instant): void {
   const h = m.rx
   // A peer that says its window is closed is there: only silence counts towards the user timeout (RFC 9293 §3.8.6.1,
-  // MUST-37: "MUST allow the connection to stay open").
-  if (c.sendTimer === TIMER_PERSIST || h.window === 0) c.unansweredSinceUs = now
+  // MUST-37: "MUST allow the connection to stay open"). Deviation: not for ever once the user has closed, or peers could
+  // hold our buffers at no cost (RFC 6429 §5).
+  if ((c.sendTimer === TIMER_PERSIST || h.window === 0) && !c.isReceiveShut) c.unansweredSinceUs = now
   const acked = seqDiff(h.ack, c.sndUna)
   if (acked > 0) newAck(c, h, acked, now)
   else if (isDuplicate(c, h)) duplicateAck(m, c)

@@ -6,11 +6,11 @@ import { NO_LOG } from '@mirage-ts/core/log'
 import { seconds } from '@mirage-ts/core/time'
 import type { Port } from '@mirage-ts/signatures/addresses'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
+import { type LineOptions, TestLine } from '@mirage-ts/testing/ip-line'
 import { MockTime } from '@mirage-ts/testing/mock-time'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
 import type { TcpOptions } from './options.ts'
 import { createTcp, type ObservableTcp } from './tcp.ts'
-import { type LineOptions, TestLine } from './test-link.ts'
 
 const MIB = 1024 * 1024
 const A = ipv4(10, 0, 0, 1)
