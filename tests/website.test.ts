@@ -1,0 +1,165 @@
+/**
+ * The website example on every target, fetched by curl and pinged by Linux: pages, headers and the 1 MiB file.
+ */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { promisify } from 'node:util'
+import { build, copyExample, ROOT, Running } from './lib/mirage.ts'
+import { Namespace, NO_NAMESPACES } from './lib/namespace.ts'
+
+const EXAMPLE = 'applications/static-website'
+const SITE = join(ROOT, 'examples', EXAMPLE, 'site')
+const FILES = readdirSync(SITE, { recursive: true, encoding: 'utf8' })
+  .filter((file) => statSync(join(SITE, file)).isFile())
+  .sort()
+const READY = /listening|serving/i
+
+/** Runs curl, where the website is reachable from, and gives what it printed: octets as latin-1 characters. */
+type Curl = (...args: readonly string[]) => Promise<string>
+
+const here: Curl = async (...args) =>
+  (await promisify(execFile)('curl', [...args], { encoding: 'latin1', maxBuffer: 8 << 20 })).stdout
+
+/** What every variant must do. */
+function describeWebsite(curl: Curl, url: () => string): void {
+  it('serves every file octet for octet, all over one connection', async () => {
+    assert(FILES.length >= 5)
+    const urls = FILES.flatMap((file) => [`${url()}/${file}`])
+    const output = await curl('-sS', '--fail', '-w', '%{stderr}%{num_connects} ', ...urls)
+    assert.equal(
+      output.length,
+      FILES.reduce((sum, file) => sum + statSync(join(SITE, file)).size, 0),
+    )
+    for (const file of FILES) {
+      assert.equal(await curl('-sS', '--fail', `${url()}/${file}`), readFileSync(join(SITE, file), 'latin1'), file)
+    }
+    const connects = await curl(
+      '-sS',
+      '-o',
+      '/dev/null',
+      '-o',
+      '/dev/null',
+      '-w',
+      '%{num_connects} ',
+      `${url()}/`,
+      `${url()}/`,
+    )
+    assert.equal(connects, '1 0 ')
+  })
+
+  it('answers HEAD with the headers of GET, and a matching ETag with 304', async () => {
+    const head = await curl('-sS', '-I', `${url()}/index.html`)
+    assert.match(head, /^HTTP\/1\.1 200 /)
+    assert.match(head, new RegExp(`content-length: ${statSync(join(SITE, 'index.html')).size}\r`, 'i'))
+    assert.match(head, /content-type: text\/html/i)
+    const [, etag = ''] = /etag: (\S+)/i.exec(head) ?? []
+    assert.match(etag, /^"[0-9a-f]+"$/)
+    assert.match(await curl('-sS', '-i', '-H', `If-None-Match: ${etag}`, `${url()}/index.html`), /^HTTP\/1\.1 304 /)
+  })
+
+  it('answers 404 for what is not there, however it is spelled', async () => {
+    for (const path of ['/absent', '/..%2f..%2fpackage.json', '/../package.json', '/%2e%2e/package.json']) {
+      const status = await curl('-sS', '--path-as-is', '-o', '/dev/null', '-w', '%{http_code}', url() + path)
+      assert.match(status, /^40[04]$/, path)
+    }
+  })
+}
+
+describe('website on unix with host sockets', () => {
+  const { folder, remove } = copyExample(EXAMPLE)
+  let website: Running
+  let port = 0
+  before(async () => {
+    port = await freePort()
+    await build(folder, '-t', 'unix')
+    website = await Running.start(folder, ['--', `--port=${port}`], { ready: READY })
+  })
+  after(async () => {
+    await website?.stop()
+    remove()
+  })
+  describeWebsite(here, () => `http://127.0.0.1:${port}`)
+})
+
+describe('website on unix with our stack over a tap', { skip: NO_NAMESPACES }, () => {
+  const { folder, remove } = copyExample(EXAMPLE)
+  let namespace: Namespace
+  let website: Running
+  before(async () => {
+    namespace = new Namespace()
+    namespace.addTap('tap0', '10.0.0.1/24')
+    await build(folder, '-t', 'unix', '--net', 'direct')
+    website = await Running.start(folder, ['--net', 'tap:tap0', '--', '--ipv4=10.0.0.2/24'], {
+      ready: READY,
+      namespace: namespace.name,
+    })
+  })
+  after(async () => {
+    await website?.stop()
+    namespace?.remove()
+    remove()
+  })
+  describeWebsite(
+    (...args) => namespace.run('curl', ...args),
+    () => 'http://10.0.0.2',
+  )
+  it('answers ping', async () => {
+    assert.match(await namespace.run('ping', '-c', '3', '-i', '0.2', '-s', '1400', '10.0.0.2'), / 0% packet loss/)
+  })
+})
+
+describe('website on virtio in QEMU with 16 MiB, user network', () => {
+  const { folder, remove } = copyExample(EXAMPLE)
+  let website: Running
+  let port = 0
+  before(async () => {
+    port = await freePort()
+    await build(folder, '-t', 'virtio')
+    website = await Running.start(folder, ['--port', `${port}:80`, '--mem', '16'], { ready: READY })
+  })
+  after(async () => {
+    await website?.stop()
+    remove()
+  })
+  describeWebsite(here, () => `http://127.0.0.1:${port}`)
+})
+
+describe('website on virtio in QEMU, on a tap with Linux', { skip: NO_NAMESPACES }, () => {
+  const { folder, remove } = copyExample(EXAMPLE)
+  let namespace: Namespace
+  let website: Running
+  before(async () => {
+    namespace = new Namespace()
+    namespace.addTap('tap0', '10.0.0.1/24')
+    await build(folder, '-t', 'virtio')
+    website = await Running.start(folder, ['--net', 'tap:tap0', '--', '--ipv4=10.0.0.2/24'], {
+      ready: READY,
+      namespace: namespace.name,
+    })
+  })
+  after(async () => {
+    await website?.stop()
+    namespace?.remove()
+    remove()
+  })
+  describeWebsite(
+    (...args) => namespace.run('curl', ...args),
+    () => 'http://10.0.0.2',
+  )
+  it('answers ping', async () => {
+    assert.match(await namespace.run('ping', '-c', '3', '-i', '0.2', '-s', '1400', '10.0.0.2'), / 0% packet loss/)
+  })
+})
+
+async function freePort(): Promise<number> {
+  return await new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+}
