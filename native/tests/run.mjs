@@ -194,6 +194,7 @@ const tests = {
     expect(bytes.equals(wanted), `${bytes.length} bytes arrived, or different ones`)
   },
   'interrupts wake, none is lost': image('irq', 0, /SUCCESS/),
+  'interrupts: level-triggered': image('irq-level', 0, /SUCCESS/, { machine: Q35, mem: 64, qemu: ['-device', 'e1000,romfile='] }),
   'poll and the run loop': image('poll', 0, /SUCCESS/),
   'checksum': image('checksum', 0, /SUCCESS/),
   'arguments are checked': image('arguments', 0, /SUCCESS/),
