@@ -1,7 +1,6 @@
 /** From generated sources to the artefact. */
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { bundle } from './bundle.ts'
@@ -9,6 +8,7 @@ import { type Configured, writeConfigured, writeContext } from './configure.ts'
 import { UserError } from './errors.ts'
 import { assembleImage } from './image.ts'
 import { type Output, sizeToString, timed } from './output.ts'
+import { withTemporaryFolder } from './temporary.ts'
 import { ensureToolchain, findToolchain, type Toolchain } from './toolchain.ts'
 import { checkUnikernel } from './typecheck.ts'
 
@@ -69,8 +69,7 @@ async function makeImage(configured: Configured, check: Promise<string[]>, outpu
 
 /** Compiles a bundle with the engine's own compiler. */
 async function compileBytecode(toolchain: Toolchain, code: Uint8Array, name: string): Promise<Uint8Array> {
-  const folder = await mkdtemp(join(tmpdir(), 'mirage-'))
-  try {
+  return await withTemporaryFolder(async (folder) => {
     const input = join(folder, `${name}.mjs`)
     const result = join(folder, `${name}.bc`)
     await writeFile(input, code)
@@ -78,9 +77,7 @@ async function compileBytecode(toolchain: Toolchain, code: Uint8Array, name: str
       throw new UserError(`Cannot compile the bundle to bytecode: ${error.stderr?.trim() ?? String(error)}`)
     })
     return await readFile(result)
-  } finally {
-    await rm(folder, { recursive: true })
-  }
+  })
 }
 
 /** Writes a file in one step, so that a running or copying reader sees the old or the new one. */

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import type { Unikernel } from '@mirage-ts/config'
 import { type GeneratedMain, generateMain } from '@mirage-ts/config/generate'
 import { type Plan, plan } from '@mirage-ts/config/graph'
-import { ConfigError } from '@mirage-ts/config/place'
+import { isConfigError } from '@mirage-ts/config/place'
 import { Assets, crunchModule } from './crunch.ts'
 import { type Context, configFailure, contextFile, type Project, readContext, showPlace } from './project.ts'
 import { isTargetName, TARGETS, type Target } from './targets.ts'
@@ -38,7 +38,7 @@ export async function planProject(
     const keys = Object.fromEntries([...remembered, ...given])
     return { plan: planned, target, context: { keys, outputs: before?.outputs ?? [] } }
   } catch (error) {
-    throw error instanceof ConfigError ? await configFailure(project, error) : error
+    throw isConfigError(error) ? await configFailure(project, error) : error
   }
 }
 

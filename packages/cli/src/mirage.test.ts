@@ -36,6 +36,7 @@ test('mirage configure: writes what describe said, and remembers', async (t) => 
   assert.deepEqual(readdirSync(join(app, 'mirage')).sort(), [
     '.gitignore',
     'assets.d.ts',
+    'checked.tsbuildinfo',
     'context.json',
     'main.ts',
     'tsconfig.json',

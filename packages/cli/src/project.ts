@@ -1,11 +1,13 @@
 /** An application: its folder, its config.ts, and what was chosen for it. */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { basename, dirname, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Unikernel } from '@mirage-ts/config'
-import { ConfigError, type Place } from '@mirage-ts/config/place'
+import { isConfigError, type Place } from '@mirage-ts/config/place'
+import { build } from 'esbuild'
 import { UserError } from './errors.ts'
+import { withTemporaryFolder } from './temporary.ts'
 import { checkConfig } from './typecheck.ts'
 
 /** Where an application is. */
@@ -51,7 +53,7 @@ export function openProject(file: string): Project {
 export async function loadUnikernel(project: Project): Promise<Unikernel> {
   let exports: { readonly default?: unknown }
   try {
-    exports = await import(pathToFileURL(project.configFile).href)
+    exports = await importTypeScript(project)
   } catch (error) {
     throw await configFailure(project, error)
   }
@@ -64,11 +66,30 @@ export async function loadUnikernel(project: Project): Promise<Unikernel> {
   return unikernel as Unikernel
 }
 
+/** Bundles config.ts with what it imports and imports that; lines of its stacks are those of the sources. */
+async function importTypeScript(project: Project): Promise<{ readonly default?: unknown }> {
+  process.setSourceMapsEnabled(true)
+  return await withTemporaryFolder(async (folder) => {
+    const outfile = join(folder, 'config.mjs')
+    await build({
+      absWorkingDir: project.folder,
+      entryPoints: [project.configFile],
+      outfile,
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      sourcemap: 'inline',
+      logLevel: 'silent',
+    })
+    return await import(pathToFileURL(outfile).href)
+  })
+}
+
 /** What to tell the user of a configuration that threw: its type errors if it has any, since they explain more. */
 export async function configFailure(project: Project, error: unknown): Promise<UserError> {
   const typeErrors = await checkConfig(project)
   if (typeErrors.length > 0) return new UserError(typeErrors.join('\n'), { cause: error })
-  if (error instanceof ConfigError) {
+  if (isConfigError(error)) {
     return new UserError(`${showPlace(project, error.place)}: ${error.message}`, { cause: error })
   }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)

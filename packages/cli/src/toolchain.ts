@@ -5,7 +5,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
@@ -52,12 +52,13 @@ export async function ensureToolchain(state: ToolchainState, output: Output): Pr
   if (state.isCompiled) return state.toolchain
   requireTools()
   const temporary = join(cacheFolder(), `building-${process.pid}-${randomBytes(4).toString('hex')}`)
+  const engine = join(cacheFolder(), `engine-${await engineDigest()}`)
   await mkdir(temporary, { recursive: true })
   try {
+    await copyEngineObjects(engine, temporary)
     await compile(temporary, output)
-    for (const name of await readdir(temporary)) {
-      if (name.startsWith('obj-')) await rm(join(temporary, name), { recursive: true })
-    }
+    await copyEngineObjects(temporary, engine)
+    for (const folder of OBJECT_FOLDERS) await rm(join(temporary, folder), { recursive: true })
     await rename(temporary, state.folder)
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
@@ -67,15 +68,39 @@ export async function ensureToolchain(state: ToolchainState, output: Output): Pr
   return state.toolchain
 }
 
+/** Where make puts objects. */
+const OBJECT_FOLDERS = ['obj-virtio', 'obj-host']
+
+/** Copies the engine's objects, which take most of the time: they outlive changes of our own sources. */
+async function copyEngineObjects(from: string, to: string): Promise<void> {
+  if (existsSync(join(to, OBJECT_FOLDERS[0] ?? '')) || !existsSync(from)) return
+  for (const folder of OBJECT_FOLDERS) {
+    const objects = (await readdir(join(from, folder))).filter((name) => name.startsWith('quickjs-'))
+    await mkdir(join(to, folder), { recursive: true })
+    for (const name of objects) {
+      // make compares times.
+      await cp(join(from, folder, name), join(to, folder, name), { preserveTimestamps: true })
+    }
+  }
+}
+
 function cacheFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'mirage-ts')
 }
 
+/** What the engine's objects depend on. */
+async function engineDigest(): Promise<string> {
+  const { version } = JSON.parse(await readFile(enginePackage(), 'utf8')) as { version: string }
+  const makefile = await readFile(join(NATIVE_FOLDER, 'Makefile'), 'utf8')
+  return createHash('sha256')
+    .update(`${version}\n${await compilerVersion()}\n${makefile}`)
+    .digest('hex')
+    .slice(0, 16)
+}
+
 /** What the native parts depend on, as the name of their folder. */
 async function versionDigest(): Promise<string> {
-  const hash = createHash('sha256')
-  const { version } = JSON.parse(await readFile(enginePackage(), 'utf8')) as { version: string }
-  hash.update(`engine ${version}\n${await compilerVersion()}\n`)
+  const hash = createHash('sha256').update(await engineDigest())
   const lists = await Promise.all(SOURCES.map((name) => listFiles(name)))
   const files = lists.flat().sort()
   const contents = await Promise.all(files.map((file) => readFile(join(NATIVE_FOLDER, file))))

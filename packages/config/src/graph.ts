@@ -124,7 +124,7 @@ class Planner {
   /** The word of `key` among those `offered` at `place`. */
   #choose(key: ConfigureKey<string>, offered: readonly string[], place: Place | undefined): string {
     const known = this.choices.get(key.name)
-    if (known !== undefined && known.key !== key) {
+    if (known !== undefined && !isSameKey(known.key, key)) {
       throw new ConfigError(`Two configure-time keys are called '${key.name}'`, key.place ?? place)
     }
     const before = this.#remembered.get(key.name)
@@ -149,6 +149,11 @@ class Planner {
     }
     this.bootKeys.set(key.name, key)
   }
+}
+
+/** A standard key may come from another copy of this package: that of config.ts and that of the tool are two. */
+function isSameKey(a: ConfigureKey<string>, b: ConfigureKey<string>): boolean {
+  return a === b || (a.name === b.name && a.doc === b.doc && a.words.join() === b.words.join())
 }
 
 /** `kv-ro` as `kvRo`. */

@@ -18,6 +18,11 @@ export class ConfigError extends Error {
   }
 }
 
+/** True of a {@link ConfigError}, whichever copy of this package it comes from. */
+export function isConfigError(error: unknown): error is ConfigError {
+  return error instanceof Error && error.name === 'ConfigError'
+}
+
 /** This package's own folder: its frames are never the user's. */
 const OWN_FOLDER = frames()[0]?.file.replace(/[^/]*$/, '') ?? ''
 
@@ -29,7 +34,7 @@ export function callerPlace(): Place | undefined {
   return frames().find((frame) => !frame.file.startsWith(OWN_FOLDER) || frame.file.endsWith('.test.ts'))
 }
 
-/** The stack in source files; Node and tsx have mapped its lines back to TypeScript. */
+/** The stack in source files; Node has mapped its lines back to TypeScript. */
 function frames(): Place[] {
   const places: Place[] = []
   for (const line of (new Error().stack ?? '').split('\n')) {

@@ -44,4 +44,4 @@ async function generatedFiles(project: Project): Promise<string[]> {
 }
 
 /** Generated files that cannot say so themselves. */
-const GENERATED: ReadonlySet<string> = new Set(['.gitignore', 'context.json', 'tsconfig.json', 'tsconfig.config.json'])
+const GENERATED: ReadonlySet<string> = new Set(['.gitignore', 'context.json', 'tsconfig.json', 'checked.tsbuildinfo'])
