@@ -10,7 +10,7 @@
 #include "engine.h"
 #include "heap.h"
 
-#define MAX_SAFE_INTEGER 9007199254740991.0
+#define MAX_SAFE_INTEGER ((1ull << 53) - 1)
 
 /* Buffers made by dmaAlloc: the only ones whose address JavaScript gets. */
 static struct dma_buffer {
@@ -21,25 +21,27 @@ static size_t dma_count, dma_room;
 
 /* An integer argument in [0, max]; false with an exception otherwise. */
 static bool get_integer(JSContext *ctx, JSValueConst value, const char *name,
-                        double max, uint64_t *out)
+                        uint64_t max, uint64_t *out)
 {
     double number;
 
     if (JS_VALUE_GET_TAG(value) == JS_TAG_INT) {
-        number = JS_VALUE_GET_INT(value);
+        *out = (uint64_t)(int64_t)JS_VALUE_GET_INT(value);
+        if (*out <= max) /* a negative one is not */
+            return true;
     } else if (!JS_IsNumber(value)) {
         JS_ThrowTypeError(ctx, "%s must be a number", name);
         return false;
     } else {
         JS_ToFloat64(ctx, &number, value);
+        if (number >= 0 && number <= (double)max && number == floor(number)) {
+            *out = (uint64_t)number;
+            return true;
+        }
     }
-    if (!(number >= 0 && number <= max) || number != floor(number)) {
-        JS_ThrowRangeError(ctx, "%s must be an integer from 0 to %lld", name,
-                           (long long)max);
-        return false;
-    }
-    *out = (uint64_t)number;
-    return true;
+    JS_ThrowRangeError(ctx, "%s must be an integer from 0 to %llu", name,
+                       (unsigned long long)max);
+    return false;
 }
 
 struct span {
@@ -69,8 +71,8 @@ static bool get_span(JSContext *ctx, JSValueConst *argv, struct span *out)
         view_off = buffer_len;
     if (len > buffer_len - view_off)
         len = buffer_len - view_off;
-    if (!get_integer(ctx, argv[1], "off", (double)len, &off) ||
-        !get_integer(ctx, argv[2], "end", (double)len, &end))
+    if (!get_integer(ctx, argv[1], "off", len, &off) ||
+        !get_integer(ctx, argv[2], "end", len, &end))
         return false;
     if (off > end) {
         JS_ThrowRangeError(ctx, "off %u must not exceed end %u", (unsigned)off,
@@ -187,7 +189,7 @@ static JSValue barrier(JSContext *ctx, JSValueConst self, int argc,
 
 /* `width` (the function's magic) is 1, 2 or 4 bytes in what follows. */
 
-static double width_max(int width)
+static uint64_t width_max(int width)
 {
     return width == 1 ? UINT8_MAX : width == 2 ? UINT16_MAX : UINT32_MAX;
 }
