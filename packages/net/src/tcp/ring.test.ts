@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { powerOfTwoFrom, Ring } from './ring.ts'
+
+const MAX = 16384
+
+type Step =
+  | { readonly tag: 'append' | 'consume'; readonly count: number }
+  | { readonly tag: 'beyond'; readonly gap: number; readonly count: number }
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ tag: fc.constantFrom('append' as const, 'consume' as const), count: fc.integer({ min: 0, max: 6000 }) }),
+  fc.record({
+    tag: fc.constant('beyond' as const),
+    gap: fc.integer({ min: 0, max: 5000 }),
+    count: fc.integer({ min: 0, max: 3000 }),
+  }),
+)
+
+test('ring: holds what an array would, through growth and wrap, also beyond the octets held', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const ring = new Ring(MAX)
+      let model: number[] = []
+      /** Octets written beyond the end, by offset from the start. */
+      let waiting = new Map<number, number>()
+      let next = 0
+      for (const one of steps) {
+        if (one.tag === 'consume') {
+          const count = Math.min(one.count, model.length)
+          ring.consume(count)
+          model = model.slice(count)
+          waiting = new Map([...waiting].map(([at, octet]) => [at - count, octet]))
+          continue
+        }
+        const offset = model.length + (one.tag === 'beyond' ? one.gap : 0)
+        const count = Math.min(one.count, MAX - offset)
+        if (count <= 0) continue
+        const octets = Uint8Array.from({ length: count }, () => next++ & 255)
+        ring.write(offset, octets, 0, count)
+        if (one.tag === 'append') {
+          ring.extend(count)
+          for (const [i, octet] of octets.entries()) {
+            model.push(octet)
+            waiting.delete(offset + i)
+          }
+        } else {
+          for (const [i, octet] of octets.entries()) waiting.set(offset + i, octet)
+        }
+        // What waits right behind is now held: as when a gap is filled.
+        for (let octet = waiting.get(model.length); octet !== undefined; octet = waiting.get(model.length)) {
+          waiting.delete(model.length)
+          model.push(octet)
+          ring.extend(1)
+        }
+      }
+      assert.equal(ring.lenBytes, model.length)
+      assert.equal(ring.freeBytes, MAX - model.length)
+      assert.ok(ring.capacityBytes <= MAX)
+      const out = new Uint8Array(model.length + 2)
+      ring.copyTo(0, model.length, out, 1)
+      assert.deepEqual(out, Uint8Array.from([0, ...model, 0]))
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('ring: allocates nothing until used, and gives everything back', () => {
+  const ring = new Ring(MAX)
+  assert.equal(ring.capacityBytes, 0)
+  ring.consume(0)
+  ring.write(0, new Uint8Array(0), 0, 0)
+  assert.equal(ring.capacityBytes, 0)
+  ring.write(0, new Uint8Array(5000), 0, 5000)
+  assert.equal(ring.capacityBytes, 8192)
+  ring.release()
+  assert.equal(ring.capacityBytes, 0)
+})
+
+test('powerOfTwoFrom: rounds up', () => {
+  for (const [value, expected] of [
+    [1, 1],
+    [2, 2],
+    [3, 4],
+    [4096, 4096],
+    [4097, 8192],
+    [2 ** 30, 2 ** 30],
+  ] as const) {
+    assert.equal(powerOfTwoFrom(value), expected)
+  }
+})
