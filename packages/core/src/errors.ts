@@ -28,7 +28,16 @@ export class NetError extends Error {
 }
 
 /** What went wrong in a store. */
-export type KvErrorCode = 'not-found' | 'value-expected' | 'dictionary-expected' | 'io'
+export type KvErrorCode =
+  | 'already-present'
+  | 'bad-key'
+  | 'corrupt'
+  | 'dictionary-expected'
+  | 'io'
+  | 'no-space'
+  | 'not-found'
+  | 'read-only'
+  | 'value-expected'
 
 /** A store operation that failed. */
 export class KvError extends Error {
@@ -36,6 +45,19 @@ export class KvError extends Error {
   constructor(code: KvErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'KvError'
+    this.code = code
+  }
+}
+
+/** What went wrong on a block device. */
+export type BlockErrorCode = 'closed' | 'corrupt' | 'io' | 'read-only'
+
+/** A block device operation that failed. */
+export class BlockError extends Error {
+  readonly code: BlockErrorCode
+  constructor(code: BlockErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'BlockError'
     this.code = code
   }
 }
