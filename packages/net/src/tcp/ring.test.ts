@@ -62,7 +62,7 @@ test('ring: holds what an array would, through growth and wrap, also beyond the 
       ring.copyTo(0, model.length, out, 1)
       assert.deepEqual(out, Uint8Array.from([0, ...model, 0]))
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   )
 })
 
