@@ -16,6 +16,8 @@ export interface ChildOptions {
 export interface ChildResult {
   /** Its exit status, or 128 + n when signal n ended it or asked it to end, as in a shell. */
   readonly status: number
+  /** A signal ended it, or we were asked to end and passed that on. */
+  readonly isSignalled: boolean
   readonly errors: string
 }
 
@@ -51,7 +53,8 @@ export function runChild(file: string, args: readonly string[], options: ChildOp
     child.on('close', (status, signal) => {
       forget()
       const by = signal ?? asked
-      done({ status: by === undefined ? (status ?? 1) : 128 + constants.signals[by], errors })
+      const shown = by === undefined ? (status ?? 1) : 128 + constants.signals[by]
+      done({ status: shown, isSignalled: by !== undefined, errors })
     })
   })
 }

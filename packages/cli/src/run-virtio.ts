@@ -106,8 +106,8 @@ function netdev(net: string | undefined, forwards: readonly Forward[]): string {
 
 /** Runs QEMU and says what the guest's end means. */
 async function runQemu(args: readonly string[], output: Output): Promise<number> {
-  const { status, errors } = await runChild(QEMU, args, { stdin: 'ignore', watchErrors: true })
-  if (status >= 128) return status
+  const { status, isSignalled, errors } = await runChild(QEMU, args, { stdin: 'ignore', watchErrors: true })
+  if (isSignalled) return status
   const failed = errors.split('\n').some((line) => line.startsWith('qemu-system') && !line.includes('warning:'))
   // QEMU's own failures end with 1 too, the status of a guest that ended with 0.
   if (failed && status === 1) return 1

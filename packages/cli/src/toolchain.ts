@@ -55,9 +55,9 @@ export async function ensureToolchain(state: ToolchainState, output: Output): Pr
   const engine = join(cacheFolder(), `engine-${await engineDigest()}`)
   await mkdir(temporary, { recursive: true })
   try {
-    await copyEngineObjects(engine, temporary)
+    if (existsSync(engine)) await copyEngineObjects(engine, temporary)
     await compile(temporary, output)
-    await copyEngineObjects(temporary, engine)
+    await keepEngineObjects(temporary, engine)
     for (const folder of OBJECT_FOLDERS) await rm(join(temporary, folder), { recursive: true })
     await rename(temporary, state.folder)
   } catch (error) {
@@ -71,14 +71,21 @@ export async function ensureToolchain(state: ToolchainState, output: Output): Pr
 /** Where make puts objects. */
 const OBJECT_FOLDERS = ['obj-virtio', 'obj-host']
 
-/** Copies the engine's objects, which take most of the time: they outlive changes of our own sources. */
+/** Keeps the engine's objects, which take most of the time: they outlive changes of our own sources. */
+async function keepEngineObjects(built: string, kept: string): Promise<void> {
+  if (existsSync(kept)) return
+  const temporary = `${kept}.${process.pid}`
+  await copyEngineObjects(built, temporary)
+  // Another build kept the same at the same time.
+  await rename(temporary, kept).catch(() => rm(temporary, { recursive: true }))
+}
+
 async function copyEngineObjects(from: string, to: string): Promise<void> {
-  if (existsSync(join(to, OBJECT_FOLDERS[0] ?? '')) || !existsSync(from)) return
   for (const folder of OBJECT_FOLDERS) {
-    const objects = (await readdir(join(from, folder))).filter((name) => name.startsWith('quickjs-'))
     await mkdir(join(to, folder), { recursive: true })
-    for (const name of objects) {
-      // make compares times.
+    const names = await readdir(join(from, folder))
+    for (const name of names.filter((file) => file.startsWith('quickjs-'))) {
+      // With their times, which make compares.
       await cp(join(from, folder, name), join(to, folder, name), { preserveTimestamps: true })
     }
   }

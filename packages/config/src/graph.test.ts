@@ -76,8 +76,8 @@ test('graph: only what is chosen is planned, keys included', () => {
   const keys = (words: Record<string, string>) =>
     plan(register('test', [job]), new Map(Object.entries(words))).bootKeys.map((key) => key.name)
   assert.deepEqual(keys({}), [])
-  assert.deepEqual(keys({ net: 'direct' }), ['net:service', 'logs', 'ipv4', 'ipv4-gateway'])
-  assert.deepEqual(keys({ target: 'virtio' }), ['logs', 'ipv4', 'ipv4-gateway'])
+  assert.deepEqual(keys({ net: 'direct' }), ['net:service', 'ipv4', 'ipv4-gateway', 'logs'])
+  assert.deepEqual(keys({ target: 'virtio' }), ['ipv4', 'ipv4-gateway', 'logs'])
 })
 
 test('graph: two keys of one name are refused', () => {

@@ -47,7 +47,7 @@ export async function boot<const Keys extends ArgKeys>(
   manifest: Manifest<Keys>,
   main: (boot: Boot<Args<Keys>>) => Promise<void>,
 ): Promise<void> {
-  const { status, text } = await start(platform, manifest, main)
+  const { status, text } = await runMachine(platform, manifest, main)
   if (text !== '') platform.write(`${text}\n`)
   platform.exit(status)
 }
@@ -58,7 +58,7 @@ interface Ending {
   readonly text: string
 }
 
-async function start<const Keys extends ArgKeys>(
+async function runMachine<const Keys extends ArgKeys>(
   platform: Platform,
   manifest: Manifest<Keys>,
   main: (boot: Boot<Args<Keys>>) => Promise<void>,
