@@ -59,7 +59,7 @@ test('virtio: a job that fails and a device that does not start end with status 
   })
   const failed = await mirage(failing, 'run', '-t', 'virtio')
   assert.equal(failed.status, 1, failed.error)
-  assert.match(failed.out, /hello: Error: job hello failed\r?\n.*caused by Error: boom\r?\n +at start /s)
+  assert.match(failed.out, /hello: config\.ts:6: job start failed: Error: boom\r?\n +at start /)
   const broken = makeApp(t, {
     'config.ts': `import { device, main, register } from '@mirage-ts/config'
 

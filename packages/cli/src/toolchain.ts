@@ -7,7 +7,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { homedir } from 'node:os'
+import { availableParallelism, homedir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -160,7 +160,16 @@ export function isOnPath(name: string): boolean {
 
 async function compile(folder: string, output: Output): Promise<void> {
   const engine = resolve(dirname(enginePackage()), 'vendor/quickjs-ng')
-  const args = ['-j4', '-C', NATIVE_FOLDER, 'runtime', 'host', 'TARGET=virtio', `ENGINE=${engine}`, `OUT=${folder}`]
+  const args = [
+    `-j${availableParallelism()}`,
+    '-C',
+    NATIVE_FOLDER,
+    'runtime',
+    'host',
+    'TARGET=virtio',
+    `ENGINE=${engine}`,
+    `OUT=${folder}`,
+  ]
   output.progress('Compiling the native runtime: once for this version, about a minute...')
   output.detail(`make ${args.join(' ')}`)
   const start = performance.now()

@@ -85,7 +85,7 @@ export function generateMain(plan: Plan, options: GenerateOptions): GeneratedMai
   output.line('  async (boot) => {')
   for (const instance of instances) {
     const isJob = instance.node.kind === 'job'
-    const title = quote(isJob ? plan.name : instance.title)
+    const title = quote(instance.title)
     const place = quote(options.showPlace(instance.place))
     const args = callArguments(instance, folders)
     const call = `${creates.get(instance)}(${args.join(', ')})`

@@ -13,7 +13,7 @@ export interface Instance {
   readonly node: DeviceNode
   /** `kvRo_3` in generated code and in `describe`: the kind and the place in the order of starting, from 1. */
   readonly id: string
-  /** How messages call it: `network 'service'`. */
+  /** How messages call it: `network 'service'`, or the function of a job. */
   readonly title: string
   readonly dependencies: ReadonlyMap<string, Instance>
   /** The line of the user's configuration; of the nearest user of a device that comes with the vocabulary. */
@@ -112,7 +112,7 @@ class Planner {
     const instance: Instance = {
       node,
       id: `${camelCase(node.kind)}_${this.instances.length + 1}`,
-      title: node.label === undefined ? node.kind : `${node.kind} '${node.label}'`,
+      title: titleOf(node),
       dependencies,
       place,
     }
@@ -154,6 +154,11 @@ class Planner {
 /** A standard key may come from another copy of this package: that of config.ts and that of the tool are two. */
 function isSameKey(a: ConfigureKey<string>, b: ConfigureKey<string>): boolean {
   return a === b || (a.name === b.name && a.doc === b.doc && a.words.join() === b.words.join())
+}
+
+function titleOf({ kind, label, create }: DeviceNode): string {
+  if (kind === 'job') return label ?? create
+  return label === undefined ? kind : `${kind} '${label}'`
 }
 
 /** `kv-ro` as `kvRo`. */

@@ -59,8 +59,10 @@ test('boot: a job that rejects is shown with its stack and its cause, status 1',
     boot.job('work', 'config.ts:1', () => Promise.reject(new TypeError('out of paper', { cause: 'a long poem' })))
   })
   assert.equal(status, 1)
-  assert.match(text, /^test: Error: job work failed\n/)
-  assert.match(text, /caused by TypeError: out of paper\n {4}at .*\ncaused by a long poem\n$/s)
+  assert.match(
+    text,
+    /^test: config\.ts:1: job work failed: TypeError: out of paper\n {4}at .*\ncaused by a long poem\n$/s,
+  )
 })
 
 test('boot: --help prints the keys and ends with 63, before any device', async () => {

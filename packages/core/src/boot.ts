@@ -73,7 +73,7 @@ async function runMachine<const Keys extends ArgKeys>(
   if (parsed.rest.length > 0 && typeof raw !== 'string') {
     return { status: EXIT_USAGE, text: `${name}: Unexpected argument ${parsed.rest[0]}; options begin with --` }
   }
-  const jobs: { readonly name: string; readonly start: () => void | Promise<void> }[] = []
+  const jobs: (() => Promise<void>)[] = []
   try {
     await main({
       args: parsed.args,
@@ -81,31 +81,28 @@ async function runMachine<const Keys extends ArgKeys>(
         try {
           return await create()
         } catch (error) {
-          throw new DeviceFailure(`${place}: ${device} did not start: ${causesOf(error)}`, { cause: error })
+          throw new Failure(`${place}: ${device} did not start: ${causesOf(error)}`, { cause: error })
         }
       },
-      job(job, _place, start) {
-        jobs.push({ name: job, start })
+      job(job, place, start) {
+        jobs.push(async () => {
+          try {
+            await start()
+          } catch (error) {
+            throw new Failure(`${place}: job ${job} failed: ${stackOf(error)}`, { cause: error })
+          }
+        })
       },
     })
-    await Promise.all(jobs.map((job) => runJob(job.name, job.start)))
+    await Promise.all(jobs.map((job) => job()))
     return { status: EXIT_OK, text: '' }
   } catch (error) {
-    return { status: EXIT_FAILURE, text: `${name}: ${error instanceof DeviceFailure ? error.message : stackOf(error)}` }
+    return { status: EXIT_FAILURE, text: `${name}: ${error instanceof Failure ? error.message : stackOf(error)}` }
   }
 }
 
-class DeviceFailure extends Error {
-  override readonly name = 'DeviceFailure'
-}
-
-async function runJob(name: string, start: () => void | Promise<void>): Promise<void> {
-  try {
-    await start()
-  } catch (error) {
-    throw new Error(`job ${name} failed`, { cause: error })
-  }
-}
+/** What the user is told of a device that did not start or a job that failed. */
+class Failure extends Error {}
 
 /** The message of an error and of what caused it, on one line. */
 function causesOf(error: unknown): string {

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { readdir, stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { buildProject } from '../build.ts'
 import type { Command } from '../command.ts'
 import { configureProject, planProject } from '../configure.ts'
 import { COMMON, RUN, readOptions, TARGET } from '../options.ts'
-import { loadUnikernel, openProject } from '../project.ts'
+import type { Output } from '../output.ts'
+import { loadUnikernel, openProject, type Project } from '../project.ts'
 import { runUnix } from '../run-unix.ts'
 import { runVirtio } from '../run-virtio.ts'
 
@@ -23,7 +25,8 @@ unikernel's.`,
     const { values, words: given } = readOptions(words, { ...COMMON, ...TARGET, ...RUN }, unikernel, 'run')
     const { plan, target } = await planProject(project, unikernel, given)
     const artefact = resolve(project.distFolder, `${plan.name}${target.suffix}`)
-    if (!existsSync(artefact)) await buildProject(await configureProject(project, unikernel, given), output)
+    if (existsSync(artefact)) await noteNewerSources(project, artefact, output)
+    else await buildProject(await configureProject(project, unikernel, given), output)
     const options = {
       artefact,
       plan,
@@ -36,4 +39,14 @@ unikernel's.`,
     }
     return target.name === 'unix' ? await runUnix(options) : await runVirtio(options)
   },
+}
+
+/** Says so when the artefact is older than the application's sources: somebody forgot to build. */
+async function noteNewerSources(project: Project, artefact: string, output: Output): Promise<void> {
+  const built = (await stat(artefact)).mtimeMs
+  const names = (await readdir(project.folder)).filter((name) => name.endsWith('.ts'))
+  const times = await Promise.all(names.map(async (name) => (await stat(join(project.folder, name))).mtimeMs))
+  const newer = names.filter((_, i) => (times[i] ?? 0) > built)
+  if (newer.length > 0)
+    output.progress(`Starting what was built before ${newer.join(', ')} changed; build it again with mirage build.`)
 }
