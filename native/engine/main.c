@@ -14,18 +14,20 @@
 /* C code called by the engine, and a fault report, fit in what is left. */
 enum { STACK_RESERVE = 32 * 1024 };
 
-/* Rejected promises without a handler yet; more than this is fatal at once. */
-enum { REJECTIONS = 64 };
+/* Links of a chain of causes that are printed. */
+enum { CAUSES = 8 };
 
 struct engine engine;
 
 static JSRuntime *runtime;
 static JSContext *context;
 static JSValue top_level; /* the promise of the program's module */
+
+/* Rejected promises without a handler so far. */
 static struct rejection {
     JSValue promise, reason;
-} rejections[REJECTIONS];
-static unsigned rejection_count;
+} *rejections;
+static size_t rejection_count, rejection_room;
 
 static _Noreturn void out_of_memory(void)
 {
@@ -35,44 +37,52 @@ static _Noreturn void out_of_memory(void)
     plat_exit(PLAT_STATUS_OUT_OF_MEMORY);
 }
 
+/* True for what the engine throws when memory ran out: an Error saying so, or
+ * null when there was none left even for that. */
+static bool is_out_of_memory(JSValueConst value)
+{
+    if (!JS_IsError(value))
+        return JS_IsNull(value) || JS_IsUninitialized(value);
+    JSValue message = JS_GetPropertyStr(context, value, "message");
+    const char *text = JS_ToCString(context, message);
+    return text && !strcmp(text, "out of memory");
+}
+
 static void print_value(JSValueConst value)
 {
     const char *text = JS_ToCString(context, value);
-    if (!text)
+    if (text)
+        printf("%s", text);
+    else if (is_out_of_memory(JS_GetException(context)))
         out_of_memory();
-    printf("%s", text);
-    JS_FreeCString(context, text);
+    else
+        printf("(a value that cannot be made a string)");
+}
+
+static void print_error(JSValueConst value)
+{
+    print_value(value);
+    printf("\n");
+    if (!JS_IsError(value))
+        return;
+    JSValue stack = JS_GetPropertyStr(context, value, "stack");
+    if (JS_IsString(stack))
+        print_value(stack);
 }
 
 /* Reports a thrown value or the reason of a rejection, and exits. */
 static _Noreturn void uncaught(const char *what, JSValue value)
 {
-    if (JS_IsNull(value) || JS_IsUninitialized(value))
-        out_of_memory(); /* what the engine throws when even that fails */
-    if (JS_IsError(value)) {
-        JSValue message = JS_GetPropertyStr(context, value, "message");
-        const char *text = JS_ToCString(context, message);
-        if (!text || !strcmp(text, "out of memory"))
-            out_of_memory();
-    }
+    if (is_out_of_memory(value))
+        out_of_memory();
     printf("%s: ", what);
-    print_value(value);
-    printf("\n");
-    if (JS_IsError(value)) {
-        JSValue stack = JS_GetPropertyStr(context, value, "stack");
-        if (JS_IsString(stack))
-            print_value(stack);
-        for (int depth = 0; depth < 8; depth++) {
-            value = JS_GetPropertyStr(context, value, "cause");
-            if (!JS_IsError(value))
-                break;
-            printf("caused by: ");
-            print_value(value);
-            printf("\n");
-            stack = JS_GetPropertyStr(context, value, "stack");
-            if (JS_IsString(stack))
-                print_value(stack);
-        }
+    print_error(value);
+    for (int depth = 0; depth < CAUSES && JS_IsError(value); depth++) {
+        value = JS_GetPropertyStr(context, value, "cause");
+        if (!JS_IsError(value))
+            break;
+        printf("caused by: ");
+        print_error(value);
     }
     plat_exit(PLAT_STATUS_UNCAUGHT);
 }
@@ -94,13 +104,18 @@ static void track_rejection(JSContext *ctx, JSValueConst promise,
 {
     (void)opaque;
     if (!is_handled) {
-        if (rejection_count == REJECTIONS)
-            uncaught("unhandled rejection", JS_DupValue(ctx, reason));
+        if (rejection_count == rejection_room) {
+            rejection_room = rejection_room ? 2 * rejection_room : 16;
+            rejections = heap_realloc(rejections,
+                                      rejection_room * sizeof *rejections);
+            if (!rejections)
+                out_of_memory();
+        }
         rejections[rejection_count++] = (struct rejection){
             JS_DupValue(ctx, promise), JS_DupValue(ctx, reason)};
         return;
     }
-    for (unsigned i = 0; i < rejection_count; i++)
+    for (size_t i = 0; i < rejection_count; i++)
         if (is_same_object(rejections[i].promise, promise)) {
             JS_FreeValue(ctx, rejections[i].promise);
             JS_FreeValue(ctx, rejections[i].reason);
@@ -247,6 +262,10 @@ static double poll(void)
     JSValue value = JS_Call(context, engine.poll, JS_UNDEFINED, 0, NULL);
     if (JS_IsException(value) || JS_ToFloat64(context, &deadline, value) < 0)
         uncaught_exception();
+    if (deadline != deadline) {
+        JS_ThrowTypeError(context, "poll must return a time, it returned NaN");
+        uncaught_exception();
+    }
     JS_FreeValue(context, value);
     return deadline;
 }
@@ -266,7 +285,7 @@ static void run(void)
                 plat_yield((uint64_t)deadline);
         } else if (engine.can_be_woken) {
             plat_yield(UINT64_MAX);
-        } else { /* also for NaN, which is no deadline */
+        } else {
             printf("nothing left to wait for\n");
             return;
         }

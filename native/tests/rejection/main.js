@@ -1,10 +1,13 @@
-// A rejection that is handled late, but before the jobs ran out, is fine; the
+// Rejections that are handled late, but before the jobs ran out, are fine; the
 // other one is not.
 
 const late = Promise.reject(new Error('handled after all'))
 Promise.resolve()
   .then(() => {})
   .then(() => late.catch(() => {}))
+
+const many = Array.from({ length: 500 }, (_, i) => Promise.reject(new Error(`${i}`)))
+Promise.allSettled(many)
 
 async function forgotten() {
   await null
