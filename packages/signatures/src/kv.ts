@@ -41,7 +41,8 @@ export interface KvEntry {
  * every change that had resolved before `flush` was called survives a crash. A crash never brings back what a flushed
  * change had replaced.
  *
- * **Failures**, beside those of `KvRo`: `bad-key` (no value can have this name here), `no-space`, `read-only`.
+ * **Failures**, beside those of `KvRo`: `bad-key` (no value can have this name here; keys of more than 1,024 octets of
+ * UTF-8 are refused everywhere), `no-space`, `read-only`.
  */
 export interface KvRw extends KvRo {
   /**

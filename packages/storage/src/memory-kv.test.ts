@@ -1,0 +1,4 @@
+import { runKvTransactionalConformance } from '@mirage-ts/testing/conformance/kv-rw-suite'
+import { createMemoryKv } from './memory-kv.ts'
+
+runKvTransactionalConformance('memory kv', async () => ({ kv: createMemoryKv(), close() {} }))
