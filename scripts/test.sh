@@ -16,5 +16,6 @@ step() {
 step 'Lint and format' npm run --silent lint
 step 'Types' npm run --silent typecheck
 step 'Dependency rule' npm run --silent deps
+step 'Native runtime of this version' node packages/cli/bin/mirage.mjs build -t virtio -f examples/tutorial/hello/config.ts
 step 'Native layer: every test image, booted' node native/tests/run.mjs
 step 'Unit tests and interoperation' npm run --silent test:node

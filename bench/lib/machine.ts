@@ -33,7 +33,11 @@ export class Machine {
         ? []
         : ['-netdev', `user,id=n0,hostfwd=tcp:127.0.0.1:${hostPort}-:80`, '-device', 'virtio-net-device,netdev=n0']
     const args = [...MACHINE, '-m', String(memMib), '-kernel', image, '-append', append, ...network]
-    this.process = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.process = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    // QEMU's own words: the line it writes when we end it is of no interest.
+    this.process.stderr?.on('data', (chunk: Buffer) => {
+      if (!chunk.toString().includes('terminating on signal')) process.stderr.write(chunk)
+    })
     this.process.stdout?.on('data', (chunk: Buffer) => {
       this.firstByteMs ??= this.elapsedMs()
       this.output += chunk.toString()

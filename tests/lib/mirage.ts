@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url))
 
 const MIRAGE = join(ROOT, 'packages/cli/bin/mirage.mjs')
-const START_LIMIT_MS = 60_000
+const START_LIMIT_MS = 180_000 // the first run compiles the native parts
 
 /**
  * Copies an example to a folder of its own, so that tests of several targets can run at once. The folder is inside of the
@@ -86,7 +86,7 @@ export class Running {
     return running
   }
 
-  /** Waits until the output matches; rejects when it ends before, or takes a minute. */
+  /** Waits until the output matches; rejects when it ends before, or takes too long. */
   async waitFor(pattern: RegExp): Promise<void> {
     const end = Date.now() + START_LIMIT_MS
     while (!pattern.test(this.output)) {
