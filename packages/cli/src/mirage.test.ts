@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { HELLO_CONFIG, HELLO_UNIKERNEL, makeApp, runMirage } from './testing/app.ts'
@@ -254,6 +254,20 @@ for (const { name, files, words = [], error, status = 1 } of MISTAKES) {
     assert.equal(existsSync(join(app, 'dist')), false)
   })
 }
+
+test('mirage run: builds when needed, passes on arguments, and ends with the status of the program', async (t) => {
+  const app = makeApp(t, HELLO)
+  const ran = await runMirage(app, 'run', '-q', '--', '--logs=*:quiet')
+  assert.deepEqual(ran, { status: 0, out: '', error: '' })
+  writeFileSync(join(app, 'unikernel.ts'), HELLO_UNIKERNEL)
+  utimesSync(join(app, 'unikernel.ts'), new Date(), new Date(Date.now() + 10_000))
+  const old = await runMirage(app, 'run', '--', '--logs=*:quiet')
+  assert.equal(old.error, 'Starting what was built before unikernel.ts changed; build it again with mirage build.\n')
+  const tap = await runMirage(app, 'run', '-q', '--net', 'tap:tap0')
+  assert.equal(tap.error, 'hello has no network device to attach to tap:tap0; build it with --net direct\n')
+  const port = await runMirage(app, 'run', '-q', '--port', '8080:80')
+  assert.match(port.error, /^--port is for virtio: /)
+})
 
 test('mirage: an impossible choice names the possible ones', async (t) => {
   const app = makeApp(t, {

@@ -211,15 +211,26 @@ export function device<const T extends Takes = Record<never, never>, const K ext
   create: string,
   spec: DeviceSpec<T, K>,
 ): Functor<T, K> {
-  const { makes, keys = {}, options = {}, label } = spec
+  const { makes, takes = {}, keys = {}, options = {}, label } = spec
   const apply = (given: Readonly<Record<string, Device<Kind> | undefined>> = {}): Device<K> => {
-    const names = Object.keys(spec.takes ?? {})
-    const dependencies = Object.fromEntries(names.map((name) => [name, given[name]?.node]))
-    return {
-      node: { tag: 'device', kind: makes, from, create, dependencies, keys, options, label, place: callerPlace() },
+    const place = callerPlace()
+    const dependencies: Record<string, Node | undefined> = {}
+    for (const [name, wanted] of Object.entries<Kind>(takes)) {
+      const node = given[name]?.node
+      const got = node === undefined ? wanted : kindOf(node)
+      // The compiler says so too, but not every command waits for it.
+      if (got !== wanted) throw new ConfigError(`${create} takes a ${wanted} as '${name}', not a ${got}`, place)
+      dependencies[name] = node
     }
+    return { node: { tag: 'device', kind: makes, from, create, dependencies, keys, options, label, place } }
   }
   return apply as Functor<T, K>
+}
+
+function kindOf(node: Node): Kind | undefined {
+  if (node.tag === 'device') return node.kind
+  const first = Object.values(node.cases)[0]
+  return first === undefined ? undefined : kindOf(first)
 }
 
 /**

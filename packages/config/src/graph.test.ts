@@ -97,6 +97,11 @@ test('graph: a missing device, no job and a cycle are refused', () => {
   assert.throws(() => ids(start({ a: cyclic, b: cyclic })), { message: 'Device createLog depends on itself' })
 })
 
+test('config: a device of the wrong kind is refused even where nothing is type-checked', () => {
+  const careless = start as unknown as (given: Readonly<Record<string, Device<'console'>>>) => Device<'job'>
+  assert.throws(() => careless({ a: console(), b: console() }), { message: "start takes a log as 'a', not a console" })
+})
+
 test('config: bad names and defaults are refused where they are written', () => {
   assert.throws(() => register('a/b', []), { message: /^Cannot call a unikernel 'a\/b'/ })
   assert.throws(() => bootKey('Port', { type: int, doc: '' }), { message: /^Cannot call a key 'Port'/ })
