@@ -60,7 +60,8 @@ static bool get_span(JSContext *ctx, JSValueConst *argv, struct span *out)
         JS_ThrowTypeError(ctx, "bytes must be a Uint8Array");
         return false;
     }
-    JSValue buffer = JS_GetTypedArrayBuffer(ctx, argv[0], &view_off, &len, NULL);
+    JSValue buffer =
+        JS_GetTypedArrayBuffer(ctx, argv[0], &view_off, &len, NULL);
     if (JS_IsException(buffer))
         return false; /* detached, or beyond its shrunk buffer */
     uint8_t *start = JS_GetArrayBuffer(ctx, &buffer_len, buffer);
@@ -318,6 +319,13 @@ static JSValue asset(JSContext *ctx, JSValueConst self, int argc,
     return buffer;
 }
 
+static bool set_size(JSContext *ctx, JSValueConst object, const char *name,
+                     size_t size)
+{
+    JSValue value = JS_NewInt64(ctx, (int64_t)size);
+    return JS_SetPropertyStr(ctx, object, name, value) >= 0;
+}
+
 static JSValue memory(JSContext *ctx, JSValueConst self, int argc,
                       JSValueConst *argv)
 {
@@ -325,12 +333,9 @@ static JSValue memory(JSContext *ctx, JSValueConst self, int argc,
     (void)self, (void)argc, (void)argv;
     JSValue result = JS_NewObject(ctx);
     if (JS_IsException(result) ||
-        JS_SetPropertyStr(ctx, result, "totalBytes",
-                          JS_NewInt64(ctx, (int64_t)engine.start->total_bytes)) < 0 ||
-        JS_SetPropertyStr(ctx, result, "heapBytes",
-                          JS_NewInt64(ctx, (int64_t)usage.total)) < 0 ||
-        JS_SetPropertyStr(ctx, result, "usedBytes",
-                          JS_NewInt64(ctx, (int64_t)usage.used)) < 0)
+        !set_size(ctx, result, "totalBytes", engine.start->total_bytes) ||
+        !set_size(ctx, result, "heapBytes", usage.total) ||
+        !set_size(ctx, result, "usedBytes", usage.used))
         return JS_EXCEPTION;
     return result;
 }
@@ -368,19 +373,20 @@ enum { FUNCTION_COUNT = sizeof functions / sizeof *functions };
 
 static int fill(JSContext *ctx, JSModuleDef *m)
 {
-    const char *command_line = engine.start->command_line;
-    return JS_SetModuleExportList(ctx, m, functions, FUNCTION_COUNT) < 0 ||
-                   JS_SetModuleExport(ctx, m, "abiVersion",
-                                      JS_NewInt32(ctx, PAYLOAD_ABI)) < 0 ||
-                   JS_SetModuleExport(ctx, m, "target",
-                                      JS_NewString(ctx, plat_target)) < 0 ||
-                   JS_SetModuleExport(ctx, m, "commandLine",
-                                      JS_NewString(ctx, command_line)) < 0 ||
-                   JS_SetModuleExport(
-                       ctx, m, "assetCount",
-                       JS_NewUint32(ctx, engine.asset_count)) < 0
-               ? -1
-               : 0;
+    const struct {
+        const char *name;
+        JSValue value;
+    } constants[] = {
+        {"abiVersion", JS_NewInt32(ctx, PAYLOAD_ABI)},
+        {"target", JS_NewString(ctx, plat_target)},
+        {"commandLine", JS_NewString(ctx, engine.start->command_line)},
+        {"assetCount", JS_NewUint32(ctx, engine.asset_count)},
+    };
+
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
+        if (JS_SetModuleExport(ctx, m, constants[i].name, constants[i].value))
+            return -1;
+    return JS_SetModuleExportList(ctx, m, functions, FUNCTION_COUNT);
 }
 
 JSModuleDef *module_define(JSContext *ctx, const char *name)

@@ -1,9 +1,9 @@
 /*
  * The payload: what a tool appends to the runtime ELF to make an image.
  *
- * The runtime carries one spare PT_LOAD program header, the only one whose
- * flags are exactly R (PF_R = 4) and whose p_vaddr is the highest of all.  As
- * built, it covers an empty payload (header only, sectionCount 0).  The tool
+ * The runtime carries one spare program header: of those with type PT_LOAD and
+ * flags exactly R (PF_R = 4), the one with the highest p_vaddr.  As built, it
+ * covers an empty payload (header only, sectionCount 0).  The tool
  *
  *   1. pads the file with zeros to a multiple of 4096: call this `offset`;
  *   2. appends the payload described below, lenBytes long;

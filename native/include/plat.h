@@ -57,7 +57,7 @@ struct plat_start {
      * at least sizeof(struct payload_header). */
     const uint8_t *payload;
     size_t payload_len;
-    /* OUT: all memory left for the application, largest first not promised. */
+    /* OUT: the memory left for the application. */
     struct plat_range memory[PLAT_MEMORY_RANGES];
     unsigned memory_count;
     /* OUT: memory the hypervisor gave to the machine, and the stack. */

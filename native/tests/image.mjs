@@ -60,5 +60,12 @@ export function buildImage(runtime, bytecode, assets = []) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [runtime, out, bytecode, ...assets] = process.argv.slice(2)
-  writeFileSync(out, buildImage(readFileSync(runtime), readFileSync(bytecode), assets.map((path) => readFileSync(path))))
+  writeFileSync(
+    out,
+    buildImage(
+      readFileSync(runtime),
+      readFileSync(bytecode),
+      assets.map((path) => readFileSync(path)),
+    ),
+  )
 }

@@ -112,6 +112,7 @@ static uint64_t check_layout(void)
     return end;
 }
 
+/* Fills in `start`; what does not fit into its ranges is left alone. */
 static void describe(uint64_t payload_end, uint64_t heap_start)
 {
     start = (struct plat_start){

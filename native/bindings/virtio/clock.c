@@ -159,8 +159,10 @@ static uint64_t days_since_1970(unsigned year, unsigned month, unsigned day)
     static const uint16_t before_month[] = {0,   31,  59,  90,  120, 151,
                                             181, 212, 243, 273, 304, 334};
     unsigned y = month > 2 ? year : year - 1; /* leap day not yet passed */
-    unsigned leap_days = y / 4 - y / 100 + y / 400 - (1969 / 4 - 1969 / 100 + 1969 / 400);
-    return (year - 1970) * 365ull + leap_days + before_month[month - 1] + day - 1;
+    unsigned leap_days = y / 4 - y / 100 + y / 400;
+    enum { LEAP_DAYS_1969 = 1969 / 4 - 1969 / 100 + 1969 / 400 };
+    return (year - 1970) * 365ull + leap_days - LEAP_DAYS_1969 +
+           before_month[month - 1] + day - 1;
 }
 
 /* The CMOS clock in microseconds since 1970, taken as UTC; 0 when absent. */

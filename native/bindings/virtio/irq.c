@@ -46,7 +46,6 @@ static SEALED unsigned line_count;
 volatile uint8_t irq_device_raised; /* set by trap.S */
 
 extern char trap_device[], trap_timer[], trap_spurious[];
-void fault_gate(unsigned vector, const void *handler, unsigned stack);
 
 static void lapic_write(unsigned at, uint32_t value)
 {
@@ -138,7 +137,8 @@ void plat_yield(uint64_t deadline_us)
     uint64_t now;
 
     irq_device_raised = 0;
-    while (!irq_device_raised && (now = plat_clock_monotonic_us()) < deadline_us) {
+    while (!irq_device_raised &&
+           (now = plat_clock_monotonic_us()) < deadline_us) {
         arm(deadline_us == UINT64_MAX ? UINT64_MAX : deadline_us - now);
         __asm__ volatile("sti; hlt; cli" : : : "memory");
     }

@@ -75,7 +75,7 @@ static inline struct cpuid cpuid_checked(uint32_t leaf)
     return cpuid(leaf);
 }
 
-/* Memory as described by the loader: usable RAM only, sorted, page-aligned. */
+/* Usable RAM as the loader describes it, sorted; borders need not be pages'. */
 struct ram_range {
     uint64_t start, end;
 };
@@ -83,7 +83,7 @@ struct ram_range {
 extern struct ram_range ram_ranges[RAM_RANGES];
 extern unsigned ram_range_count;
 
-/* Top of the address space this binding maps; device memory lies below 4 GiB. */
+/* Device memory is looked for below 4 GiB, RAM below 512 GiB. */
 #define DEVICE_MEMORY_END 0x100000000ull
 #define ADDRESS_END 0x8000000000ull
 
@@ -98,8 +98,9 @@ void entropy_start(void);
 uint64_t paging_start(uint64_t payload_end); /* returns where the heap begins */
 void clock_start(void);
 void irq_start(void);
-extern struct ram_range paging_tables, paging_stack;
 void paging_seal(void); /* SEALED variables and page tables: read-only now */
+
+extern struct ram_range paging_tables, paging_stack;
 
 void console_text(const char *text);
 void console_hex(uint64_t value, unsigned digits);
@@ -109,6 +110,9 @@ void console_hex(uint64_t value, unsigned digits);
 void irq_lapic_start(void);
 uint32_t irq_lapic_count(void);
 extern uint64_t irq_lapic_per_us_32;
+
+/* Entry of vector `vector`; stack 0 is the current one. */
+void fault_gate(unsigned vector, const void *handler, unsigned stack);
 
 _Noreturn void boot_does_not_fit(uint64_t needed_end, uint64_t ram_end);
 _Noreturn void machine_stop(int status);

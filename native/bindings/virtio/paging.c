@@ -40,6 +40,11 @@ SEALED struct ram_range paging_tables, paging_stack;
 static SEALED uint64_t next_table;
 static SEALED uint64_t *top;
 
+static uint64_t min(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static uint64_t *new_table(void)
 {
     if (next_table == paging_tables.end)
@@ -58,7 +63,8 @@ static uint64_t *next_level(uint64_t *entry)
     return (uint64_t *)(*entry & ENTRY_ADDRESS);
 }
 
-/* Maps [start, end), page-aligned, with 2 MiB pages where alignment allows. */
+/* Maps [start, end), page-aligned, with 2 MiB pages where alignment allows;
+ * nothing when it is empty. */
 static void map(uint64_t start, uint64_t end, uint64_t flags)
 {
     while (start < end) {
@@ -122,14 +128,14 @@ static uint64_t choose_stack_bytes(void)
     uint64_t total = 0;
     for (unsigned i = 0; i < ram_range_count; i++)
         total += ram_ranges[i].end - ram_ranges[i].start;
-    uint64_t bytes = page_down(total / 16);
-    return bytes < STACK_MIN ? STACK_MIN : bytes > STACK_MAX ? STACK_MAX : bytes;
+    total = min(page_down(total / 16), STACK_MAX);
+    return total < STACK_MIN ? STACK_MIN : total;
 }
 
 uint64_t paging_start(uint64_t payload_end)
 {
     uint64_t text = (uint64_t)__text_start;
-    uint64_t device = 0; /* end of what is mapped or left out so far */
+    uint64_t device = PAGE_BYTES; /* end of what was dealt with so far */
     uint64_t tables_end = payload_end + count_tables(payload_end) * PAGE_BYTES;
 
     paging_tables = (struct ram_range){payload_end, tables_end};
@@ -150,16 +156,14 @@ uint64_t paging_start(uint64_t payload_end)
 
     for (unsigned i = 0; i < ram_range_count; i++) {
         uint64_t start = ram_ranges[i].start, end = ram_ranges[i].end;
-        if (device < page_down(start) && device < DEVICE_MEMORY_END)
-            map(device, page_down(start), DEVICE);
+        map(device, min(page_down(start), DEVICE_MEMORY_END), DEVICE);
         device = page_up(end);
         if (start <= text && text < end)
             start = paging_stack.start;
         if (start >= text)
             map(page_up(start), page_down(end), READ_WRITE);
     }
-    if (device < DEVICE_MEMORY_END)
-        map(device, DEVICE_MEMORY_END, DEVICE);
+    map(device, DEVICE_MEMORY_END, DEVICE);
 
     enable_protections();
     __asm__ volatile("mov %0, %%cr3" : : "r"(top) : "memory");

@@ -24,7 +24,8 @@
 trap_exceptions:               /* 16 bytes each */
     .set n, 0
     .rept 32
-    .if n == 8 || (n >= 10 && n <= 14) || n == 17 || n == 21 || n == 29 || n == 30
+    .if n == 8 || (n >= 10 && n <= 14) || n == 17 || n == 21 || n == 29 || \
+        n == 30
     EXCEPTION n, 1
     .else
     EXCEPTION n, 0
@@ -65,7 +66,7 @@ trap_timer:
     movl $0, 0xb0(%rax)        /* end of interrupt */
     popq %rax
     .globl trap_spurious
-trap_spurious:                 /* the spurious vector takes no acknowledgement */
+trap_spurious:                 /* takes no acknowledgement */
     andq $~0x200, 16(%rsp)     /* clear IF in the saved flags */
     iretq
 

@@ -9,10 +9,29 @@ for (const [name, call] of Object.entries({
   entropyFill: native.entropyFill,
   checksum: (b, off, end) => native.checksum(b, off, end, 0),
 })) {
-  for (const wrong of [undefined, null, 1, 'text', {}, [1, 2], bytes.buffer, new Int8Array(4), new DataView(bytes.buffer)])
+  for (const wrong of [
+    undefined,
+    null,
+    1,
+    'text',
+    {},
+    [1, 2],
+    bytes.buffer,
+    new Int8Array(4),
+    new DataView(bytes.buffer),
+  ])
     expectThrow(TypeError, () => call(wrong, 0, 0), `${name}(${typeof wrong})`)
   expectThrow(TypeError, () => call(detached, 0, 0), `${name}(detached)`)
-  for (const [off, end] of [[0, 17], [17, 17], [-1, 4], [5, 4], [0.5, 4], [0, NaN], [0, Infinity], [2 ** 53, 2 ** 53]])
+  for (const [off, end] of [
+    [0, 17],
+    [17, 17],
+    [-1, 4],
+    [5, 4],
+    [0.5, 4],
+    [0, NaN],
+    [0, Infinity],
+    [2 ** 53, 2 ** 53],
+  ])
     expectThrow(RangeError, () => call(bytes, off, end), `${name}(${off}, ${end})`)
   for (const wrong of [undefined, '1', null, 1n, {}])
     expectThrow(TypeError, () => call(bytes, wrong, 4), `${name}(off ${typeof wrong})`)
@@ -22,7 +41,11 @@ for (const [name, call] of Object.entries({
 expectThrow(TypeError, () => native.consoleWrite(), 'consoleWrite()')
 expectThrow(RangeError, () => native.checksum(bytes, 0, 4, -1), 'checksum(initial -1)')
 expectThrow(RangeError, () => native.checksum(bytes, 0, 4, 2 ** 32), 'checksum(initial 2^32)')
-expectThrow(TypeError, () => native.entropyFill(new Uint8Array(new ArrayBuffer(4).transferToImmutable()), 0, 4), 'entropyFill(immutable)')
+expectThrow(
+  TypeError,
+  () => native.entropyFill(new Uint8Array(new ArrayBuffer(4).transferToImmutable()), 0, 4),
+  'entropyFill(immutable)',
+)
 
 // A view that follows a shrinking buffer never reaches beyond it.
 const resizable = new ArrayBuffer(64, { maxByteLength: 1024 })
@@ -35,13 +58,19 @@ expectThrow(TypeError, () => native.entropyFill(fixed, 0, 1), 'view out of bound
 // Views are taken relative to themselves.
 bytes.fill(0)
 native.entropyFill(new Uint8Array(bytes.buffer, 4, 8), 2, 6)
-check(bytes.subarray(0, 6).every((b) => b === 0) && bytes.subarray(10).every((b) => b === 0), 'entropyFill outside its range')
+check(
+  bytes.subarray(0, 6).every((b) => b === 0) && bytes.subarray(10).every((b) => b === 0),
+  'entropyFill outside its range',
+)
 
 // Device memory only, aligned, exact ranges.
 const dma = native.dmaAlloc(5000, 4096)
 const address = native.dmaAddress(dma)
 check(dma.byteLength === 5000 && address % 4096 === 0, 'dmaAlloc')
-check(new Uint8Array(dma).every((b) => b === 0), 'dmaAlloc is not zeroed')
+check(
+  new Uint8Array(dma).every((b) => b === 0),
+  'dmaAlloc is not zeroed',
+)
 for (const bad of [address, 0, 4096, 0x100000, 0xfee00031, 2 ** 32, 2 ** 40, -4, 0.5])
   for (const call of [native.mmioRead32, (a) => native.mmioWrite32(a, 0)])
     expectThrow(RangeError, () => call(bad), `mmio at ${bad}`)
@@ -53,7 +82,13 @@ expectThrow(RangeError, () => native.portRead8(65536), 'portRead8(65536)')
 expectThrow(RangeError, () => native.portWrite16(0x80, 65536), 'portWrite16(65536)')
 expectThrow(RangeError, () => native.portWrite32(0x80, -1), 'portWrite32(-1)')
 
-for (const [len, align] of [[0, 16], [16, 0], [16, 24], [-1, 16], [2 ** 31, 16]])
+for (const [len, align] of [
+  [0, 16],
+  [16, 0],
+  [16, 24],
+  [-1, 16],
+  [2 ** 31, 16],
+])
   expectThrow(RangeError, () => native.dmaAlloc(len, align), `dmaAlloc(${len}, ${align})`)
 let error
 try {
@@ -78,6 +113,9 @@ expectThrow(Error, () => new Function('return 1'), 'new Function')
 
 const { totalBytes, heapBytes, usedBytes } = native.memory()
 check(totalBytes > heapBytes && heapBytes > usedBytes && usedBytes > 0, 'memory()')
-check(Math.abs(native.wallUs() - native.monotonicUs() - Date.now() * 1000 + native.monotonicUs()) < 1e6, 'Date is the wall clock')
+check(
+  Math.abs(native.wallUs() - native.monotonicUs() - Date.now() * 1000 + native.monotonicUs()) < 1e6,
+  'Date is the wall clock',
+)
 native.barrier()
 success()

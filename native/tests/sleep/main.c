@@ -3,7 +3,8 @@
 
 int app_main(const struct plat_start *start)
 {
-    static const uint64_t sleeps_us[] = {1, 100, 1000, 3000, 20000, 150000, 700000};
+    static const uint64_t sleeps_us[] = {1,     100,    1000,  3000,
+                                         20000, 150000, 700000};
     uint64_t now;
     (void)start;
 
