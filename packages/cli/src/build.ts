@@ -42,8 +42,9 @@ interface Made {
 async function make(configured: Configured, check: Promise<string[]>, output: Output): Promise<Made[]> {
   const { project, plan, target } = configured
   const path = resolve(project.distFolder, `${plan.name}${target.suffix}`)
-  if (target.name === 'virtio')
+  if (target.name === 'virtio') {
     return [{ path, contents: await makeImage(configured, check, output), isExecutable: false }]
+  }
   const { code, sourceMap } = await timed(output, 'bundle', () => bundle(project, target, plan.name))
   const made: Made[] = [{ path, contents: code, isExecutable: true }]
   if (sourceMap !== undefined) made.push({ path: `${path}.map`, contents: sourceMap, isExecutable: false })

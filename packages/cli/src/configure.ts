@@ -5,8 +5,21 @@ import type { Unikernel } from '@mirage-ts/config'
 import { type GeneratedMain, generateMain } from '@mirage-ts/config/generate'
 import { type Plan, plan } from '@mirage-ts/config/graph'
 import { isConfigError } from '@mirage-ts/config/place'
+import type { ArgKeys } from '@mirage-ts/core/boot-args'
+import type { Call } from './command.ts'
 import { Assets, crunchModule } from './crunch.ts'
-import { type Context, configFailure, contextFile, type Project, readContext, showPlace } from './project.ts'
+import { type Given, readOptions } from './options.ts'
+import { timed } from './output.ts'
+import {
+  type Context,
+  configFailure,
+  contextFile,
+  loadUnikernel,
+  openProject,
+  type Project,
+  readContext,
+  showPlace,
+} from './project.ts'
 import { isTargetName, TARGETS, type Target } from './targets.ts'
 import { generatedTsconfig } from './typecheck.ts'
 
@@ -21,6 +34,16 @@ export interface Configured {
   /** Contents that the image carries beside its code. */
   readonly assets: Assets
   readonly context: Context
+}
+
+/** What every command on a configuration begins with: the application, its config.ts run, the command line read. */
+export async function prepare(
+  { words, file, output }: Call,
+  options: ArgKeys,
+): Promise<{ readonly project: Project; readonly unikernel: Unikernel; readonly given: Given }> {
+  const project = openProject(file)
+  const unikernel = await timed(output, 'load config.ts', () => loadUnikernel(project))
+  return { project, unikernel, given: readOptions(words, options, unikernel) }
 }
 
 /** Makes the plan with the words given now over those remembered. */

@@ -1,6 +1,6 @@
 /** The options of the command line, and which command has which. */
 import type { Unikernel } from '@mirage-ts/config'
-import { configureKeys } from '@mirage-ts/config/graph'
+import { type DeclaredKeys, declaredKeys } from '@mirage-ts/config/graph'
 import { type ArgKeys, bool, int, listOf, oneOf, parseArgs, string } from '@mirage-ts/core/boot-args'
 import { nearest } from '@mirage-ts/core/suggest'
 import { UsageError } from './errors.ts'
@@ -10,12 +10,11 @@ export const COMMON: ArgKeys = {
   file: { type: string, short: 'f', default: 'config.ts', doc: 'the configuration', section: 'COMMON OPTIONS' },
   verbose: { type: bool, short: 'v', default: 'false', doc: 'show each step and its time', section: 'COMMON OPTIONS' },
   quiet: { type: bool, short: 'q', default: 'false', doc: 'show errors only', section: 'COMMON OPTIONS' },
-  'dry-run': {
-    type: bool,
-    default: 'false',
-    doc: 'say which files would be written or removed, and do nothing',
-    section: 'COMMON OPTIONS',
-  },
+}
+
+/** Of the commands that change files. */
+export const DRY_RUN: ArgKeys = {
+  'dry-run': { type: bool, default: 'false', doc: 'say which files would be written or removed, and do nothing' },
 }
 
 /** The choice of a target, of every command that has one. */
@@ -58,14 +57,16 @@ export interface Given {
 }
 
 /** Reads `words` as the options of a command, `known`, and the configure-time keys of `unikernel`. */
-export function readOptions(words: readonly string[], known: ArgKeys, unikernel: Unikernel, command: string): Given {
+export function readOptions(words: readonly string[], known: ArgKeys, unikernel: Unikernel): Given {
+  const { configure, boot } = declaredKeys(unikernel)
   const choices: Record<string, ArgKeys[string]> = {}
-  for (const key of configureKeys(unikernel)) {
+  for (const key of configure) {
+    // Which of its words are possible is for the graph to say.
     if (!Object.hasOwn(known, key.name)) choices[key.name] = { type: string, doc: key.doc }
   }
-  const parsed = parseArgs({ ...known, ...choices }, words)
-  if (parsed.tag === 'help') throw new UsageError(`Ask for help with: mirage help ${command}`)
-  if (parsed.tag === 'error') throw new UsageError(`${parsed.message}${bootHint(words, unikernel)}`)
+  const parsed = parseArgs({ ...COMMON, ...known, ...choices }, words)
+  if (parsed.tag === 'help') throw new UsageError('Ask for help with: mirage help COMMAND')
+  if (parsed.tag === 'error') throw new UsageError(`${parsed.message}${bootHint(words, boot)}`)
   if (parsed.rest.length > 0) throw new UsageError(`Unexpected argument ${parsed.rest[0]}`)
   const values: Record<string, unknown> = parsed.args
   const given = new Map<string, string>()
@@ -77,20 +78,11 @@ export function readOptions(words: readonly string[], known: ArgKeys, unikernel:
 }
 
 /** A boot argument in front of `--` is a common slip. */
-function bootHint(words: readonly string[], unikernel: Unikernel): string {
-  const names = new Set<string>()
-  const seen = new Set<unknown>()
-  const visit = (node: Unikernel['jobs'][number] | undefined): void => {
-    if (node === undefined || seen.has(node)) return
-    seen.add(node)
-    if (node.tag === 'device') for (const key of Object.values(node.keys)) names.add(key.name)
-    for (const next of Object.values(node.tag === 'match' ? node.cases : node.dependencies)) visit(next)
-  }
-  for (const job of unikernel.jobs) visit(job)
-  const slip = words.map((word) => word.replace(/^--/, '').replace(/=.*$/, '')).find((name) => names.has(name))
-  return slip === undefined
-    ? ''
-    : `\n--${slip} is an argument of the unikernel: give it after --, as in mirage run -- --${slip}=...`
+function bootHint(words: readonly string[], keys: DeclaredKeys['boot']): string {
+  const given = words.map((word) => word.replace(/^--/, '').replace(/=.*$/, ''))
+  const slip = [...keys].find((key) => given.includes(key.name))?.name
+  if (slip === undefined) return ''
+  return `\n--${slip} is an argument of the unikernel: give it after --, as in mirage run -- --${slip}=...`
 }
 
 /** "Unknown command biuld; did you mean build?" */

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Unikernel } from '@mirage-ts/config'
-import { isConfigError, type Place } from '@mirage-ts/config/place'
+import { isConfigError, type Place, stackPlaces } from '@mirage-ts/config/place'
 import { build } from 'esbuild'
 import { UserError } from './errors.ts'
 import { withTemporaryFolder } from './temporary.ts'
@@ -93,11 +93,9 @@ export async function configFailure(project: Project, error: unknown): Promise<U
     return new UserError(`${showPlace(project, error.place)}: ${error.message}`, { cause: error })
   }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-  const place = (error instanceof Error ? (error.stack ?? '') : '')
-    .split('\n')
-    .map((line) => /((?:file:\/\/)?\/[^()]*?):(\d+):\d+\)?$/.exec(line))
-    .map((match) => ({ file: (match?.[1] ?? '').replace(/^file:\/\//, ''), line: Number(match?.[2]) }))
-    .find(({ file }) => file.startsWith(`${project.folder}/`) && !file.includes('/node_modules/'))
+  const place = stackPlaces(error instanceof Error ? (error.stack ?? '') : '').find(
+    ({ file }) => file.startsWith(`${project.folder}/`) && !file.includes('/node_modules/'),
+  )
   return new UserError(`${place === undefined ? project.configName : showPlace(project, place)}: ${message}`, {
     cause: error,
   })

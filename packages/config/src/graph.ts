@@ -60,18 +60,26 @@ export function plan(
   }
 }
 
-/** All configure-time keys of the graph, whatever is chosen. */
-export function configureKeys(unikernel: Unikernel): readonly ConfigureKey<string>[] {
-  const keys = new Set<ConfigureKey<string>>([target])
+/** All keys of the graph, whatever is chosen. */
+export interface DeclaredKeys {
+  readonly configure: ReadonlySet<ConfigureKey<string>>
+  readonly boot: ReadonlySet<BootKey<unknown>>
+}
+
+/** Finds all keys of the graph. */
+export function declaredKeys(unikernel: Unikernel): DeclaredKeys {
+  const configure = new Set<ConfigureKey<string>>([target])
+  const boot = new Set<BootKey<unknown>>()
   const seen = new Set<Node>()
   const visit = (node: Node | undefined): void => {
     if (node === undefined || seen.has(node)) return
     seen.add(node)
-    if (node.tag === 'match') keys.add(node.key)
+    if (node.tag === 'match') configure.add(node.key)
+    else for (const key of Object.values(node.keys)) boot.add(key)
     for (const next of Object.values(node.tag === 'match' ? node.cases : node.dependencies)) visit(next)
   }
   for (const job of unikernel.jobs) visit(job)
-  return [...keys]
+  return { configure, boot }
 }
 
 class Planner {

@@ -34,10 +34,14 @@ export function callerPlace(): Place | undefined {
   return frames().find((frame) => !frame.file.startsWith(OWN_FOLDER) || frame.file.endsWith('.test.ts'))
 }
 
-/** The stack in source files; Node has mapped its lines back to TypeScript. */
 function frames(): Place[] {
+  return stackPlaces(new Error().stack ?? '')
+}
+
+/** The lines of a stack, in source files: Node has mapped them back to TypeScript. */
+export function stackPlaces(stack: string): Place[] {
   const places: Place[] = []
-  for (const line of (new Error().stack ?? '').split('\n')) {
+  for (const line of stack.split('\n')) {
     // An async frame is not a caller, but whoever waits for the import of config.ts.
     if (/^ +at async /.test(line)) continue
     const [, file, number] = /^ +at (?:.*\()?((?:file:\/\/)?\/[^()]*?):(\d+):\d+\)?$/.exec(line) ?? []

@@ -1,9 +1,7 @@
 import { buildProject } from '../build.ts'
 import type { Command } from '../command.ts'
-import { configureProject } from '../configure.ts'
-import { COMMON, readOptions, TARGET } from '../options.ts'
-import { timed } from '../output.ts'
-import { loadUnikernel, openProject } from '../project.ts'
+import { configureProject, prepare } from '../configure.ts'
+import { DRY_RUN, TARGET } from '../options.ts'
 
 /** `mirage build`: configures and makes the artefact. */
 export const build: Command = {
@@ -12,11 +10,10 @@ export const build: Command = {
   details: `For unix the artefact is one executable program for Node.js, dist/NAME.mjs; for virtio an image that boots on a
 virtual machine, dist/NAME.virtio. Options given override what configure remembered. The first build for virtio compiles
 the native runtime, which takes about a minute; it is kept for all later builds.`,
-  options: TARGET,
-  async run({ words, file, isDryRun, output }) {
-    const project = openProject(file)
-    const unikernel = await timed(output, 'load config.ts', () => loadUnikernel(project))
-    const given = readOptions(words, { ...COMMON, ...TARGET }, unikernel, 'build')
+  options: { ...TARGET, ...DRY_RUN },
+  async run(call) {
+    const { isDryRun, output } = call
+    const { project, unikernel, given } = await prepare(call, this.options)
     const configured = await configureProject(project, unikernel, given.words)
     if (isDryRun) {
       for (const name of [...configured.files.keys(), 'context.json']) output.print(`would write mirage/${name}`)

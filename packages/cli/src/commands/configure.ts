@@ -1,9 +1,8 @@
 import type { Command } from '../command.ts'
-import { configureProject, writeConfigured } from '../configure.ts'
+import { configureProject, prepare, writeConfigured } from '../configure.ts'
 import { UserError } from '../errors.ts'
-import { COMMON, readOptions, TARGET } from '../options.ts'
+import { DRY_RUN, TARGET } from '../options.ts'
 import { timed } from '../output.ts'
-import { loadUnikernel, openProject } from '../project.ts'
 import { checkUnikernel } from '../typecheck.ts'
 
 /** `mirage configure`: chooses the devices and writes the program that starts them. */
@@ -13,11 +12,10 @@ export const configure: Command = {
   details: `Reads config.ts, makes its choices with the options given, and writes mirage/main.ts, which starts the devices in
 order, beside a tsconfig.json for it. Everything is type-checked. The choices are remembered in mirage/context.json for
 the other commands.`,
-  options: TARGET,
-  async run({ words, file, isDryRun, output }) {
-    const project = openProject(file)
-    const unikernel = await timed(output, 'load config.ts', () => loadUnikernel(project))
-    const given = readOptions(words, { ...COMMON, ...TARGET }, unikernel, 'configure')
+  options: { ...TARGET, ...DRY_RUN },
+  async run(call) {
+    const { isDryRun, output } = call
+    const { project, unikernel, given } = await prepare(call, this.options)
     const configured = await configureProject(project, unikernel, given.words)
     if (isDryRun) {
       for (const name of [...configured.files.keys(), 'context.json']) output.print(`would write mirage/${name}`)

@@ -1,8 +1,8 @@
 import { describe as describePlan } from '@mirage-ts/config/describe'
 import type { Command } from '../command.ts'
-import { planProject } from '../configure.ts'
-import { COMMON, readOptions, TARGET } from '../options.ts'
-import { loadUnikernel, openProject, showPlace } from '../project.ts'
+import { planProject, prepare } from '../configure.ts'
+import { TARGET } from '../options.ts'
+import { showPlace } from '../project.ts'
 
 /** `mirage describe`: what a unikernel is made of. */
 export const describe: Command = {
@@ -11,13 +11,11 @@ export const describe: Command = {
   details: `Shows what the options given, and those remembered, make of config.ts. Devices are numbered: a number that appears
 twice is one device with two users. Nothing is written.`,
   options: TARGET,
-  async run({ words, file, output }) {
-    const project = openProject(file)
-    const unikernel = await loadUnikernel(project)
-    const given = readOptions(words, { ...COMMON, ...TARGET }, unikernel, 'describe')
+  async run(call) {
+    const { project, unikernel, given } = await prepare(call, this.options)
     const { plan, target } = await planProject(project, unikernel, given.words)
     const artefact = `dist/${plan.name}${target.suffix}`
-    output.print(describePlan(plan, artefact, (instance) => showPlace(project, instance.place)).trimEnd())
+    call.output.print(describePlan(plan, artefact, (instance) => showPlace(project, instance.place)).trimEnd())
     return 0
   },
 }

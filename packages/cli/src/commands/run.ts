@@ -3,10 +3,10 @@ import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { buildProject } from '../build.ts'
 import type { Command } from '../command.ts'
-import { configureProject, planProject } from '../configure.ts'
-import { COMMON, RUN, readOptions, TARGET } from '../options.ts'
+import { configureProject, planProject, prepare } from '../configure.ts'
+import { RUN, TARGET } from '../options.ts'
 import type { Output } from '../output.ts'
-import { loadUnikernel, openProject, type Project } from '../project.ts'
+import type { Project } from '../project.ts'
 import { runUnix } from '../run-unix.ts'
 import { runVirtio } from '../run-virtio.ts'
 
@@ -19,14 +19,14 @@ its network is QEMU's own user network, where it is 10.0.2.15 and reaches what t
 another. What follows -- are the unikernel's own arguments: mirage run -- --help lists them. The exit status is the
 unikernel's.`,
   options: { ...TARGET, ...RUN },
-  async run({ words, boot, file, output }) {
-    const project = openProject(file)
-    const unikernel = await loadUnikernel(project)
-    const { values, words: given } = readOptions(words, { ...COMMON, ...TARGET, ...RUN }, unikernel, 'run')
-    const { plan, target } = await planProject(project, unikernel, given)
+  async run(call) {
+    const { boot, output } = call
+    const { project, unikernel, given } = await prepare(call, this.options)
+    const { values, words } = given
+    const { plan, target } = await planProject(project, unikernel, words)
     const artefact = resolve(project.distFolder, `${plan.name}${target.suffix}`)
     if (existsSync(artefact)) await noteNewerSources(project, artefact, output)
-    else await buildProject(await configureProject(project, unikernel, given), output)
+    else await buildProject(await configureProject(project, unikernel, words), output)
     const options = {
       artefact,
       plan,
@@ -47,6 +47,6 @@ async function noteNewerSources(project: Project, artefact: string, output: Outp
   const names = (await readdir(project.folder)).filter((name) => name.endsWith('.ts'))
   const times = await Promise.all(names.map(async (name) => (await stat(join(project.folder, name))).mtimeMs))
   const newer = names.filter((_, i) => (times[i] ?? 0) > built)
-  if (newer.length > 0)
-    output.progress(`Starting what was built before ${newer.join(', ')} changed; build it again with mirage build.`)
+  if (newer.length === 0) return
+  output.progress(`Starting what was built before ${newer.join(', ')} changed; build it again with mirage build.`)
 }
