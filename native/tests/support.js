@@ -2,21 +2,21 @@
 
 import * as native from 'mirage:native'
 
-const print = (text) => {
+export const print = (text) => {
   const bytes = Uint8Array.from(`${text}\n`, (c) => c.charCodeAt(0))
   native.consoleWrite(bytes, 0, bytes.length)
 }
 
-const fail = (text) => {
+export const fail = (text) => {
   print(`FAILED: ${text}`)
   native.exit(1)
 }
 
-const check = (condition, text) => {
+export const check = (condition, text) => {
   if (!condition) fail(text)
 }
 
-const expectThrow = (kind, f, text) => {
+export const expectThrow = (kind, f, text) => {
   try {
     f()
   } catch (error) {
@@ -27,7 +27,7 @@ const expectThrow = (kind, f, text) => {
   fail(`${text}: did not throw`)
 }
 
-const success = () => {
+export const success = () => {
   print('SUCCESS')
   native.exit(0)
 }

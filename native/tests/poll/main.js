@@ -9,7 +9,7 @@ let calls = 0
 
 const steps = [
   () => {
-    Promise.resolve().then(() => (order += 'job '))
+    void Promise.resolve().then(() => (order += 'job '))
     order += 'poll '
     return 0 // passed: again, after the job
   },

@@ -2,15 +2,15 @@
 // other one is not.
 
 const late = Promise.reject(new Error('handled after all'))
-Promise.resolve()
+void Promise.resolve()
   .then(() => {})
   .then(() => late.catch(() => {}))
 
 const many = Array.from({ length: 500 }, (_, i) => Promise.reject(new Error(`${i}`)))
-Promise.allSettled(many)
+void Promise.allSettled(many)
 
 async function forgotten() {
   await null
   throw new RangeError('nobody waits for me')
 }
-forgotten()
+void forgotten()
