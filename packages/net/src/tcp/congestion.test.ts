@@ -94,6 +94,17 @@ test('rto: bounds and back-off (RFC 6298 (2.4), (2.5), (5.5))', () => {
   assert.equal(rtt.rtoUs, ms(200))
 })
 
+test('rto: ending the back-off gives what was measured last', () => {
+  const rtt = new RttEstimator()
+  sample(rtt, ms(100))
+  assert.equal(rtt.rtoUs, ms(300))
+  rtt.backOff()
+  rtt.backOff()
+  assert.equal(rtt.rtoUs, ms(1200))
+  rtt.endBackOff()
+  assert.equal(rtt.rtoUs, ms(300))
+})
+
 test('rto: an ACK of less than the timed segment is no measurement; one segment is timed at a time', () => {
   const rtt = new RttEstimator()
   rtt.onSent(seq(100), 0 as Instant)

@@ -23,12 +23,11 @@ export class IsnGenerator {
   private readonly state = new Int32Array(4)
 
   constructor(random: Random) {
-    for (let i = 0; i < 4; i++) this.key[i] = random.u32()
-    const [k0, k1, k2, k3] = this.key as unknown as [number, number, number, number]
-    this.lastKey[0] = (k0 << 1) ^ (k3 >>> 31 === 1 ? 0x87 : 0)
-    this.lastKey[1] = (k1 << 1) | (k0 >>> 31)
-    this.lastKey[2] = (k2 << 1) | (k1 >>> 31)
-    this.lastKey[3] = (k3 << 1) | (k2 >>> 31)
+    const { key, lastKey } = this
+    for (let i = 0; i < 4; i++) key[i] = random.u32()
+    for (let i = 0; i < 4; i++) lastKey[i] = ((key[i] as number) << 1) | ((key[(i + 3) & 3] as number) >>> 31)
+    // The bit that left at the top comes back as the field's polynomial, not as itself.
+    if (((key[3] as number) & 0x80000000) !== 0) lastKey[0] = (lastKey[0] as number) ^ 0x86
   }
 
   /** The initial sequence number of a connection opened now. */

@@ -364,7 +364,10 @@ export class TcpMachine {
     return number < 0 ? undefined : this.connections[number]
   }
 
-  /** True when one more connection fits, if need be in place of the oldest in TIME-WAIT. */
+  /**
+   * True when one more connection fits, if need be in place of the oldest in TIME-WAIT. Its user need not hear of that:
+   * all was delivered and the end of the stream reached when TIME-WAIT began.
+   */
   private makeRoom(now: Instant): boolean {
     if (this.table.count < this.settings.maxConnections) return true
     if (this.timeWaitOldest === undefined) return false

@@ -31,6 +31,9 @@ const RETRY_US = 1000
 /** Duplicate acknowledgements that allow a new segment each (RFC 3042 §2). */
 const LIMITED_TRANSMIT_COUNT = 2
 const MAX_WINDOW_FIELD = 0xffff
+/** RFC 5961 §7: "no more than 10 challenge ACKs in any 5-second window". */
+const CHALLENGE_LIMIT = 10
+const CHALLENGE_PERIOD_US = 5_000_000
 
 /** Sends everything that is due or allowed. The state is not CLOSED. */
 export function output(m: TcpMachine, c: Connection, now: Instant): void {
@@ -80,7 +83,7 @@ export function windowUpdate(m: TcpMachine, c: Connection): boolean {
   return isDue
 }
 
-/** Makes a challenge acknowledgement due (RFC 5961), at most 10 in 5 seconds for each connection (its §7). */
+/** Makes a challenge acknowledgement due (RFC 5961), a few at a time for each connection. */
 export function challenge(m: TcpMachine, c: Connection, now: Instant): void {
   // Per connection, because a limit shared by all of them can be watched from outside (CVE-2016-5696).
   if (now - c.challengesSinceUs >= CHALLENGE_PERIOD_US) {
@@ -92,8 +95,6 @@ export function challenge(m: TcpMachine, c: Connection, now: Instant): void {
   m.counters.challengeAcks++
   c.isAckDue = true
 }
-const CHALLENGE_PERIOD_US = 5_000_000
-const CHALLENGE_LIMIT = 10
 
 /** Resets the peer of a connection that is given up. */
 export function sendReset(m: TcpMachine, c: Connection): void {
@@ -218,7 +219,7 @@ function sendProbe(m: TcpMachine, c: Connection, now: Instant): void {
   c.rtt.onRetransmitted()
 }
 
-/** Nothing was in flight before this event, so no timer runs; start one when something waits. */
+/** Nothing is in flight and no timer runs: starts one when something waits that the window does not allow. */
 function startPersist(c: Connection, now: Instant): void {
   const isWaiting = c.sendRing.lenBytes > 0 || c.isFinQueued
   if (isWaiting && c.sndCursor === c.sndUna && c.retryAtUs === NEVER) {

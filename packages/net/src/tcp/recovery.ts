@@ -34,6 +34,7 @@ function newAck(c: Connection, h: TcpHeader, acked: number, now: Instant): void 
   if (text < acked) c.isFinAcked = true
   c.sndUna = h.ack
   c.sndCursor = seqMax(c.sndCursor, c.sndUna)
+  if (c.timeouts === 0) c.rtt.endBackOff()
   c.timeouts = 0
   c.softError = undefined
   let restartsTimer = true

@@ -16,6 +16,8 @@ const GRANULARITY_US = 1_000
 export class RttEstimator {
   /** Now in force, backed off; MIN_RTO_US <= rtoUs <= MAX_RTO_US. */
   rtoUs = INITIAL_RTO_US
+  /** The same before backing off. */
+  private measuredUs = INITIAL_RTO_US
   /** Smoothed round-trip time; 0 before the first measurement. */
   srttUs = 0
   private rttvarUs = 0
@@ -49,9 +51,21 @@ export class RttEstimator {
     this.rtoUs = Math.min(2 * this.rtoUs, MAX_RTO_US)
   }
 
+  /**
+   * New octets were acknowledged, and no timeout since those before: ends backing off.
+   *
+   * Deviation: RFC 6298 §5 keeps RTO backed off until there is a measurement. On a line with 20 % loss everything is
+   * sent again, nothing can be measured, and RTO stays at a minute. That it takes two acknowledgements in a row keeps
+   * Karn's point: should the path have become slower, what is sent after the first is measured with enough time.
+   */
+  endBackOff(): void {
+    this.rtoUs = this.measuredUs
+  }
+
   /** The handshake is over and its SYN had to be sent more than once. */
   onLostSyn(): void {
     this.isTiming = false
+    this.measuredUs = RTO_AFTER_LOST_SYN_US
     this.rtoUs = RTO_AFTER_LOST_SYN_US
   }
 
@@ -66,6 +80,7 @@ export class RttEstimator {
       this.srttUs = Math.max(this.srttUs + (rttUs - this.srttUs) / 8, 1)
     }
     const rtoUs = Math.round(this.srttUs + Math.max(GRANULARITY_US, 4 * this.rttvarUs))
-    this.rtoUs = Math.min(Math.max(rtoUs, MIN_RTO_US), MAX_RTO_US)
+    this.measuredUs = Math.min(Math.max(rtoUs, MIN_RTO_US), MAX_RTO_US)
+    this.rtoUs = this.measuredUs
   }
 }

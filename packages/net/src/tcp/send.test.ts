@@ -151,6 +151,10 @@ test('tcp retransmission: a retransmitted segment is not timed (RFC 6298 §3, Ka
   s.send({ seq: 1, ack: 1 + MSS })
   assert.equal(s.theConnection().rtt.srttUs, before)
   assert.equal(s.theConnection().rtt.rtoUs, backedOff)
+  // The next one without a timeout ends backing off (a deviation that rtt.ts explains).
+  s.write(MSS)
+  s.send({ seq: 1, ack: 1 + 2 * MSS })
+  assert.ok(s.theConnection().rtt.rtoUs < backedOff)
 })
 
 test('tcp retransmission: gives up after 100 s of silence (RFC 9293 §3.8.3, R2; mirage #622 write never returns)', () => {

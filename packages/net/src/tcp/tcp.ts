@@ -28,19 +28,19 @@ export interface TcpDeps {
   readonly log: Log
 }
 
-/** TCP that can be looked into. */
-export interface ObservableTcp extends Tcp {
+/** TCP with its counters of events and of dropped segments, by reason. */
+export interface CountedTcp extends Tcp {
   readonly counters: Readonly<TcpCounters>
   /** Connections in all states, TIME-WAIT included. */
   readonly connectionCount: number
 }
 
 /** Makes TCP over `ip` and takes over its protocol 6. */
-export function createTcp(deps: TcpDeps, options: TcpOptions = {}): ObservableTcp {
+export function createTcp(deps: TcpDeps, options: TcpOptions = {}): CountedTcp {
   return new AlarmedTcp(deps, new TcpSettings(options))
 }
 
-class AlarmedTcp implements ObservableTcp {
+class AlarmedTcp implements CountedTcp {
   readonly machine: TcpMachine
   private readonly clock: MonotonicClock
   private readonly log: Logger

@@ -3,14 +3,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ipv4 } from '@mirage-ts/core/addresses'
 import { NO_LOG } from '@mirage-ts/core/log'
-import { seconds } from '@mirage-ts/core/time'
+import { ms, seconds } from '@mirage-ts/core/time'
 import type { Port } from '@mirage-ts/signatures/addresses'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
+import { echo } from '@mirage-ts/testing/flow-tools'
 import { type LineOptions, TestLine } from '@mirage-ts/testing/ip-line'
 import { MockTime } from '@mirage-ts/testing/mock-time'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
 import type { TcpOptions } from './options.ts'
-import { createTcp, type ObservableTcp } from './tcp.ts'
+import { type CountedTcp, createTcp } from './tcp.ts'
 
 const MIB = 1024 * 1024
 const A = ipv4(10, 0, 0, 1)
@@ -20,8 +21,8 @@ const PORT = 80 as Port
 interface Pair {
   readonly time: MockTime
   readonly line: TestLine
-  readonly a: ObservableTcp
-  readonly b: ObservableTcp
+  readonly a: CountedTcp
+  readonly b: CountedTcp
 }
 
 function pair(options: LineOptions = {}, tcpOptions: TcpOptions = {}, seed = 1): Pair {
@@ -99,3 +100,48 @@ for (const [name, options] of [
     assert.ok(took < 300e6, `took ${took / 1e6} s of mock time`)
   })
 }
+
+for (const [name, lenBytes, line, tcp] of [
+  ['a small MTU, 50 ms away, 1 % loss', MIB, { mtuBytes: 576, delayUs: 50_000, loss: 0.01 }, {}],
+  ['tiny buffers and 2 % loss', MIB, { loss: 0.02 }, { sendBufferBytes: 4096, receiveBufferBytes: 4096 }],
+  ['a full queue in front of 10 Mbit/s', 4 * MIB, { rateBytes: 1.25e6, queueCount: 40, delayUs: 5000 }, {}],
+  ['20 % loss', MIB / 8, { loss: 0.2 }, {}],
+] as const) {
+  for (let seed = 1; seed <= 3; seed++) {
+    test(`tcp transfer: ${name}, seed ${seed}`, async (t) => {
+      const took = await exchange(pair(line, tcp, seed), lenBytes)
+      t.diagnostic(`${(took / 1e6).toFixed(1)} s of mock time`)
+    })
+  }
+}
+
+test('tcp transfer: the line goes dead for 20 s and comes back', async () => {
+  const p = pair()
+  const { time, line } = p
+  const cut = async (): Promise<void> => {
+    await time.sleep(ms(20))
+    line.options = { loss: 1 }
+    await time.sleep(seconds(20))
+    line.options = {}
+  }
+  await Promise.all([cut(), exchange(p, 4 * MIB)])
+})
+
+test('tcp transfer: 100 connections at once with 2 % loss', async () => {
+  const { time, line, a, b } = pair({ loss: 0.02, reorder: 0.02 })
+  const listener = await b.listen(PORT, (flow) => {
+    void echo(flow).catch((error: unknown) => assert.fail(String(error)))
+  })
+  const talk = async (number: number): Promise<void> => {
+    const flow = await a.connect({ address: B, port: PORT })
+    const octets = new SeededRandom(number).bytes(20_000)
+    await Promise.all([writeAll(flow, octets), readExactly(flow, octets)])
+    await flow.close()
+  }
+  await time.until(Promise.all(Array.from({ length: 100 }, (_, number) => talk(number))))
+  listener.close()
+  await time.advance(seconds(200))
+  assert.equal(a.connectionCount + b.connectionCount, 0)
+  assert.equal(time.pendingCount, 0)
+  assert.equal(line.a.lentCount + line.b.lentCount, 0)
+})
