@@ -129,8 +129,10 @@ static struct block *find(size_t size)
         uint32_t steps = step_bits[p.row] & ~((2u << p.step) - 1);
         if (!steps) {
             uint64_t rows = row_bits & ~((2ull << p.row) - 1);
-            if (!rows)
+            if (!rows) {
+                usage.failures++;
                 return NULL;
+            }
             p.row = (unsigned)__builtin_ctzll(rows);
             steps = step_bits[p.row];
         }

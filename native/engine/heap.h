@@ -23,6 +23,7 @@ size_t heap_usable(const void *memory);
 
 struct heap_usage {
     size_t total, used; /* bytes, block headers counted as used */
+    size_t failures;    /* requests for which there was no block */
 };
 struct heap_usage heap_usage(void);
 

@@ -41,8 +41,10 @@ static _Noreturn void out_of_memory(void)
  * null when there was none left even for that. */
 static bool is_out_of_memory(JSValueConst value)
 {
+    if (JS_IsNull(value) || JS_IsUninitialized(value))
+        return heap_usage().failures > 0;
     if (!JS_IsError(value))
-        return JS_IsNull(value) || JS_IsUninitialized(value);
+        return false;
     JSValue message = JS_GetPropertyStr(context, value, "message");
     const char *text = JS_ToCString(context, message);
     return text && !strcmp(text, "out of memory");
@@ -278,7 +280,7 @@ static void run(void)
         if (JS_IsUndefined(engine.poll))
             return;
         double deadline = poll();
-        if (JS_IsJobPending(runtime))
+        if (JS_IsJobPending(runtime) || rejection_count > 0)
             continue;
         if (deadline < 9e18) {
             if (deadline > 0)

@@ -85,7 +85,7 @@ function boot(image, { args = '', mem = 16, machine = MICROVM, exitDevice = true
 }
 
 /** Images whose main.js stands alone; the others get support.js in front. */
-const ALONE = ['hello', 'exception', 'rejection', 'top-level']
+const ALONE = ['hello', 'exception', 'rejection', 'top-level', 'in-poll']
 
 function bytecode(name) {
   const bundle = join(images, `${name}.js`)
@@ -192,6 +192,7 @@ const tests = {
     125,
     /^uncaught exception: Error: the driver did not answer\n/,
   ),
+  'exception: null, rejected in poll': image('in-poll', 125, /^unhandled rejection: null\n$/),
   'recursion ends in an exception': image('recursion', 0, [/recurse: RangeError: Maximum call stack/, /SUCCESS/]),
   'fault: C stack overflow in 4 MiB': image('fault', 126, /stack guard page/, { args: 'stack-overflow', mem: 4 }),
   'memory exhausted: not enough to start': image('hello', 124, /^out of memory/, {
