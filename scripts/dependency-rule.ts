@@ -17,7 +17,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   core: { packages: ['signatures'] },
   net: { packages: ['signatures', 'core'] },
   storage: { packages: ['signatures', 'core'] },
-  apps: { packages: ['signatures', 'core', 'net', 'storage'] },
+  apps: { packages: ['signatures', 'core', 'net', 'storage'], others: ['@noble/hashes/'] },
   config: { packages: ['signatures', 'core'], others: ['node:'] },
   cli: { packages: ['config', 'core', 'signatures'], others: ['node:', 'esbuild', 'commander', 'tsx', 'typescript'] },
   testing: { packages: ['signatures', 'core', 'net'], others: ['node:'] },
