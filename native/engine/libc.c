@@ -2,8 +2,8 @@
  * What the engine expects of a C library and musl's system-call-free members
  * do not give: memory, formatted output, time, abort.
  */
-#include <stdarg.h>
 #include <malloc.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
