@@ -1,0 +1,496 @@
+/**
+ * A store for disks and flash that loses nothing: values and their index in one log with checksums, transactions over
+ * several keys, memory bounded however large the store is, space won back while it runs.
+ *
+ * docs/storage-design.md has the design and the format. A change that has resolved is in memory and in the log; it becomes
+ * durable with `flush`, or earlier when much has piled up. After a failure of the device while writing, the store refuses
+ * every change until it is opened again: what the disk has then is known only by reading it anew.
+ */
+import { KvError, messageOf } from '@mirage-ts/core/errors'
+import { Lock } from '@mirage-ts/core/lock'
+import type { Block } from '@mirage-ts/signatures/block'
+import type { KvChange, KvEntry, KvTransactional } from '@mirage-ts/signatures/kv'
+import type { Random } from '@mirage-ts/signatures/random'
+import { asKvError, checkPart, checkWritableKey, compareNames, isBelow, kvError, splitKey } from '../kv-key.ts'
+import { Sha256 } from '../sha256.ts'
+import { clean } from './cleaner.ts'
+import {
+  chooseGeometry,
+  emitSuperblock,
+  FIRST_ANCHOR_OFF,
+  HEADER_BYTES,
+  readSuperblock,
+  SUPERBLOCK_OFFS,
+} from './format.ts'
+import { behind, belowPrefix, chunkKey, nameOf, treeKeyOf } from './keys.ts'
+import { Log } from './log.ts'
+import { CHUNK, Entry, HEAD, NOTHING } from './node.ts'
+import { recover } from './recover.ts'
+import { Tree } from './tree.ts'
+import { Values } from './values.ts'
+
+export interface LogKvOptions {
+  /** Index nodes kept in memory, of up to 4 KiB each on the disk and about three times that in memory; 512 by default. */
+  readonly cacheNodes?: number
+}
+
+export interface LogKvDeps {
+  readonly block: Block
+  readonly random: Random
+}
+
+/** The store with what can be known about its disk. */
+export interface LogKv extends KvTransactional {
+  readonly stats: LogKvStats
+}
+
+export interface LogKvStats {
+  readonly keyCount: number
+  /** Octets in use, index included, and how many may be. */
+  readonly usedBytes: number
+  readonly capacityBytes: number
+}
+
+/** Opens the store on `block`; a disk whose beginning is all zeros gets an empty one. Rejects when something else is there. */
+export async function createLogKv(deps: LogKvDeps, options: LogKvOptions = {}): Promise<LogKv> {
+  if (await isBlank(deps.block)) await formatLogKv(deps)
+  return await openLogKv(deps, options)
+}
+
+/** True when nothing is on the disk, or what a formatting left that a crash has cut short: no superblock, an anchor. */
+async function isBlank(block: Block): Promise<boolean> {
+  const octets = new Uint8Array(HEADER_BYTES)
+  if (octets.length > block.sectorBytes * block.sectorCount) return true
+  await block.read(0, octets)
+  const anchorOff = FIRST_ANCHOR_OFF
+  return octets.every((octet, at) => octet === 0 || (at >= anchorOff && at < anchorOff + block.sectorBytes))
+}
+
+/** Makes an empty store on `block`, whatever is there. */
+export async function formatLogKv({ block, random }: LogKvDeps): Promise<void> {
+  const geometry = chooseGeometry(block, random.u32())
+  await block.write(0, new Uint8Array(HEADER_BYTES))
+  await block.flush()
+  const state = {
+    live: new Uint32Array(geometry.segmentCount),
+    sequence: 0,
+    commitCrc: 0,
+    // As if a segment had just been filled: the first record opens segment 0.
+    headSegment: geometry.segmentCount - 1,
+    headOff: geometry.segmentUnits,
+    nextSegment: 0,
+    chain: [],
+    anchorIndex: 0,
+  }
+  const log = new Log(block, random, geometry, state)
+  const tree = Tree.createEmpty(log, 16)
+  await log.checkpoint(await tree.write())
+  for (const off of SUPERBLOCK_OFFS) await block.write(off / geometry.unitBytes, emitSuperblock(geometry))
+  await block.flush()
+}
+
+/** Opens the store that is on `block`. Nothing is written before the first change. */
+export async function openLogKv({ block, random }: LogKvDeps, { cacheNodes = 512 }: LogKvOptions = {}): Promise<LogKv> {
+  const geometry = await readSuperblock(block)
+  const recovered = await recover(block, geometry)
+  const log = new Log(block, random, geometry, recovered.log)
+  const tree = await Tree.open(log, Math.max(16, cacheNodes), recovered.tree)
+  return new LogKvStore(log, tree, Math.max(16, cacheNodes))
+}
+
+/** Octets written since the last commit after which there is one without being asked for; fewer on a small disk. */
+const BATCH_BYTES = 8 * 1024 * 1024
+const NODE_UNITS_BYTES = 4096
+
+/** What one change did to the tree, to take it back or to release what it replaced. */
+interface Step {
+  readonly key: string
+  readonly old: Entry | undefined
+  readonly fresh: Entry | undefined
+}
+
+class LogKvStore implements LogKv {
+  readonly #log: Log
+  readonly #tree: Tree
+  readonly #values: Values
+  readonly #lock = new Lock()
+  readonly #maxDirty: number
+  readonly #maxBatchUnits: number
+  #hasChanges = false
+
+  constructor(log: Log, tree: Tree, cacheNodes: number) {
+    this.#log = log
+    this.#tree = tree
+    this.#values = new Values(log, tree)
+    this.#maxDirty = Math.max(8, cacheNodes >>> 1)
+    this.#maxBatchUnits = Math.min(BATCH_BYTES / log.geometry.unitBytes, log.capacityUnits / 8)
+  }
+
+  get stats(): LogKvStats {
+    const { unitBytes } = this.#log.geometry
+    return {
+      keyCount: this.#tree.keyCount,
+      usedBytes: this.#log.liveUnits * unitBytes,
+      capacityBytes: this.#log.capacityUnits * unitBytes,
+    }
+  }
+
+  exists(key: string): Promise<'value' | 'dictionary' | undefined> {
+    return this.#reading(key, async () => {
+      const treeKey = treeKeyOf(key)
+      return treeKey === undefined ? undefined : await this.#kind(treeKey)
+    })
+  }
+
+  get(key: string): Promise<Uint8Array> {
+    return this.#reading(key, async () => {
+      const head = await this.#head(key)
+      return await this.#values.readRange(head, 0, head.sizeBytes)
+    })
+  }
+
+  async getPartial(key: string, offBytes: number, lenBytes: number): Promise<Uint8Array> {
+    checkPart(offBytes, lenBytes)
+    return await this.#reading(key, async () => {
+      const head = await this.#head(key)
+      const off = Math.min(offBytes, head.sizeBytes)
+      return await this.#values.readRange(head, off, Math.min(offBytes + lenBytes, head.sizeBytes))
+    })
+  }
+
+  sizeBytes(key: string): Promise<number> {
+    return this.#reading(key, async () => (await this.#head(key)).sizeBytes)
+  }
+
+  digest(key: string): Promise<string> {
+    return this.#reading(key, async () => {
+      const head = await this.#head(key)
+      const hash = new Sha256()
+      for (let i = 0; i < this.#values.chunkCount(head.sizeBytes); i++) {
+        hash.update(await this.#values.readChunk(head, i))
+      }
+      return hash.hex()
+    })
+  }
+
+  list(key: string): Promise<readonly KvEntry[]> {
+    return this.#reading(key, async () => {
+      const treeKey = treeKeyOf(key)
+      const kind = treeKey === undefined ? undefined : await this.#kind(treeKey)
+      if (treeKey === undefined || kind === undefined) throw kvError('not-found', key)
+      if (kind === 'value') throw kvError('dictionary-expected', key)
+      const entries: KvEntry[] = []
+      const prefix = belowPrefix(treeKey)
+      await this.#tree.scan(prefix, (entry) => {
+        if (!entry.key.startsWith(prefix)) return false
+        const end = entry.key.indexOf('\0', prefix.length)
+        const name = nameOf(entry.key.slice(prefix.length, end < 0 ? undefined : end))
+        if (name === undefined) throw new KvError('corrupt', `Cannot list ${JSON.stringify(key)}: a name is not UTF-8`)
+        entries.push({ name, kind: end < 0 ? 'value' : 'dictionary' })
+        // Over the pieces of a value and all that is in a dictionary.
+        return end >= 0 ? behind(entry.key.slice(0, end)) : entry.tag === HEAD ? behind(entry.key) : true
+      })
+      return entries.sort(compareNames)
+    })
+  }
+
+  set(key: string, value: Uint8Array): Promise<void> {
+    return this.commit([{ tag: 'set', key, value }])
+  }
+
+  remove(key: string): Promise<void> {
+    return this.commit([{ tag: 'remove', key }])
+  }
+
+  commit(changes: readonly KvChange[]): Promise<void> {
+    return this.#changing(async (steps) => {
+      let units = 0
+      for (const change of changes) {
+        if (change.tag === 'remove') continue
+        units += this.#values.unitsOf(checkWritableKey(change.key).length, change.value.length)
+      }
+      await this.#makeRoom(units, changes.length, units > 0 || changes.some(({ tag }) => tag === 'set'))
+      for (const change of changes) {
+        if (change.tag === 'remove') await this.#remove(steps, change.key)
+        else await this.#set(steps, change.key, change.value)
+      }
+    })
+  }
+
+  async setPartial(key: string, offBytes: number, octets: Uint8Array): Promise<void> {
+    checkPart(offBytes, octets.length)
+    await this.#changing(async (steps) => {
+      const treeKey = await this.#checkSettable(key)
+      let head = await this.#tree.get(treeKey)
+      if (head !== undefined && octets.length === 0) return
+      const end = octets.length === 0 ? 0 : offBytes + octets.length
+      const oldSize = head?.sizeBytes ?? 0
+      const newSize = Math.max(oldSize, end)
+      const { chunkBytes } = this.#log.geometry
+      const firstOff = Math.min(offBytes, oldSize)
+      const units = this.#values.unitsOf(treeKey.length, end - firstOff + 2 * chunkBytes)
+      await this.#makeRoom(units, this.#values.chunkCount(end - firstOff) + 2, true)
+      head = await this.#tree.get(treeKey) // cleaning may have moved it
+      if (newSize <= chunkBytes) {
+        const value = new Uint8Array(newSize)
+        if (head !== undefined) value.set(await this.#values.readRange(head, 0, oldSize))
+        value.set(octets, octets.length === 0 ? 0 : offBytes)
+        await this.#put(steps, treeKey, await this.#values.writeValue(treeKey, value))
+        return
+      }
+      await this.#setChunks(steps, treeKey, head, offBytes, octets, newSize)
+    })
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.#changing(async (steps) => {
+      const fromKey = treeKeyOf(from)
+      const kind = fromKey === undefined ? undefined : await this.#kind(fromKey)
+      if (fromKey === undefined || kind === undefined) throw kvError('not-found', from)
+      if (from === to) return
+      if (isBelow(to, from)) throw kvError('bad-key', to, `it is below ${from}`)
+      const toKey = treeKeyOf(to)
+      const target = toKey === undefined ? undefined : await this.#kind(toKey)
+      if (target === 'dictionary' || (target === 'value' && kind === 'dictionary')) throw kvError('already-present', to)
+      const newKey = await this.#checkSettable(to)
+      const heads = await this.#headsOf(fromKey, kind)
+      const units = heads.reduce((sum, head) => sum + this.#values.unitsOf(1024, head.sizeBytes), 0)
+      const longest = heads.reduce((max, { key }) => Math.max(max, key.length), 0)
+      if (longest - fromKey.length + newKey.length > 1024)
+        throw kvError('bad-key', to, 'a key below it would be too long')
+      await this.#makeRoom(units, 2 * heads.length, true)
+      // Once more: making room may have moved them.
+      for (const head of await this.#headsOf(fromKey, kind)) {
+        // A record says whose it is, so a value that is renamed is written anew.
+        const value = await this.#values.readRange(head, 0, head.sizeBytes)
+        await this.#removeValue(steps, head)
+        const key = newKey + head.key.slice(fromKey.length)
+        await this.#put(steps, key, await this.#values.writeValue(key, value))
+      }
+    })
+  }
+
+  flush(): Promise<void> {
+    return this.#lock.exclusive(async () => {
+      this.#checkUsable()
+      if (this.#hasChanges) await this.#commit()
+    })
+  }
+
+  async #reading<T>(key: string, body: () => Promise<T>): Promise<T> {
+    return await this.#lock.shared(async () => {
+      try {
+        return await body()
+      } catch (error) {
+        throw asKvError(error, key)
+      }
+    })
+  }
+
+  /** Runs a change alone. When it fails, what it has done is taken back. */
+  #changing(body: (steps: Step[]) => Promise<void>): Promise<void> {
+    return this.#lock.exclusive(async () => {
+      this.#checkUsable()
+      const steps: Step[] = []
+      const { keyCount } = this.#tree
+      try {
+        await body(steps)
+      } catch (error) {
+        if (steps.length > 0) await this.#guard(() => this.#undo(steps))
+        this.#tree.keyCount = keyCount
+        throw asKvError(error, '')
+      }
+      for (const { old } of steps) if (old !== undefined) this.#log.release(old)
+      if (steps.length > 0) this.#hasChanges = true
+      const isMuch = this.#log.batchUnits > this.#maxBatchUnits
+      if (isMuch || this.#tree.dirtyCount > this.#maxDirty) await this.#commit()
+    })
+  }
+
+  async #undo(steps: readonly Step[]): Promise<void> {
+    for (const { key, old, fresh } of steps.toReversed()) {
+      await this.#tree.put(key, old)
+      if (fresh !== undefined) this.#log.release(fresh)
+    }
+    this.#hasChanges = true
+  }
+
+  async #commit(): Promise<void> {
+    await this.#guard(async () => this.#log.commit(await this.#tree.write()))
+    this.#hasChanges = false
+  }
+
+  /** Runs what must not stop half-way: after a failure the store takes no more changes. */
+  async #guard(body: () => Promise<void>): Promise<void> {
+    try {
+      await body()
+    } catch (error) {
+      this.#log.failure ??= error
+      throw asKvError(error, '')
+    }
+  }
+
+  #checkUsable(): void {
+    const { failure } = this.#log
+    if (failure === undefined) return
+    throw new KvError('io', `Cannot change the store, writing has failed before: ${messageOf(failure)}`, {
+      cause: failure,
+    })
+  }
+
+  /**
+   * Sees to it that `units` of values and the nodes above `keyCount` keys can be written. Nothing may be pending but whole
+   * changes: cleaning commits.
+   */
+  async #makeRoom(units: number, keyCount: number, isGrowing: boolean): Promise<void> {
+    const log = this.#log
+    const { segmentUnits, unitBytes } = log.geometry
+    const nodeUnits = Math.max(1, NODE_UNITS_BYTES / unitBytes)
+    const newNodes = Math.min(keyCount, 64) * (this.#tree.height + 1) + Math.ceil(keyCount / 3)
+    const nodesUnits = (): number => (this.#tree.dirtyCount + newNodes) * nodeUnits
+    if (isGrowing && log.liveUnits + units + Math.ceil(keyCount / 3) * nodeUnits > log.capacityUnits) {
+      throw new KvError('no-space', 'Cannot write to the store: it is full')
+    }
+    const reserve = (isGrowing ? 3 : 1) * segmentUnits
+    // Pieces that do not fit the rest of a segment leave it empty.
+    const needed = (): number => Math.ceil(units * 1.35) + nodesUnits() + reserve
+    /** Segments that cleaning did not empty: something in them is damaged. */
+    const stuck = new Set<number>()
+    let isLogTrimmed = false
+    for (let round = 0; log.roomUnits < needed(); round++) {
+      let victims: number[] = []
+      await this.#guard(async () => {
+        victims = await clean(log, this.#tree, this.#values, stuck)
+        const state = await this.#tree.write()
+        // Without anything to clean, the log itself may be what holds the segments.
+        if (victims.length === 0) await log.checkpoint(state)
+        else await log.commit(state)
+      })
+      this.#hasChanges = false
+      for (const segment of victims) if (log.live[segment] !== 0) stuck.add(segment)
+      const isHopeless = victims.length === 0 && isLogTrimmed && log.roomUnits < needed()
+      isLogTrimmed = victims.length === 0
+      // Data that cannot be packed closer may go round and round.
+      if (isHopeless || round > 2 * log.geometry.segmentCount) {
+        throw new KvError('no-space', 'Cannot write to the store: it is full, and no segment is worth cleaning')
+      }
+    }
+  }
+
+  /** What a key of the tree names. */
+  async #kind(treeKey: string): Promise<'value' | 'dictionary' | undefined> {
+    if (treeKey === '') return 'dictionary'
+    if ((await this.#tree.get(treeKey)) !== undefined) return 'value'
+    const prefix = belowPrefix(treeKey)
+    let isThere = false
+    await this.#tree.scan(prefix, (entry) => {
+      isThere = entry.key.startsWith(prefix)
+      return false
+    })
+    return isThere ? 'dictionary' : undefined
+  }
+
+  async #head(key: string): Promise<Entry> {
+    const treeKey = treeKeyOf(key)
+    const head = treeKey === undefined || treeKey === '' ? undefined : await this.#tree.get(treeKey)
+    if (head !== undefined) return head
+    const isDictionary = treeKey !== undefined && (await this.#kind(treeKey)) === 'dictionary'
+    throw kvError(isDictionary ? 'value-expected' : 'not-found', key)
+  }
+
+  /** The entries of the values at and below a key. */
+  async #headsOf(treeKey: string, kind: 'value' | 'dictionary'): Promise<Entry[]> {
+    const heads: Entry[] = []
+    const prefix = kind === 'value' ? treeKey : belowPrefix(treeKey)
+    await this.#tree.scan(prefix, (entry) => {
+      if (!entry.key.startsWith(prefix) || (kind === 'value' && entry.key !== treeKey)) return false
+      if (entry.tag !== CHUNK) heads.push(entry)
+      return true
+    })
+    return heads
+  }
+
+  /** Throws unless a value can be put at `key`; returns the key of the tree. */
+  async #checkSettable(key: string): Promise<string> {
+    checkWritableKey(key)
+    const treeKey = treeKeyOf(key) as string
+    for (let at = treeKey.indexOf('\0'); at >= 0; at = treeKey.indexOf('\0', at + 1)) {
+      if ((await this.#tree.get(treeKey.slice(0, at))) !== undefined) {
+        throw kvError('dictionary-expected', key, `${splitKey(key).parent} is, or is in, a value`)
+      }
+    }
+    if ((await this.#kind(treeKey)) === 'dictionary') throw kvError('value-expected', key)
+    return treeKey
+  }
+
+  async #set(steps: Step[], key: string, value: Uint8Array): Promise<void> {
+    const treeKey = await this.#checkSettable(key)
+    await this.#put(steps, treeKey, await this.#values.writeValue(treeKey, value))
+  }
+
+  /** Puts the entries of a value in place of those it has. */
+  async #put(steps: Step[], treeKey: string, entries: readonly Entry[]): Promise<void> {
+    const old = await this.#tree.get(treeKey)
+    for (const entry of entries) await this.#step(steps, entry.key, entry)
+    if (old === undefined) this.#tree.keyCount++
+    else await this.#dropChunks(steps, old, entries.length)
+  }
+
+  async #remove(steps: Step[], key: string): Promise<void> {
+    const treeKey = treeKeyOf(key)
+    const kind = treeKey === undefined ? undefined : await this.#kind(treeKey)
+    if (treeKey === undefined || kind === undefined) throw kvError('not-found', key)
+    for (const head of await this.#headsOf(treeKey, kind)) await this.#removeValue(steps, head)
+  }
+
+  async #removeValue(steps: Step[], head: Entry): Promise<void> {
+    await this.#step(steps, head.key, undefined)
+    await this.#dropChunks(steps, head, 1)
+    this.#tree.keyCount--
+  }
+
+  /** Takes out the pieces of an old value from number `first` on. */
+  async #dropChunks(steps: Step[], old: Entry, first: number): Promise<void> {
+    if (old.tag !== HEAD) return
+    for (let i = Math.max(1, first); i < this.#values.chunkCount(old.sizeBytes); i++) {
+      await this.#step(steps, chunkKey(old.key, i), undefined)
+    }
+  }
+
+  /** Writes a part of a value of several pieces: those that it touches, and those between the old end and the part. */
+  async #setChunks(
+    steps: Step[],
+    treeKey: string,
+    head: Entry | undefined,
+    offBytes: number,
+    octets: Uint8Array,
+    newSize: number,
+  ): Promise<void> {
+    const { chunkBytes } = this.#log.geometry
+    const oldSize = head?.sizeBytes ?? 0
+    // The last old piece grows when the value does.
+    const first = Math.floor(Math.min(offBytes, Math.max(0, newSize > oldSize ? oldSize - 1 : offBytes)) / chunkBytes)
+    for (let i = first; i * chunkBytes < offBytes + octets.length; i++) {
+      const start = i * chunkBytes
+      const piece = new Uint8Array(Math.min(chunkBytes, newSize - start))
+      if (head !== undefined && start < oldSize) piece.set(await this.#values.readChunk(head, i))
+      const from = Math.max(0, start - offBytes)
+      const part = octets.subarray(from, Math.max(from, start + piece.length - offBytes))
+      if (part.length > 0) piece.set(part, offBytes + from - start)
+      const key = i === 0 ? treeKey : chunkKey(treeKey, i)
+      const pointer = await this.#values.write(key, piece)
+      await this.#step(steps, key, new Entry(key, i === 0 ? HEAD : CHUNK, NOTHING, i === 0 ? newSize : 0, pointer))
+    }
+    if (first > 0 && head !== undefined && newSize !== oldSize) {
+      // Same first piece, new length: the record stays, so it must survive the release of the old entry.
+      this.#log.retain(head)
+      await this.#step(steps, treeKey, new Entry(treeKey, HEAD, NOTHING, newSize, head))
+    }
+    if (head === undefined) this.#tree.keyCount++
+  }
+
+  async #step(steps: Step[], key: string, fresh: Entry | undefined): Promise<void> {
+    const old = await this.#tree.put(key, fresh)
+    steps.push({ key, old, fresh })
+  }
+}
