@@ -1,6 +1,7 @@
 /** A store in memory: for tests, caches and defaults. It is gone with the program, so `flush` has nothing to do. */
+
+import { checkPart, checkWritableKey, compareNames, isBelow, joinKey, kvError, splitKey } from '@mirage-ts/core/kv-key'
 import type { KvChange, KvEntry, KvTransactional } from '@mirage-ts/signatures/kv'
-import { checkPart, checkWritableKey, compareNames, isBelow, joinKey, kvError, splitKey } from './kv-key.ts'
 import { sha256Hex } from './sha256.ts'
 
 /** Makes an empty store. */

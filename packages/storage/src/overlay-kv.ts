@@ -1,6 +1,7 @@
 /** One read-only store over another: what both have is the upper one's; dictionaries are merged. Nest them for more. */
+
+import { compareNames, kvError } from '@mirage-ts/core/kv-key'
 import type { KvEntry, KvRo } from '@mirage-ts/signatures/kv'
-import { compareNames, kvError } from './kv-key.ts'
 
 /** Lays `upper` over `lower`. A value in `upper` hides a whole dictionary of that name in `lower`. */
 export function createOverlayKv(stores: { readonly upper: KvRo; readonly lower: KvRo }): KvRo {

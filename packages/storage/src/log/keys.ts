@@ -2,8 +2,9 @@
  * Keys of the tree. The segments of a key of the store are joined by an octet 0, which no segment has, so that all below a
  * dictionary is next to each other; a piece of a value has two such octets and its number behind the value's key.
  */
+
+import { segmentsOf } from '@mirage-ts/core/kv-key'
 import { utf8Decode, utf8Encode } from '@mirage-ts/core/utf8'
-import { segmentsOf } from '../kv-key.ts'
 import { octetsToText } from './node.ts'
 
 /** Longer than any key: what can be asked for is cut off here before it is taken apart. */

@@ -7,11 +7,19 @@
  * every change until it is opened again: what the disk has then is known only by reading it anew.
  */
 import { KvError, messageOf } from '@mirage-ts/core/errors'
+import {
+  asKvError,
+  checkPart,
+  checkWritableKey,
+  compareNames,
+  isBelow,
+  kvError,
+  splitKey,
+} from '@mirage-ts/core/kv-key'
 import { Lock } from '@mirage-ts/core/lock'
 import type { Block } from '@mirage-ts/signatures/block'
 import type { KvChange, KvEntry, KvTransactional } from '@mirage-ts/signatures/kv'
 import type { Random } from '@mirage-ts/signatures/random'
-import { asKvError, checkPart, checkWritableKey, compareNames, isBelow, kvError, splitKey } from '../kv-key.ts'
 import { Sha256 } from '../sha256.ts'
 import { clean } from './cleaner.ts'
 import {

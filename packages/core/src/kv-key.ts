@@ -1,6 +1,6 @@
 /** What all our stores do with keys and failures. */
-import { KvError, type KvErrorCode, messageOf } from '@mirage-ts/core/errors'
-import { utf8Encode } from '@mirage-ts/core/utf8'
+import { KvError, type KvErrorCode, messageOf } from './errors.ts'
+import { utf8Encode } from './utf8.ts'
 
 /** Greatest length of a key that can be written, in octets of UTF-8. */
 export const MAX_KEY_BYTES = 1024
