@@ -26,6 +26,8 @@ export class Machine {
   /** What the guest has written so far. */
   output = ''
   firstByteMs: number | undefined
+  /** Resolves with the guest's first octet on the console, or when it has ended without one. */
+  readonly firstByte: Promise<void>
 
   constructor(image: string, { memMib, append = '', hostPort }: BootOptions) {
     const network =
@@ -34,13 +36,17 @@ export class Machine {
         : ['-netdev', `user,id=n0,hostfwd=tcp:127.0.0.1:${hostPort}-:80`, '-device', 'virtio-net-device,netdev=n0']
     const args = [...MACHINE, '-m', String(memMib), '-kernel', image, '-append', append, ...network]
     this.process = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    // QEMU's own words: the line it writes when we end it is of no interest.
+    // QEMU's own words; what it says about being ended is of no interest.
     this.process.stderr?.on('data', (chunk: Buffer) => {
-      if (!chunk.toString().includes('terminating on signal')) process.stderr.write(chunk)
+      if (!this.process.killed) process.stderr.write(chunk)
     })
-    this.process.stdout?.on('data', (chunk: Buffer) => {
-      this.firstByteMs ??= this.elapsedMs()
-      this.output += chunk.toString()
+    this.firstByte = new Promise((resolve) => {
+      this.process.once('exit', () => resolve())
+      this.process.stdout?.on('data', (chunk: Buffer) => {
+        this.firstByteMs ??= this.elapsedMs()
+        this.output += chunk.toString()
+        resolve()
+      })
     })
   }
 
@@ -68,9 +74,7 @@ export async function medianFirstByteMs(image: string, options: BootOptions, run
   for (let i = 0; i < runs; i++) {
     const machine = new Machine(image, options)
     const timeout = setTimeout(() => void machine.stop(), 20_000)
-    while (machine.firstByteMs === undefined && machine.process.exitCode === null) {
-      await new Promise((resolve) => setTimeout(resolve, 1))
-    }
+    await machine.firstByte
     clearTimeout(timeout)
     await machine.stop()
     if (machine.firstByteMs === undefined) throw new Error(`Cannot measure ${image}: it wrote nothing in 20 s`)
