@@ -4,39 +4,72 @@
  */
 
 import { endpointToString } from '@mirage-ts/core/addresses'
+import { CancelController } from '@mirage-ts/core/cancel'
 import { messageOf, NetError } from '@mirage-ts/core/errors'
 import type { Counters } from '@mirage-ts/core/metrics'
 import { after, seconds } from '@mirage-ts/core/time'
+import type { Endpoint } from '@mirage-ts/signatures/addresses'
+import type { CancelSignal } from '@mirage-ts/signatures/cancel'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
 import type { Logger } from '@mirage-ts/signatures/log'
-import type { Alarm, Duration, MonotonicClock, Time } from '@mirage-ts/signatures/time'
-import { writeText } from './octets.ts'
-import { REFUSAL_STATUS, type RefusalReason, type Request, type RequestLimits, RequestParser } from './request.ts'
-import { type Body, type Handler, plainResponse, type Response, responseHead } from './response.ts'
-
-/** Octets of a body read and written at a time. */
-const PART_LEN = 32 * 1024
+import type { Alarm, Duration, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
+import type { Body } from './body.ts'
+import { ContentError } from './errors.ts'
+import type { Fields } from './fields.ts'
+import type { Framing } from './framing.ts'
+import { IncomingBody } from './incoming-body.ts'
+import { FlowInput } from './input.ts'
+import { textToOctets } from './octets.ts'
+import { declaredLength, ownFields, sendMessage } from './outgoing.ts'
+import { REFUSAL_STATUS, type RefusalReason, type RequestHead, type RequestLimits, RequestParser } from './request.ts'
+import { type HttpResponse, messageHead, plainResponse, reasonOf } from './response.ts'
 
 /** What a client may still send, once we have answered for the last time, before it is reset. */
 const LINGER_BYTES = 1024 * 1024
 const LINGER_TIME = seconds(2)
 
-const EMPTY = new Uint8Array(0)
+/** A deadline that is not expected to come; an alarm that is put off costs less than one that is cleared and set again. */
+const SOME_DAY = (2 ** 52) as Instant
+
+/** A request as its handler gets it. */
+export interface HttpRequest extends RequestHead {
+  /** What is left unread is read and thrown away after the response, or the connection ends. */
+  readonly content: Body
+  /** The client. */
+  readonly remote: Endpoint
+  /** Cancelled when the connection is lost before the response is complete. */
+  readonly signal: CancelSignal
+}
+
+/** Answers to a request. What it throws becomes 500, or the status of a {@link ContentError}. */
+export type Handler<R> = (request: R) => HttpResponse | Promise<HttpResponse>
 
 export interface ConnectionLimits {
   readonly request: RequestLimits
-  /** Content that a handler leaves unread is read and thrown away up to this length; more is refused. */
+  /** Most content that a request may have; more is refused with 413. */
   readonly contentBytes: number
+  /** Content that a handler leaves unread is read and thrown away up to this length; beyond, the connection ends. */
+  readonly drainBytes: number
   /** How long a client may wait before it sends a request. */
   readonly idleTime: Duration
-  /** How long a request may take to arrive, from its first octet on. */
+  /** How long the head of a request may take to arrive, from its first octet on. */
   readonly requestTime: Duration
+  /** How long a client may take to send more of its content. */
+  readonly contentTime: Duration
+  /** How long a handler may take to answer; then 503 is answered for it. */
+  readonly answerTime: Duration
   /** How long a client may take to make room for the next part of a response. */
   readonly writeTime: Duration
 }
 
 /** What connections count. */
-export type HttpCounter = 'requests' | 'refusedRequests' | 'failedResponses' | 'timeouts' | 'lostConnections'
+export type HttpCounter =
+  | 'requests'
+  | 'refusedRequests'
+  | 'failedResponses'
+  | 'timeouts'
+  | 'lostConnections'
+  | 'upgrades'
 
 export interface ConnectionContext {
   readonly time: Time
@@ -48,33 +81,53 @@ export interface ConnectionContext {
   readonly counters: Counters<HttpCounter>
 }
 
-/** Serves `flow` to its end, which it closes or aborts. Never rejects. */
-export async function serveConnection(
+/** A connection that is being served. */
+export interface ServedConnection {
+  /** Resolves when it has ended; never rejects. */
+  readonly ended: Promise<void>
+  /** Ends it after the response that is under way, or at once when there is none. */
+  finish(): void
+  /** Ends it at once. */
+  abort(): void
+}
+
+/** Serves `flow` to its end, which it closes or aborts. */
+export function serveConnection(
   flow: TcpFlow,
-  handler: Handler<Request>,
+  handler: Handler<HttpRequest>,
   context: ConnectionContext,
-): Promise<void> {
-  await new Connection(flow, handler, context).run()
+): ServedConnection {
+  const connection = new Connection(flow, handler, context)
+  return {
+    ended: connection.run(),
+    finish: () => connection.finish(),
+    abort: () => connection.abort(),
+  }
 }
 
 class Connection {
   readonly #flow: TcpFlow
-  readonly #handler: Handler<Request>
+  readonly #input: FlowInput
+  readonly #handler: Handler<HttpRequest>
   readonly #context: ConnectionContext
-  /** Rings when the client is too slow. */
+  /** Rings when somebody is too slow. */
   readonly #alarm: Alarm
-  /** What ends then: the connection in an orderly way, or at once. */
-  #whenLate: 'close' | 'abort' = 'close'
-  #isLate = false
-  /** The octets read last, those from `off` on not yet used. */
-  #chunk: Uint8Array = EMPTY
-  #off = 0
+  #whenLate: () => void = () => {}
+  /** The request being answered. */
+  #request: ServedRequest | undefined
+  /** We ended the connection ourselves: calls that fail then are no news. */
+  #isEnding = false
+  /** Waiting for a request that has not begun. */
+  #isIdle = false
+  /** No request is served after the one under way. */
+  #isFinishing = false
 
-  constructor(flow: TcpFlow, handler: Handler<Request>, context: ConnectionContext) {
+  constructor(flow: TcpFlow, handler: Handler<HttpRequest>, context: ConnectionContext) {
     this.#flow = flow
+    this.#input = new FlowInput(flow)
     this.#handler = handler
     this.#context = context
-    this.#alarm = context.time.alarm(() => this.#late())
+    this.#alarm = context.time.alarm(() => this.#whenLate())
   }
 
   async run(): Promise<void> {
@@ -87,125 +140,186 @@ class Connection {
     this.#alarm.clear()
   }
 
+  finish(): void {
+    this.#isFinishing = true
+    if (this.#isIdle) this.#end()
+  }
+
+  abort(): void {
+    this.#isEnding = true
+    this.#flow.abort()
+    this.#request?.lose(new NetError('closed', 'The server ended the connection'))
+  }
+
   /** Answers one request; true when another may follow. Otherwise the flow is closed. */
   async #serveOne(): Promise<boolean> {
     const { limits, counters } = this.#context
-    const request = await this.#readRequest()
-    if (request === undefined) {
+    const head = await this.#readHead()
+    if (head === undefined) {
       await this.#close()
       return false
     }
-    if (typeof request === 'string') {
-      await this.#refuse(REFUSAL_STATUS[request], request)
-      return false
-    }
+    if (typeof head === 'string') return this.#refuse(REFUSAL_STATUS[head], head)
     counters.requests++
-    if (request.contentLen > limits.contentBytes) {
-      await this.#refuse(413, 'content too large')
-      return false
-    }
-    // Whoever expects 100 (Continue) has not sent its content, and whether it does after another answer is its choice
-    // (RFC 9110 §10.1.1): what comes next could be taken for a request.
-    const isContentUncertain = request.contentLen > 0 && request.fields.get('expect') !== undefined
-    if (!isContentUncertain) await this.#skip(request.contentLen)
-    const isPersistent = request.isPersistent && !isContentUncertain
-    this.#alarm.clear()
-    await this.#respond(await this.#answer(request), request, isPersistent)
-    if (isContentUncertain) await this.#linger()
-    else if (!isPersistent) await this.#close()
-    return isPersistent
+    if (typeof head.framing === 'number' && head.framing > limits.contentBytes) return this.#refuse(413, 'too large')
+    // RFC 9110 §10.1.1: HTTP/1.0 had no expectations.
+    const expectation = head.minor === 1 ? head.fields.get('expect')?.toLowerCase() : undefined
+    if (expectation !== undefined && expectation !== '100-continue') return this.#refuse(417, 'unknown expectation')
+    return this.#answer(head, expectation !== undefined && head.framing !== 0)
   }
 
-  /** The next request or why there is none to answer; `undefined` when the client has finished. */
-  async #readRequest(): Promise<Request | RefusalReason | undefined> {
+  /** The head of the next request or why there is none to answer; `undefined` when the client has finished. */
+  async #readHead(): Promise<RequestHead | RefusalReason | undefined> {
     const { limits } = this.#context
+    const input = this.#input
     const parser = new RequestParser(limits.request)
-    let hasBegun = false
+    this.#isIdle = true
     while (parser.outcome === undefined) {
-      if (this.#off === this.#chunk.length) {
-        if (!hasBegun) this.#allow(limits.idleTime, 'close')
-        if (!(await this.#readChunk())) return undefined
+      if (input.isEmpty) {
+        if (this.#isIdle) this.#allow(limits.idleTime, () => this.#end())
+        if (!(await input.fill())) return undefined
       }
-      if (!hasBegun) this.#allow(limits.requestTime, 'abort')
-      hasBegun = true
-      this.#off = parser.push(this.#chunk, this.#off)
+      if (this.#isIdle) this.#allow(limits.requestTime)
+      this.#isIdle = false
+      input.off = parser.push(input.chunk, input.off)
     }
     return parser.outcome
   }
 
-  /** Reads more octets; false at the end of the stream. */
-  async #readChunk(): Promise<boolean> {
-    const chunk = await this.#flow.read()
-    this.#chunk = chunk ?? EMPTY
-    this.#off = 0
-    return chunk !== undefined
+  async #answer(head: RequestHead, expectsContinue: boolean): Promise<boolean> {
+    const { limits } = this.#context
+    // Until the client was told to go on, whether it will send its content is its choice (RFC 9110 §10.1.1).
+    let isContentUncertain = expectsContinue
+    let isAnswered = false
+    const content = new IncomingBody(this.#input, {
+      framing: head.framing,
+      limits: limits.request,
+      contentBytes: limits.contentBytes,
+      onWait: () => {
+        this.#allow(limits.contentTime)
+        if (!isContentUncertain || isAnswered) return undefined
+        isContentUncertain = false
+        return this.#write(CONTINUE)
+      },
+      onArrived: () => {
+        // Content that comes without waiting for us makes it certain, too.
+        isContentUncertain = false
+        this.#rest()
+      },
+    })
+    const request = new ServedRequest(head, content, this.#flow.remote)
+    this.#request = request
+    const answering = this.#handle(request)
+    // A client that goes away while its request is being answered is noticed by reading on.
+    if (content.isEnded) this.#input.watch((reason) => request.lose(reason))
+    const response = await answering
+    isAnswered = true
+    this.#rest()
+    if (isUpgrade(response, head)) return this.#upgrade(response)
+    // Content that nobody has read up to here is read after the response, or the connection ends with it.
+    const mayGoOn = head.isPersistent && !isContentUncertain && !this.#isFinishing
+    const { fields, framing } = this.#delimit(response, head, mayGoOn)
+    const isPersistent = mayGoOn && framing !== 'close'
+    await this.#respond(response, fields, head.method === 'HEAD' || !hasContent(response.status) ? 0 : framing)
+    const isRead = !isContentUncertain && (content.isEnded || (await content.drain(limits.drainBytes)))
+    this.#request = undefined
+    if (isPersistent && isRead && !this.#isFinishing) return true
+    if (isRead) await this.#close()
+    else await this.#linger()
+    return false
   }
 
-  /** Throws `lenBytes` octets of content away. */
-  async #skip(lenBytes: number): Promise<void> {
-    let leftBytes = lenBytes
-    while (leftBytes > 0) {
-      if (this.#off === this.#chunk.length && !(await this.#readChunk())) return
-      const skippedBytes = Math.min(leftBytes, this.#chunk.length - this.#off)
-      this.#off += skippedBytes
-      leftBytes -= skippedBytes
-    }
-  }
-
-  async #answer(request: Request): Promise<Response> {
+  /** What the handler answers, or what is answered for it. */
+  async #handle(request: ServedRequest): Promise<HttpResponse> {
+    const { limits, counters, log } = this.#context
     try {
-      return await this.#handler(request)
+      const answering = this.#handler(request)
+      if (!(answering instanceof Promise)) return answering
+      const late = new Promise<HttpResponse>((resolve, reject) => {
+        request.onLost = reject
+        this.#allow(limits.answerTime, () => {
+          counters.timeouts++
+          this.#isFinishing = true
+          resolve(plainResponse(503))
+        })
+      })
+      return await Promise.race([answering, late])
     } catch (error) {
-      this.#context.counters.failedResponses++
-      this.#context.log.error(() => `Cannot answer ${request.method} ${request.target}: ${messageOf(error)}`)
+      if (error instanceof ContentError) {
+        counters.refusedRequests++
+        this.#isFinishing = true
+        return plainResponse(error.status)
+      }
+      if (request.isLost) throw error
+      counters.failedResponses++
+      log.error(() => `Cannot answer ${request.method} ${request.target}: ${messageOf(error)}`)
       return plainResponse(500)
     }
   }
 
+  /** How the content of a response is delimited, and all fields that say so. */
+  #delimit(response: HttpResponse, head: RequestHead | undefined, mayGoOn: boolean) {
+    const { status, body } = response
+    const fields = ownFields(response.fields)
+    const declared = declaredLength(response.fields)
+    let framing: Framing | 'close' = body === undefined ? 0 : (body.lenBytes ?? declared ?? 'chunked')
+    if (framing === 'chunked' && head?.minor === 0) framing = 'close'
+    // RFC 9110 §8.6, §15.4.5: where there is no content, a length would be that of another response.
+    const lenBytes = head?.method === 'HEAD' && body === undefined ? (declared ?? framing) : framing
+    if (hasContent(status)) {
+      if (typeof lenBytes === 'number') fields.push(['Content-Length', String(lenBytes)])
+      else if (framing === 'chunked') fields.push(['Transfer-Encoding', 'chunked'])
+    }
+    fields.push(['Date', this.#context.date()])
+    if (!mayGoOn || framing === 'close') fields.push(['Connection', 'close'])
+    else if (head?.minor === 0) fields.push(['Connection', 'keep-alive'])
+    return { fields, framing }
+  }
+
+  async #respond(response: HttpResponse, fields: HttpResponse['fields'], framing: Framing | 'close'): Promise<void> {
+    const { status, body } = response
+    const head = messageHead(`HTTP/1.1 ${status} ${reasonOf(status)}`, fields)
+    try {
+      await sendMessage((octets) => this.#write(octets), head, body, framing)
+    } catch (error) {
+      body?.cancel(error)
+      throw error
+    }
+  }
+
   /** Answers a request that cannot be served, for the last time: where the next one would begin is not known. */
-  async #refuse(status: number, reason: string): Promise<void> {
+  async #refuse(status: number, reason: string): Promise<false> {
     const { counters, log } = this.#context
     counters.refusedRequests++
     if (log.debugOn) log.debug(`${endpointToString(this.#flow.remote)} refused: ${reason}`)
-    await this.#respond(plainResponse(status), undefined, false)
+    const response = plainResponse(status)
+    const { fields, framing } = this.#delimit(response, undefined, false)
+    await this.#respond(response, fields, framing)
     await this.#linger()
+    return false
   }
 
-  async #respond(response: Response, request: Request | undefined, isPersistent: boolean): Promise<void> {
-    const { date, log } = this.#context
-    const { status, body } = response
-    const fields = [...response.fields]
-    // RFC 9110 §8.6, §15.4.5: a 304 has no content, and the length would be that of another response.
-    if (status !== 304) fields.push(['Content-Length', String(body?.lenBytes ?? 0)])
-    fields.push(['Date', date()])
-    if (!isPersistent) fields.push(['Connection', 'close'])
-    else if (request?.minor === 0) fields.push(['Connection', 'keep-alive'])
-    if (log.debugOn && request !== undefined) {
-      log.debug(`${endpointToString(this.#flow.remote)} ${request.method} ${request.target} ${status}`)
-    }
-    await this.#send(responseHead(status, fields), request?.method === 'HEAD' ? undefined : body)
-  }
-
-  /** Sends a head and a body; the head shares a write with the body's first part. */
-  async #send(head: string, body: Body | undefined): Promise<void> {
-    const lenBytes = body?.lenBytes ?? 0
-    let part = body === undefined || lenBytes === 0 ? EMPTY : await readPart(body, 0)
-    const first = new Uint8Array(head.length + part.length)
-    first.set(part, writeText(first, 0, head))
-    await this.#write(first)
-    for (let off = part.length; body !== undefined && off < lenBytes; off += part.length) {
-      part = await readPart(body, off)
-      await this.#write(part)
-    }
+  /** Hands the connection over to another protocol. */
+  async #upgrade({ status, fields, upgrade }: HttpResponse): Promise<false> {
+    const connection: HttpResponse['fields'] = status === 101 ? [['Connection', 'Upgrade']] : []
+    const head = messageHead(`HTTP/1.1 ${status} ${reasonOf(status)}`, [...ownFields(fields), ...connection])
+    this.#context.counters.upgrades++
+    await this.#write(textToOctets(head))
+    this.#alarm.clear()
+    await upgrade?.(this.#input.detach())
+    await this.#flow.close()
+    return false
   }
 
   async #write(octets: Uint8Array): Promise<void> {
-    this.#allow(this.#context.limits.writeTime, 'abort')
+    this.#allow(this.#context.limits.writeTime)
     await this.#flow.write(octets)
+    // The next part may take its time: that is not for the client to answer for.
+    this.#rest()
   }
 
   async #close(): Promise<void> {
-    this.#allow(this.#context.limits.writeTime, 'abort')
+    this.#allow(this.#context.limits.writeTime)
     await this.#flow.close()
   }
 
@@ -215,33 +329,46 @@ class Connection {
    */
   async #linger(): Promise<void> {
     this.#flow.shutdownWrite()
-    this.#allow(LINGER_TIME, 'close')
+    this.#allow(LINGER_TIME, () => this.#end())
     let readBytes = 0
-    while (readBytes < LINGER_BYTES && (await this.#readChunk())) readBytes += this.#chunk.length
+    while (readBytes < LINGER_BYTES && (await this.#input.fill())) readBytes += this.#input.take(LINGER_BYTES).length
     await this.#close()
   }
 
-  /** Gives the client until `duration` from now for what it is to do next. */
-  #allow(duration: Duration, whenLate: 'close' | 'abort'): void {
+  /** Gives `duration` from now for what comes next; afterwards the connection is reset, unless something else is said. */
+  #allow(duration: Duration, whenLate: () => void = this.#abort): void {
     this.#whenLate = whenLate
     this.#alarm.set(after(this.#context.clock.now(), duration))
   }
 
-  #late(): void {
-    this.#isLate = true
+  /** Sets no limit to what comes next. */
+  #rest(): void {
+    this.#alarm.set(SOME_DAY)
+  }
+
+  readonly #abort = (): void => {
+    this.#isEnding = true
     this.#context.counters.timeouts++
-    // Either ends the call that `run` waits in.
-    if (this.#whenLate === 'close') void this.#flow.close()
-    else this.#flow.abort()
+    this.#flow.abort()
+  }
+
+  /** Ends an idle connection in an orderly way, and with it the call that `run` waits in. */
+  #end(): void {
+    this.#isEnding = true
+    if (!this.#isFinishing) this.#context.counters.timeouts++
+    void this.#flow.close()
   }
 
   /** Something failed: the flow, because the client went away or was late, or the body of a response. */
   #ended(error: unknown): void {
     const { counters, log } = this.#context
     const remote = endpointToString(this.#flow.remote)
-    if (this.#isLate) {
-      log.debug(() => `${remote} was late`)
-    } else if (error instanceof NetError) {
+    this.#request?.lose(error)
+    if (this.#isEnding) {
+      log.debug(() => `${remote} was late, or the server ends`)
+      return
+    }
+    if (error instanceof NetError) {
       counters.lostConnections++
       log.debug(() => `${remote} went away: ${error.message}`)
     } else {
@@ -249,12 +376,68 @@ class Connection {
       counters.failedResponses++
       log.error(() => `Cannot finish a response to ${remote}: ${messageOf(error)}`)
     }
-    if (!this.#isLate) this.#flow.abort()
+    this.#flow.abort()
   }
 }
 
-async function readPart(body: Body, off: number): Promise<Uint8Array> {
-  const part = await body.read(off, Math.min(PART_LEN, body.lenBytes - off))
-  if (part.length === 0) throw new Error(`expected ${body.lenBytes} octets, got ${off}`)
-  return part
+/** Most handlers never ask for the signal: it is made when they do. */
+class ServedRequest implements HttpRequest {
+  readonly method: string
+  readonly target: string
+  readonly path: string
+  readonly query: string
+  readonly authority: string
+  readonly minor: 0 | 1
+  readonly fields: Fields
+  readonly framing: Framing
+  readonly isPersistent: boolean
+  readonly content: Body
+  readonly remote: Endpoint
+  /** Called when the connection is lost. */
+  onLost: (reason: unknown) => void = () => {}
+  isLost = false
+  #reason: unknown
+  #controller: CancelController | undefined
+
+  constructor(head: RequestHead, content: Body, remote: Endpoint) {
+    this.method = head.method
+    this.target = head.target
+    this.path = head.path
+    this.query = head.query
+    this.authority = head.authority
+    this.minor = head.minor
+    this.fields = head.fields
+    this.framing = head.framing
+    this.isPersistent = head.isPersistent
+    this.content = content
+    this.remote = remote
+  }
+
+  get signal(): CancelSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new CancelController()
+      if (this.isLost) this.#controller.cancel(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  /** The client has gone away. */
+  lose(reason: unknown): void {
+    if (this.isLost) return
+    this.isLost = true
+    this.#reason = reason
+    this.#controller?.cancel(reason)
+    this.onLost(reason)
+  }
+}
+
+const CONTINUE = textToOctets('HTTP/1.1 100 Continue\r\n\r\n')
+
+/** RFC 9110 §6.4.1: responses that never have content. */
+function hasContent(status: number): boolean {
+  return status >= 200 && status !== 204 && status !== 304
+}
+
+function isUpgrade({ status, upgrade }: HttpResponse, { method }: RequestHead): boolean {
+  return upgrade !== undefined && (status === 101 || (method === 'CONNECT' && status >= 200 && status < 300))
 }

@@ -16,7 +16,10 @@ export function isFieldValue(text: string): boolean {
   return FIELD_VALUE.test(text)
 }
 
-/** The fields of a message. */
+/** Name and value of a field to send; the value has one character for each octet. */
+export type FieldLine = readonly [name: string, value: string]
+
+/** The fields of a message that was received. */
 export class Fields {
   readonly #names: string[] = []
   readonly #values: string[] = []
@@ -31,6 +34,16 @@ export class Fields {
     this.#values.push(value)
   }
 
+  /** The lines in order, names in lower case. */
+  lines(): FieldLine[] {
+    return this.#names.map((name, i) => [name, this.#values[i] as string])
+  }
+
+  /** True when there is a line called `name`, which is in lower case. */
+  has(name: string): boolean {
+    return this.#names.includes(name)
+  }
+
   /** The values of the lines called `name`, which is in lower case. */
   all(name: string): string[] {
     return this.#values.filter((_, i) => this.#names[i] === name)
@@ -38,15 +51,25 @@ export class Fields {
 
   /** The value of `name`, several lines joined with commas (RFC 9110 §5.3), or `undefined`. */
   get(name: string): string | undefined {
-    const values = this.all(name)
-    return values.length === 0 ? undefined : values.join(', ')
+    const first = this.#names.indexOf(name)
+    if (first < 0) return undefined
+    if (this.#names.lastIndexOf(name) === first) return this.#values[first]
+    return this.all(name).join(', ')
   }
 
   /** The members of a comma-separated list of tokens, in lower case (RFC 9110 §5.6.1). */
   tokens(name: string): string[] {
-    const members = (this.get(name) ?? '').split(',').map((member) => trimOws(member).toLowerCase())
-    return members.filter((member) => member !== '')
+    const value = this.get(name)
+    return value === undefined ? [] : listMembers(value).map((member) => member.toLowerCase())
   }
+}
+
+/** The members of a comma-separated list whose members have no quotes; empty ones are left out (RFC 9110 §5.6.1). */
+export function listMembers(value: string): string[] {
+  return value
+    .split(',')
+    .map(trimOws)
+    .filter((member) => member !== '')
 }
 
 /** Removes spaces and tabs on either side, and only those: `trim` takes more away, such as octet A0. */

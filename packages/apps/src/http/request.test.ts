@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { octetsToText } from './octets.ts'
-import { REFUSAL_STATUS, type RefusalReason, type Request, RequestParser } from './request.ts'
+import { REFUSAL_STATUS, type RefusalReason, type RequestHead, RequestParser } from './request.ts'
 
 const LIMITS = { requestLineBytes: 100, fieldsBytes: 200, fieldCount: 5 }
 
@@ -11,14 +11,14 @@ function octets(text: string): Uint8Array {
 }
 
 /** Feeds all of `text`; what came of it, and the text not used. */
-function parse(text: string): { outcome: Request | RefusalReason | undefined; rest: string } {
+function parse(text: string): { outcome: RequestHead | RefusalReason | undefined; rest: string } {
   const parser = new RequestParser(LIMITS)
   const chunk = octets(text)
   const off = parser.push(chunk, 0)
   return { outcome: parser.outcome, rest: octetsToText(chunk, off, chunk.length) }
 }
 
-function accepted(text: string): Request {
+function accepted(text: string): RequestHead {
   const { outcome } = parse(text)
   assert.ok(typeof outcome === 'object', `accepted, not ${outcome}: ${JSON.stringify(text)}`)
   return outcome
@@ -27,8 +27,9 @@ function accepted(text: string): Request {
 test('request: a plain one gives its parts, and leaves what follows', () => {
   const { outcome, rest } = parse('GET /a?b=c HTTP/1.1\r\nHost: example.com\r\nX-Two:\t a b \t\r\n\r\nGET /next')
   assert.ok(typeof outcome === 'object')
-  const { method, target, minor, contentLen, isPersistent, fields } = outcome
-  assert.deepEqual([method, target, minor, contentLen, isPersistent], ['GET', '/a?b=c', 1, 0, true])
+  const { method, target, minor, framing, isPersistent, fields } = outcome
+  assert.deepEqual([method, target, minor, framing, isPersistent], ['GET', '/a?b=c', 1, 0, true])
+  assert.deepEqual([outcome.path, outcome.query, outcome.authority], ['/a', '?b=c', 'example.com'])
   assert.equal(fields.get('host'), 'example.com')
   assert.equal(fields.get('x-two'), 'a b')
   assert.equal(fields.get('absent'), undefined)
@@ -63,6 +64,21 @@ test('request: the connection persists as RFC 9112 §9.3 says', () => {
   ] as const) {
     const request = accepted(`GET / HTTP/${version}\r\nHost: h\r\n${connection}\r\n`)
     assert.equal(request.isPersistent, expected, `${version} ${connection}`)
+  }
+})
+
+test('request: an absolute target says whom it is for, not the Host field (RFC 9112 §3.2.2)', () => {
+  const { authority, path, query } = accepted('GET http://a:81/p?q HTTP/1.1\r\nHost: b\r\n\r\n')
+  assert.deepEqual([authority, path, query], ['a:81', '/p', '?q'])
+  assert.equal(accepted('CONNECT a:443 HTTP/1.1\r\nHost: b\r\n\r\n').authority, 'a:443')
+  assert.equal(accepted('CONNECT [::1]:443 HTTP/1.1\r\nHost: b\r\n\r\n').authority, '[::1]:443')
+  assert.equal(accepted('OPTIONS * HTTP/1.1\r\nHost: b\r\n\r\n').authority, 'b')
+})
+
+test('request: chunked content is announced by its one coding', () => {
+  for (const coding of ['chunked', 'Chunked', ' \t chunked ']) {
+    const { framing } = accepted(`POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding:${coding}\r\n\r\n`)
+    assert.equal(framing, 'chunked', coding)
   }
 })
 
@@ -131,6 +147,7 @@ const REFUSED: Readonly<Record<RefusalReason, readonly string[]>> = {
     'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked, chunked',
     'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked',
     'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding:',
+    'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: ,chunked',
   ],
   'unknown-transfer-coding': [
     'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked',
@@ -138,9 +155,19 @@ const REFUSED: Readonly<Record<RefusalReason, readonly string[]>> = {
     'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: xchunked',
     'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: \xa0chunked',
   ],
-  'length-required': [
-    'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked',
-    'GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked',
+  'bad-target': [
+    'GET * HTTP/1.1\r\nHost: h',
+    'GET a/b HTTP/1.1\r\nHost: h',
+    'GET example.com:80 HTTP/1.1\r\nHost: h',
+    'GET /a#b HTTP/1.1\r\nHost: h',
+    'GET http://user@h/ HTTP/1.1\r\nHost: h',
+    'GET http:///a HTTP/1.1\r\nHost: h',
+    'GET http://a"b/ HTTP/1.1\r\nHost: h',
+    'GET ftp://h/ HTTP/1.1\r\nHost: h',
+    'CONNECT / HTTP/1.1\r\nHost: h',
+    'CONNECT h HTTP/1.1\r\nHost: h',
+    'CONNECT h:1/ HTTP/1.1\r\nHost: h',
+    'CONNECT * HTTP/1.1\r\nHost: h',
   ],
   'request-line-too-long': [`GET /${'a'.repeat(100)} HTTP/1.1`, 'A'.repeat(101)],
   'fields-too-large': [

@@ -1,16 +1,23 @@
 /** An HTTP/1.1 server: accepts connections, as many as it may, and hands each to a connection loop. */
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
-import { seconds } from '@mirage-ts/core/time'
+import { after, minutes, seconds } from '@mirage-ts/core/time'
 import type { Port } from '@mirage-ts/signatures/addresses'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
 import type { Log } from '@mirage-ts/signatures/log'
 import type { Stack } from '@mirage-ts/signatures/stack'
 import type { TcpListener } from '@mirage-ts/signatures/tcp'
-import type { MonotonicClock, Time, WallClock } from '@mirage-ts/signatures/time'
-import { type ConnectionContext, type ConnectionLimits, type HttpCounter, serveConnection } from './connection.ts'
+import type { Duration, MonotonicClock, Time, WallClock } from '@mirage-ts/signatures/time'
+import {
+  type ConnectionContext,
+  type ConnectionLimits,
+  type Handler,
+  type HttpCounter,
+  type HttpRequest,
+  type ServedConnection,
+  serveConnection,
+} from './connection.ts'
 import { createHttpDate } from './date.ts'
-import { DEFAULT_REQUEST_LIMITS, type Request } from './request.ts'
-import type { Handler } from './response.ts'
+import { DEFAULT_REQUEST_LIMITS } from './request.ts'
 
 export interface HttpServerDeps {
   readonly stack: Stack
@@ -38,17 +45,27 @@ export interface HttpServer {
   readonly counters: Readonly<HttpCounters>
   /** Resolves when the server has been closed. */
   readonly closed: Promise<void>
+  /**
+   * Stops listening, lets the responses under way be finished, and resolves when all connections have ended; those that
+   * have not after `graceTime` (10 seconds unless given) are reset.
+   */
+  shutdown(graceTime?: Duration): Promise<void>
   /** Stops listening and resets every connection; resolves when all have ended. Idempotent. */
   close(): Promise<void>
 }
 
 const DEFAULT_CONNECTION_COUNT = 256
 
+const DEFAULT_GRACE_TIME = seconds(10)
+
 const DEFAULT_LIMITS: ConnectionLimits = {
   request: DEFAULT_REQUEST_LIMITS,
-  contentBytes: 64 * 1024,
+  contentBytes: 1024 * 1024,
+  drainBytes: 64 * 1024,
   idleTime: seconds(30),
   requestTime: seconds(10),
+  contentTime: seconds(30),
+  answerTime: minutes(1),
   writeTime: seconds(30),
 }
 
@@ -56,7 +73,7 @@ const DEFAULT_LIMITS: ConnectionLimits = {
 export async function createHttpServer(
   { stack, time, clock, wallClock, log }: HttpServerDeps,
   { port, connectionCount = DEFAULT_CONNECTION_COUNT, limits }: HttpServerOptions,
-  handler: Handler<Request>,
+  handler: Handler<HttpRequest>,
 ): Promise<HttpServer> {
   const counters: HttpCounters = createCounters([
     'connections',
@@ -66,6 +83,7 @@ export async function createHttpServer(
     'failedResponses',
     'timeouts',
     'lostConnections',
+    'upgrades',
   ])
   const context: ConnectionContext = {
     time,
@@ -75,19 +93,20 @@ export async function createHttpServer(
     limits: { ...DEFAULT_LIMITS, ...limits },
     counters,
   }
-  const connections = new Map<TcpFlow, Promise<void>>()
-  const listener = await stack.tcp.listen(port, (flow) => {
+  const connections = new Set<ServedConnection>()
+  const listener = await stack.tcp.listen(port, (flow: TcpFlow) => {
     if (connections.size >= connectionCount) {
       counters.refusedConnections++
       flow.abort()
       return
     }
     counters.connections++
-    const serving = serveConnection(flow, handler, context).then(() => void connections.delete(flow))
-    connections.set(flow, serving)
+    const connection = serveConnection(flow, handler, context)
+    connections.add(connection)
+    void connection.ended.then(() => connections.delete(connection))
   })
   context.log.info(() => `Listening on port ${listener.port}`)
-  return new ListeningServer(listener, connections, counters)
+  return new ListeningServer(listener, connections, context, counters)
 }
 
 class ListeningServer implements HttpServer {
@@ -95,23 +114,48 @@ class ListeningServer implements HttpServer {
   readonly counters: HttpCounters
   readonly closed: Promise<void>
   readonly #listener: TcpListener
-  readonly #connections: ReadonlyMap<TcpFlow, Promise<void>>
+  readonly #connections: ReadonlySet<ServedConnection>
+  readonly #context: ConnectionContext
   #resolveClosed: () => void = () => {}
 
-  constructor(listener: TcpListener, connections: ReadonlyMap<TcpFlow, Promise<void>>, counters: HttpCounters) {
+  constructor(
+    listener: TcpListener,
+    connections: ReadonlySet<ServedConnection>,
+    context: ConnectionContext,
+    counters: HttpCounters,
+  ) {
     this.port = listener.port
     this.counters = counters
     this.#listener = listener
     this.#connections = connections
+    this.#context = context
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
   }
 
+  async shutdown(graceTime: Duration = DEFAULT_GRACE_TIME): Promise<void> {
+    const { time, clock } = this.#context
+    const alarm = time.alarm(() => this.#abort())
+    alarm.set(after(clock.now(), graceTime))
+    this.#listener.close()
+    for (const connection of this.#connections) connection.finish()
+    await this.#ended()
+    alarm.clear()
+  }
+
   async close(): Promise<void> {
     this.#listener.close()
-    for (const flow of this.#connections.keys()) flow.abort()
-    await Promise.all(this.#connections.values())
+    this.#abort()
+    await this.#ended()
+  }
+
+  #abort(): void {
+    for (const connection of this.#connections) connection.abort()
+  }
+
+  async #ended(): Promise<void> {
+    await Promise.all([...this.#connections].map(({ ended }) => ended))
     this.#resolveClosed()
   }
 }

@@ -14,7 +14,7 @@ import { readAll, readAtLeast } from '@mirage-ts/testing/flow-tools'
 import { MockTime } from '@mirage-ts/testing/mock-time'
 import { octetsToText } from './octets.ts'
 import type { HttpServer } from './server.ts'
-import { serveStatic } from './static-site.ts'
+import { type StaticSiteOptions, serveStatic } from './static-site.ts'
 
 const BIG = Uint8Array.from({ length: 200_000 }, (_, i) => (i * 7 + (i >>> 8)) & 255)
 
@@ -54,7 +54,7 @@ interface World {
 }
 
 /** A server of `site` that listens on nothing: connections are made in memory. */
-async function world(site: KvRo = SITE, connectionCount = 4): Promise<World> {
+async function world(site: KvRo = SITE, connectionCount = 4, options: StaticSiteOptions = {}): Promise<World> {
   const time = new MockTime()
   let accept: (flow: TcpFlow) => void = () => assert.fail('not listening')
   const stack: Stack = {
@@ -71,7 +71,7 @@ async function world(site: KvRo = SITE, connectionCount = 4): Promise<World> {
   const wallClock = { now: () => (784111777 * 1_000_000) as WallInstant }
   const server = await serveStatic(
     { stack, site, time, clock: time, wallClock, log: NO_LOG },
-    { port: port(80), connectionCount },
+    { port: port(80), connectionCount, ...options },
   )
   return {
     time,
@@ -133,6 +133,7 @@ test('http: a page comes with its type, length, date and tag', async () => {
     'HTTP/1.1 200 OK\r\n' +
       'Content-Type: text/html; charset=utf-8\r\n' +
       `ETag: "${digest}"\r\n` +
+      'Accept-Ranges: bytes\r\n' +
       'Content-Length: 14\r\n' +
       'Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n',
   )
@@ -201,6 +202,69 @@ test('http: a tag the client has gives 304 without content, another one 200 (RFC
   }
 })
 
+test('http: a range of a file, several ranges, and none that there is (RFC 9110 §14)', async () => {
+  const one = await get('/data.bin', 'Range: bytes=100-299\r\n')
+  assert.equal(one.status, 206)
+  assert.match(one.head, /\r\nContent-Range: bytes 100-299\/200000\r\n/)
+  assert.deepEqual(one.body, BIG.slice(100, 300))
+  assert.deepEqual((await get('/data.bin', 'Range: bytes=-100000\r\n')).body, BIG.slice(100_000))
+
+  const several = await get('/style.css', 'Range: bytes=0-1,5-9\r\n')
+  const [, boundary = ''] = /Content-Type: multipart\/byteranges; boundary=(\S+)\r/.exec(several.head) ?? []
+  const part = (range: string, text: string) =>
+    `\r\n--${boundary}\r\nContent-Type: text/css; charset=utf-8\r\nContent-Range: bytes ${range}/17\r\n\r\n${text}`
+  assert.equal(several.status, 206)
+  assert.equal(
+    octetsToText(several.body, 0, several.body.length),
+    `${part('0-1', 'h1')}${part('5-9', 'color')}\r\n--${boundary}--\r\n`,
+  )
+
+  const behind = await get('/style.css', 'Range: bytes=17-\r\n')
+  assert.equal(behind.status, 416)
+  assert.match(behind.head, /\r\nContent-Range: bytes \*\/17\r\n/)
+})
+
+test('http: a range is left alone when it is malformed, for HEAD, or when the file is another one (If-Range)', async () => {
+  const digest = await SITE.digest('style.css')
+  assert.equal((await get('/style.css', 'Range: bytes=5-4\r\n')).status, 200)
+  assert.equal((await get('/style.css', 'Range: bytes=0-1\r\n', 'HEAD')).status, 200)
+  assert.equal((await get('/style.css', 'Range: bytes=0-1\r\nIf-Range: "old"\r\n')).status, 200)
+  assert.equal((await get('/style.css', `Range: bytes=0-1\r\nIf-Range: "${digest}"\r\n`)).status, 206)
+  assert.equal((await get('/style.css', `Range: bytes=0-1\r\nIf-None-Match: "${digest}"\r\n`)).status, 304)
+  assert.equal((await get('/style.css', 'If-Match: "old"\r\n')).status, 412)
+})
+
+test('http: a file compressed beforehand goes to who takes it, with a tag of its own', async () => {
+  const files = {
+    'a.html': octets('plain'),
+    'a.html.br': octets('br'),
+    'a.html.gz': octets('gz'),
+    'b.html': octets('only plain'),
+    'c.html.gz': octets('no plain one'),
+  }
+  const site = crunched(files)
+  const { connect } = await world(site, 4, { isPrecompressed: true, cacheControl: 'max-age=60' })
+  const ask = async (path: string, accept: string) => {
+    const client = connect()
+    const request = `GET ${path} HTTP/1.1\r\nHost: h\r\nAccept-Encoding: ${accept}\r\n\r\n`
+    const [received] = await Promise.all([readAll(client), sendAll(client, octets(request))])
+    const [reply] = split(received, [])
+    return reply ?? assert.fail('no reply')
+  }
+  const brotli = await ask('/a.html', 'gzip, br')
+  assert.deepEqual(brotli.body, octets('br'))
+  assert.match(brotli.head, /Content-Type: text\/html.*Vary: Accept-Encoding\r\nContent-Encoding: br\r\n/s)
+  assert.match(brotli.head, new RegExp(`ETag: "${await site.digest('a.html.br')}"`))
+  assert.match(brotli.head, /Cache-Control: max-age=60\r\n/)
+  assert.deepEqual((await ask('/a.html', 'gzip')).body, octets('gz'))
+  const plain = await ask('/a.html', 'identity')
+  assert.deepEqual(plain.body, octets('plain'))
+  assert.match(plain.head, /Vary: Accept-Encoding/)
+  assert.doesNotMatch(plain.head, /Content-Encoding/)
+  assert.doesNotMatch((await ask('/b.html', 'br')).head, /Vary/)
+  assert.equal((await ask('/c.html', 'gzip')).status, 404)
+})
+
 test('http: other methods are 405 with Allow, unknown ones 501', async () => {
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH']) {
     const { status, head } = await get('/', '', method)
@@ -254,7 +318,6 @@ test('http: a malformed request is refused, and ends the connection', async () =
     ['GET / HTTP/1.1\nHost: h\n\n', 400],
     ['GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx', 400],
     ['POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n', 400],
-    ['POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 411],
     ['POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n', 413],
     [`GET /${'a'.repeat(9000)} HTTP/1.1\r\nHost: h\r\n\r\n`, 414],
     [`GET / HTTP/1.1\r\nHost: h\r\nA: ${'a'.repeat(17000)}\r\n\r\n`, 431],

@@ -1,65 +1,129 @@
 /**
- * The files of a store as a web site (RFC 9110): GET and HEAD, entity tags, `index.html` for a directory.
+ * The files of a store as a web site (RFC 9110): GET and HEAD, entity tags and conditions, ranges, files compressed
+ * beforehand, `index.html` for a directory.
  *
- * Not yet here: ranges, Last-Modified, content coding, caching rules.
+ * Left out: Last-Modified and conditions by date, since stores have no dates.
  */
 import type { KvRo } from '@mirage-ts/signatures/kv'
+import { type Body, concatBodies, latin1Body, rangeBody } from './body.ts'
+import { checkConditions, isRangeCurrent } from './conditions.ts'
+import type { Handler, HttpRequest } from './connection.ts'
+import { CODINGS, type ContentCoding, chooseCoding } from './content-coding.ts'
+import type { FieldLine } from './fields.ts'
 import { mediaTypeOf } from './media-types.ts'
-import type { Request } from './request.ts'
-import { type Handler, plainResponse, type Response } from './response.ts'
+import { type ByteRange, contentRange, parseRange } from './ranges.ts'
+import { type HttpResponse, plainResponse } from './response.ts'
 import { createHttpServer, type HttpServer, type HttpServerDeps, type HttpServerOptions } from './server.ts'
-import { parseTarget, pathSegments } from './target.ts'
+import { pathSegments } from './target.ts'
 
 const INDEX = 'index.html'
 
 /** The methods of RFC 9110 §9.3 and RFC 5789: known, and not allowed here. */
 const OTHER_METHODS: readonly string[] = ['POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH']
 
+export interface StaticSiteOptions {
+  /**
+   * Serves `page.html.br`, `.zst` or `.gz` in place of `page.html` to clients that take it. Costs a look into the store for
+   * each. Default false.
+   */
+  readonly isPrecompressed?: boolean
+  /** The Cache-Control field of every file. Default: none. */
+  readonly cacheControl?: string
+}
+
+/** Content of requests is of no use to a site. */
+const LIMITS = { contentBytes: 64 * 1024 }
+
 /** Serves `site` over HTTP; resolves once it listens. */
 export function serveStatic(
   { site, ...deps }: HttpServerDeps & { readonly site: KvRo },
-  options: HttpServerOptions,
+  options: HttpServerOptions & StaticSiteOptions,
 ): Promise<HttpServer> {
-  return createHttpServer(deps, options, createStaticHandler({ site }))
+  const handler = createStaticHandler({ site }, options)
+  return createHttpServer(deps, { ...options, limits: { ...LIMITS, ...options.limits } }, handler)
 }
 
 /** Answers with the files of `site`. */
-export function createStaticHandler({ site }: { readonly site: KvRo }): Handler<Request> {
+export function createStaticHandler(
+  { site }: { readonly site: KvRo },
+  { isPrecompressed = false, cacheControl }: StaticSiteOptions = {},
+): Handler<HttpRequest> {
+  const common: readonly FieldLine[] = cacheControl === undefined ? [] : [['Cache-Control', cacheControl]]
   return async (request) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return OTHER_METHODS.includes(request.method) ? plainResponse(405, [['Allow', 'GET, HEAD']]) : plainResponse(501)
     }
-    const target = parseTarget(request.target)
-    const segments = target === undefined ? undefined : pathSegments(target.path)
-    if (target === undefined || segments === undefined) return plainResponse(400)
+    const segments = pathSegments(request.path)
+    if (segments === undefined) return plainResponse(400)
     if (segments.at(-1) === '') segments[segments.length - 1] = INDEX
     const key = segments.join('/')
     switch (await site.exists(key)) {
-      case 'value':
-        return file(site, key, request)
+      case 'value': {
+        const available = isPrecompressed ? await codingsOf(site, key) : []
+        const fields: FieldLine[] = [['Content-Type', mediaTypeOf(key)], ...common]
+        if (available.length > 0) fields.push(['Vary', 'Accept-Encoding'])
+        const coding = chooseCoding(request.fields, available)
+        if (coding === undefined) return file(site, key, fields, request)
+        return file(site, key + coding.suffix, [...fields, ['Content-Encoding', coding.name]], request)
+      }
       case 'dictionary':
         // With the slash, the relative links of its index mean what they say.
-        return plainResponse(301, [['Location', `${target.path}/${target.query}`]])
+        return plainResponse(301, [['Location', `${request.path}/${request.query}`]])
       case undefined:
         return plainResponse(404)
     }
   }
 }
 
-async function file(site: KvRo, key: string, request: Request): Promise<Response> {
-  const digest = await site.digest(key)
-  const etag: [string, string] = ['ETag', `"${digest}"`]
-  if (isKnown(request, digest)) return { status: 304, fields: [etag], body: undefined }
-  const body = {
-    lenBytes: await site.sizeBytes(key),
-    read: (off: number, len: number) => site.getPartial(key, off, len),
-  }
-  return { status: 200, fields: [['Content-Type', mediaTypeOf(key)], etag], body }
+/** The codings in which `key` lies in the store. */
+async function codingsOf(site: KvRo, key: string): Promise<readonly ContentCoding[]> {
+  const kinds = await Promise.all(CODINGS.map(({ suffix }) => site.exists(key + suffix)))
+  return CODINGS.filter((_, i) => kinds[i] === 'value')
 }
 
-/** RFC 9110 §13.1.2: true when the client already has what `digest` names. */
-function isKnown(request: Request, digest: string): boolean {
-  const tags = request.fields.get('if-none-match')
-  // Tags are compared weakly, so W/ in front does not matter; a digest has no quote in it that could end one early.
-  return tags === '*' || (tags ?? '').includes(`"${digest}"`)
+async function file(site: KvRo, key: string, fields: FieldLine[], request: HttpRequest): Promise<HttpResponse> {
+  const digest = await site.digest(key)
+  fields.push(['ETag', `"${digest}"`])
+  const status = checkConditions(request.fields, digest)
+  if (status === 412) return plainResponse(412)
+  if (status === 304) return { status, fields: fields.filter(([name]) => !name.startsWith('Content-')) }
+  const lenBytes = await site.sizeBytes(key)
+  const part = ({ off, end }: ByteRange) => rangeBody(off, end, (at, len) => site.getPartial(key, at, len))
+  fields.push(['Accept-Ranges', 'bytes'])
+  // RFC 9110 §14.2: a Range field is for GET alone.
+  const field = request.method === 'GET' ? request.fields.get('range') : undefined
+  const ranges =
+    field === undefined || !isRangeCurrent(request.fields, digest) ? undefined : parseRange(field, lenBytes)
+  if (ranges === undefined) return { status: 200, fields, body: part({ off: 0, end: lenBytes }) }
+  if (ranges === 'unsatisfiable') return plainResponse(416, [['Content-Range', `bytes */${lenBytes}`]])
+  const [first, ...others] = ranges
+  if (first !== undefined && others.length === 0) {
+    return { status: 206, fields: [...fields, ['Content-Range', contentRange(first, lenBytes)]], body: part(first) }
+  }
+  return multipart(fields, ranges, lenBytes, digest, part)
+}
+
+/** RFC 9110 §14.6: several ranges in one response. */
+function multipart(
+  fields: readonly FieldLine[],
+  ranges: readonly ByteRange[],
+  lenBytes: number,
+  digest: string,
+  part: (range: ByteRange) => Body,
+): HttpResponse {
+  // Not in the file, unless it had its own digest in it.
+  const boundary = digest.slice(0, 32)
+  const type = fields.find(([name]) => name === 'Content-Type')?.[1] ?? ''
+  const parts = ranges.flatMap((range) => [
+    latin1Body(`\r\n--${boundary}\r\nContent-Type: ${type}\r\nContent-Range: ${contentRange(range, lenBytes)}\r\n\r\n`),
+    part(range),
+  ])
+  return {
+    status: 206,
+    fields: [
+      ['Content-Type', `multipart/byteranges; boundary=${boundary}`],
+      ...fields.filter(([name]) => name !== 'Content-Type'),
+    ],
+    body: concatBodies([...parts, latin1Body(`\r\n--${boundary}--\r\n`)]),
+  }
 }

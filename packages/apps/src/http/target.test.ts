@@ -4,15 +4,15 @@ import fc from 'fast-check'
 import { parseTarget, pathSegments } from './target.ts'
 
 test('target: origin and absolute form give path and query (RFC 9112 §3.2)', () => {
-  for (const [target, path, query] of [
+  for (const [target, path, query, authority] of [
     ['/', '/', ''],
     ['/a/b?c=d?e', '/a/b', '?c=d?e'],
     ['/?', '/', '?'],
-    ['http://example.com/a', '/a', ''],
-    ['HTTPS://example.com', '/', ''],
-    ['http://example.com?q', '/', '?q'],
+    ['http://example.com/a', '/a', '', 'example.com'],
+    ['HTTPS://example.com', '/', '', 'example.com'],
+    ['http://example.com:80?q', '/', '?q', 'example.com:80'],
   ] as const) {
-    assert.deepEqual(parseTarget(target), { path, query }, target)
+    assert.deepEqual(parseTarget(target), { authority, path, query }, target)
   }
 })
 

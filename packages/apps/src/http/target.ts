@@ -1,22 +1,27 @@
 /** Request targets (RFC 9112 §3.2) and the key of a store that they name. */
 
-/** The path, without the query, and what follows it. */
+/** What a target names. */
 export interface Target {
+  /** The host and port that an absolute form names; otherwise the Host field does. */
+  readonly authority: string | undefined
   /** Begins with `/`; percent-encoded as the client sent it. */
   readonly path: string
   /** With its `?`, or empty. */
   readonly query: string
 }
 
+/** RFC 9110 §4.2.1, §4.2.4: no user name, and a host that is not empty. */
+const ABSOLUTE = /^https?:\/\/([^/?#@]+)/i
+
 /**
  * Takes a target in origin form (`/where?q`) or absolute form (`http://host/where?q`) apart; `undefined` when it is
- * neither. The host of an absolute form is not looked at: this server has one site.
+ * neither.
  */
 export function parseTarget(target: string): Target | undefined {
-  const [authority] = /^https?:\/\/[^/?#]+/i.exec(target) ?? ['']
-  const match = /^(\/[^?#]*)?(\?[^#]*)?$/.exec(target.slice(authority.length))
-  if (match === null || (authority === '' && match[1] === undefined)) return undefined
-  return { path: match[1] ?? '/', query: match[2] ?? '' }
+  const [absolute = '', authority] = target.startsWith('/') ? [] : (ABSOLUTE.exec(target) ?? [])
+  const match = /^(\/[^?#]*)?(\?[^#]*)?$/.exec(target.slice(absolute.length))
+  if (match === null || (absolute === '' && match[1] === undefined)) return undefined
+  return { authority, path: match[1] ?? '/', query: match[2] ?? '' }
 }
 
 /**
