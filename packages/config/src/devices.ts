@@ -114,10 +114,10 @@ const ipv4GatewayKey = bootKey('ipv4-gateway', {
 /** IPv4 with the address and gateway that `--ipv4` and `--ipv4-gateway` give. */
 export function staticIpv4(ethernet: Device<'ethernet'>, arp: Device<'arp'>): Device<'ipv4'> {
   return device('@mirage-ts/net/ipv4', 'createIpv4', {
-    takes: { ethernet: 'ethernet', arp: 'arp', random: 'random' },
+    takes: { ethernet: 'ethernet', arp: 'arp', random: 'random', clock: 'clock', time: 'time' },
     makes: 'ipv4',
     keys: { cidr: ipv4Key, gateway: ipv4GatewayKey },
-  })({ ethernet, arp, random: defaultRandom })
+  })({ ethernet, arp, random: defaultRandom, clock: defaultClock, time: defaultTime })
 }
 
 /** ICMP over IPv4: answers echo requests. */

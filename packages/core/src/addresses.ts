@@ -7,6 +7,8 @@ export const MAC_BROADCAST: Mac = 0xffffffffffff as Mac
 export const IPV4_ANY: Ipv4 = 0 as Ipv4
 /** `255.255.255.255`, the limited broadcast address. */
 export const IPV4_BROADCAST: Ipv4 = 0xffffffff as Ipv4
+/** `224.0.0.1`, the group of all hosts on a link (RFC 1112 §4). */
+export const IPV4_ALL_HOSTS: Ipv4 = 0xe0000001 as Ipv4
 
 /** Checks that `value` is an integer from 0 to 65535 and calls it a port. */
 export function port(value: number): Port {
@@ -70,6 +72,11 @@ export function ipv4BroadcastOf(cidr: Ipv4Cidr): Ipv4 | undefined {
 /** True for 224.0.0.0/4 (RFC 1112). */
 export function isIpv4Multicast(address: Ipv4): boolean {
   return address >>> 28 === 0xe
+}
+
+/** The Ethernet group that carries an IPv4 group (RFC 1112 §6.4). */
+export function ipv4MulticastMac(group: Ipv4): Mac {
+  return (0x01005e000000 + (group & 0x7fffff)) as Mac
 }
 
 /** Reads six colon- or hyphen-separated pairs of hex digits. */

@@ -1,24 +1,30 @@
-/** ICMP for a host (RFC 792, RFC 1122 §3.2.2): echo replies, errors received passed on, errors sent at a bounded rate. */
+/**
+ * ICMP for hosts and routers (RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3): echo replies, errors received passed on, errors sent at a
+ * bounded rate. Not here: redirects, timestamps, source quench (RFC 6633), router discovery.
+ */
+import { IPV4_ANY, IPV4_BROADCAST, isIpv4Multicast } from '@mirage-ts/core/addresses'
+import { frameOf } from '@mirage-ts/core/bytes'
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
-import type { IpAddress } from '@mirage-ts/signatures/addresses'
+import type { IpAddress, Ipv4 } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
-import type { Icmp, Unreachable } from '@mirage-ts/signatures/icmp'
-import type { Ip } from '@mirage-ts/signatures/ip'
-import type { Instant, MonotonicClock } from '@mirage-ts/signatures/time'
+import type { Icmp, IpProblem, Unreachable } from '@mirage-ts/signatures/icmp'
+import type { HostIp } from '@mirage-ts/signatures/ip'
+import type { MonotonicClock } from '@mirage-ts/signatures/time'
+import { TokenBucket } from './token-bucket.ts'
 import {
-  CODE_PORT_UNREACHABLE,
-  CODE_PROTOCOL_UNREACHABLE,
   checkIcmp,
   emitIcmp,
   ICMP_ECHO_REPLY,
   ICMP_ECHO_REQUEST,
   ICMP_HEADER_LEN,
+  ICMP_TIME_EXCEEDED,
   ICMP_UNREACHABLE,
   icmpErrorKind,
+  icmpMtu,
   icmpRest,
   icmpType,
 } from './wire/icmp.ts'
-import { Ipv4Header, PROTOCOL_ICMP, parseIpv4 } from './wire/ipv4.ts'
+import { IPV4_HEADER_LEN, Ipv4Header, PROTOCOL_ICMP, parseIpv4 } from './wire/ipv4.ts'
 
 const COUNTERS = [
   'truncated',
@@ -34,45 +40,76 @@ const COUNTERS = [
 const ERROR_BURST = 50
 const ERRORS_PER_SECOND = 100
 
+/** Type and code of each problem. */
+const MESSAGES: Readonly<Record<IpProblem, readonly [type: number, code: number]>> = {
+  network: [ICMP_UNREACHABLE, 0],
+  host: [ICMP_UNREACHABLE, 1],
+  protocol: [ICMP_UNREACHABLE, 2],
+  port: [ICMP_UNREACHABLE, 3],
+  'too-big': [ICMP_UNREACHABLE, 4],
+  'hop-limit': [ICMP_TIME_EXCEEDED, 0],
+  reassembly: [ICMP_TIME_EXCEEDED, 1],
+}
+
+/** True when only the host that a packet is for can have the problem. */
+const IS_ABOUT_DELIVERY: Readonly<Record<IpProblem, boolean>> = {
+  network: false,
+  host: false,
+  protocol: true,
+  port: true,
+  'too-big': false,
+  'hop-limit': false,
+  reassembly: true,
+}
+
 /** ICMP with its counters. */
 export interface CountedIcmp extends Icmp {
   readonly counters: Readonly<Counters<(typeof COUNTERS)[number]>>
 }
 
 /** Starts answering over `ipv4`. */
-export function createIcmp({ ipv4, clock }: { ipv4: Ip; clock: MonotonicClock }): CountedIcmp {
+export function createIcmp({ ipv4, clock }: { ipv4: HostIp; clock: MonotonicClock }): CountedIcmp {
   return new IcmpLayer(ipv4, clock)
 }
 
 class IcmpLayer implements CountedIcmp {
   readonly counters = createCounters(COUNTERS)
-  private readonly ip: Ip
+  private readonly ip: HostIp
   private readonly clock: MonotonicClock
-  private tokens = ERROR_BURST
-  private filledAt: Instant
+  private readonly errorTokens: TokenBucket
   private readonly header = new Ipv4Header()
 
-  constructor(ip: Ip, clock: MonotonicClock) {
+  constructor(ip: HostIp, clock: MonotonicClock) {
     this.ip = ip
     this.clock = clock
-    this.filledAt = clock.now()
+    this.errorTokens = new TokenBucket(ERROR_BURST, ERRORS_PER_SECOND, clock.now())
     ip.listen(PROTOCOL_ICMP, (frame, off, end, src, dst) => this.input(frame, off, end, src, dst))
+    ip.listenProblems((why, frame, packetOff, end, mtuBytes) => this.report(why, frame, packetOff, end, mtuBytes))
   }
 
   unreachable(why: Unreachable, frame: Frame, packetOff: number, end: number): void {
+    this.report(why, frame, packetOff, end, 0)
+  }
+
+  private report(why: IpProblem, frame: Frame, packetOff: number, end: number, mtuBytes: number): void {
     const header = this.header
-    if (parseIpv4(frame, packetOff, end, header) !== undefined) return
-    // RFC 1122 §3.2.2: never about a broadcast, a group, a fragment, or (as far as we send them) another error.
-    if (!this.ip.addresses.includes(header.dst) || header.fragmentOffset !== 0 || header.protocol === PROTOCOL_ICMP)
-      return
-    if (!this.takeToken()) {
+    if (parseIpv4(frame, packetOff, end, header) !== undefined || !mayBeReported(header)) return
+    // A packet for us is answered from the address it was sent to, one to be passed on from that towards the sender.
+    const isOurs = this.ip.addresses.includes(header.dst)
+    const src = isOurs ? header.dst : this.ip.source(header.src)
+    // RFC 1122 §3.2.2: what came by broadcast is neither ours nor passed on.
+    if (src === undefined || (!isOurs && IS_ABOUT_DELIVERY[why])) return
+    // RFC 1122 §3.2.2: never about an error.
+    const payload = packetOff + header.headerLen
+    if (header.protocol === PROTOCOL_ICMP && (payload >= end || !isInformational(frame.dv.getUint8(payload)))) return
+    if (!this.errorTokens.take(this.clock.now())) {
       this.counters.rateLimited++
       return
     }
     // RFC 792 quotes the header and 64 bits; RFC 1812 §4.3.2.3 as much as fits in 576 octets.
-    const quoteLen = Math.min(header.totalLen, 576 - 20 - ICMP_HEADER_LEN)
-    const code = why === 'port' ? CODE_PORT_UNREACHABLE : CODE_PROTOCOL_UNREACHABLE
-    this.transmit(ICMP_UNREACHABLE, code, 0, frame, packetOff, packetOff + quoteLen, header.dst, header.src)
+    const quoteLen = Math.min(header.totalLen, 576 - IPV4_HEADER_LEN - ICMP_HEADER_LEN)
+    const [type, code] = MESSAGES[why]
+    this.transmit(type, code, mtuBytes, frame, packetOff, packetOff + quoteLen, src, header.src)
   }
 
   private input(frame: Frame, off: number, end: number, src: IpAddress, dst: IpAddress): void {
@@ -83,7 +120,7 @@ class IcmpLayer implements CountedIcmp {
     }
     const error = icmpErrorKind(frame, off)
     if (error !== undefined) {
-      this.ip.reportError(error, frame, off + ICMP_HEADER_LEN, end)
+      this.ip.reportError(error, frame, off + ICMP_HEADER_LEN, end, icmpMtu(frame, off))
     } else if (icmpType(frame, off) !== ICMP_ECHO_REQUEST) {
       this.counters.unhandled++
     } else if (!this.ip.addresses.includes(dst)) {
@@ -106,24 +143,40 @@ class IcmpLayer implements CountedIcmp {
     src: IpAddress,
     dst: IpAddress,
   ): void {
-    const frame = this.ip.alloc()
+    const bodyLen = bodyEnd - bodyOff
+    if (bodyLen > this.ip.mtuBytes(dst) - ICMP_HEADER_LEN) {
+      // The answer to a ping longer than the link's MTU: put together here, sent in pieces.
+      const whole = frameOf(new Uint8Array(ICMP_HEADER_LEN + bodyLen))
+      whole.u8.set(body.u8.subarray(bodyOff, bodyEnd), ICMP_HEADER_LEN)
+      emitIcmp(whole, 0, whole.u8.length, type, code, rest)
+      if (this.ip.sendCopy(whole.u8, 0, whole.u8.length, PROTOCOL_ICMP, src, dst) !== undefined)
+        this.counters.noBuffer++
+      return
+    }
+    const frame = this.ip.alloc(dst)
     if (frame === undefined) {
       this.counters.noBuffer++
       return
     }
     const off = this.ip.headroomBytes
-    const end = off + ICMP_HEADER_LEN + (bodyEnd - bodyOff)
+    const end = off + ICMP_HEADER_LEN + bodyLen
     frame.u8.set(body.u8.subarray(bodyOff, bodyEnd), off + ICMP_HEADER_LEN)
     emitIcmp(frame, off, end, type, code, rest)
     this.ip.send(frame, off, end, PROTOCOL_ICMP, src, dst)
   }
+}
 
-  private takeToken(): boolean {
-    const now = this.clock.now()
-    this.tokens = Math.min(ERROR_BURST, this.tokens + ((now - this.filledAt) / 1_000_000) * ERRORS_PER_SECOND)
-    this.filledAt = now
-    if (this.tokens < 1) return false
-    this.tokens--
-    return true
-  }
+/** RFC 1122 §3.2.2: nothing is said about broadcasts, groups, senders that are no single host, and pieces but the first. */
+function mayBeReported(header: Readonly<Ipv4Header>): boolean {
+  const { src, dst, fragmentOffset } = header
+  return isOneHost(src) && isOneHost(dst) && fragmentOffset === 0
+}
+
+function isOneHost(address: Ipv4): boolean {
+  return address !== IPV4_ANY && address !== IPV4_BROADCAST && !isIpv4Multicast(address)
+}
+
+/** True for the messages of RFC 792 that are not errors. */
+function isInformational(type: number): boolean {
+  return type === ICMP_ECHO_REPLY || type === ICMP_ECHO_REQUEST || type >= 13
 }

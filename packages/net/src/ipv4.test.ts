@@ -12,7 +12,7 @@ import { createEthernet } from './ethernet.ts'
 import { createIcmp } from './icmp.ts'
 import { createIpv4 } from './ipv4.ts'
 import { createUdp } from './udp.ts'
-import { emitIpv4, Ipv4Header, PROTOCOL_UDP, parseIpv4 } from './wire/ipv4.ts'
+import { DONT_FRAGMENT, emitIpv4, Ipv4Header, PROTOCOL_UDP, parseIpv4 } from './wire/ipv4.ts'
 
 // Captured between two Linux stations on a veth pair: ping -s 24, and a datagram to a port nobody listens on.
 const HEADERS = '020000000002 020000000001 0800'
@@ -27,7 +27,7 @@ async function setUp(cidr = '10.0.0.2/24') {
   const arp = createArp({ ethernet, clock: link.time, time: link.time })
   const random = new SeededRandom(7)
   const ip = createIpv4(
-    { ethernet, arp, random },
+    { ethernet, arp, random, clock: link.time, time: link.time },
     { cidr: parseIpv4Cidr(cidr) as Ipv4Cidr, gateway: ipv4(10, 0, 0, 1) },
   )
   const icmp = createIcmp({ ipv4: ip, clock: link.time })
@@ -67,7 +67,9 @@ describe('ipv4 wire', () => {
       {
         headerLen: 20,
         totalLen: 33,
+        trafficClass: 0,
         id: 0x102f,
+        isDontFragment: true,
         hasMoreFragments: false,
         fragmentOffset: 0,
         ttl: 64,
@@ -81,9 +83,8 @@ describe('ipv4 wire', () => {
   it('writes every octet of the header into a dirty buffer', () => {
     const frame = createFrame(33)
     frame.u8.fill(0xff)
-    emitIpv4(frame, 0, 33, 0x102f, 64, PROTOCOL_UDP, ipv4(10, 0, 0, 1), ipv4(10, 0, 0, 2))
-    // Linux set "don't fragment"; we do not, which shows in two fields.
-    assert.equal(toHex(frame.u8, 0, 20), '45000021102f00004011569b0a0000010a000002')
+    emitIpv4(frame, 0, 33, 0x102f, DONT_FRAGMENT, 64, PROTOCOL_UDP, ipv4(10, 0, 0, 1), ipv4(10, 0, 0, 2), 0)
+    assert.equal(toHex(frame.u8, 0, 20), toHex(fromHex(DATAGRAM), 0, 20))
   })
 
   it('refuses every truncation', () => {
@@ -107,22 +108,19 @@ describe('ipv4 wire', () => {
 })
 
 describe('ipv4', () => {
-  it('drops packets for others, from impossible sources, in fragments and of unknown protocols, and counts why', async () => {
+  it('drops packets for others, from impossible sources and of unknown protocols, and counts why', async () => {
     const { send, packets, ip } = await setUp()
     send(changed(DATAGRAM, 19, 3)) // 10.0.0.3
     send(changed(DATAGRAM, 12, 127)) // from loopback
     send(changed(DATAGRAM, 12, 224)) // from a group
     send(changed(DATAGRAM, 15, 255)) // from the broadcast address
     send(changed(DATAGRAM, 15, 2)) // from ourselves
-    send(changed(DATAGRAM, 6, 0x20)) // more fragments
-    send(changed(DATAGRAM, 7, 1)) // offset 8
-    send(changed(DATAGRAM, 9, 200)) // protocol
     assert.deepEqual(await packets(), [])
-    const { notForUs, badSource, fragment, unknownProtocol } = ip.counters
-    assert.deepEqual(
-      { notForUs, badSource, fragment, unknownProtocol },
-      { notForUs: 1, badSource: 4, fragment: 2, unknownProtocol: 1 },
-    )
+    send(changed(DATAGRAM, 9, 200)) // protocol
+    // RFC 1122 §3.2.2.1: protocol unreachable.
+    assert.match((await packets())[0]?.slice(40) ?? '', /^0302/)
+    const { notForUs, badSource, unknownProtocol } = ip.counters
+    assert.deepEqual({ notForUs, badSource, unknownProtocol }, { notForUs: 1, badSource: 4, unknownProtocol: 1 })
   })
 
   it('skips options and trailing padding of the link', async () => {
@@ -199,7 +197,7 @@ describe('icmp', () => {
       const message = fromHex(`0303 0000 00000000 ${quote(src)}`)
       new DataView(message.buffer).setUint16(2, ~checksum(message, 0, message.length, 0) & 0xffff)
       const header = createFrame(20)
-      emitIpv4(header, 0, 20 + message.length, 1, 64, 1, ipv4(10, 0, 0, 1), ipv4(10, 0, 0, 2))
+      emitIpv4(header, 0, 20 + message.length, 1, 0, 64, 1, ipv4(10, 0, 0, 1), ipv4(10, 0, 0, 2), 0)
       send(toHex(header.u8) + toHex(message))
     }
     await packets()
@@ -248,7 +246,7 @@ describe('udp', () => {
     const { udp } = await setUp()
     const socket = await udp.bind(0 as never, () => {})
     const to = (address: number) => ({ address: address as never, port: 9 as never })
-    await assert.rejects(socket.send(new Uint8Array(1473), to(0x0a000001)), { code: 'message-too-long' })
+    await assert.rejects(socket.send(new Uint8Array(65508), to(0x0a000001)), { code: 'message-too-long' })
     await assert.rejects(socket.send(new Uint8Array(1), to(0)), { code: 'no-route' })
     await assert.rejects(
       udp.bind(socket.port, () => {}),

@@ -1,27 +1,55 @@
 /**
- * IPv4 for a host with one interface (RFC 791, RFC 1122 §3).
+ * IPv4 for hosts and small routers (RFC 791, RFC 1122 §3, RFC 1812 §4-5).
  *
- * Not here yet: fragmentation and reassembly (fragments are counted and dropped), several interfaces, forwarding,
- * multicast membership.
+ * One interface as a rule, more with `addInterface`; packets are passed on between them when `forwarding` is set. Packets leave
+ * whole and marked "don't fragment" unless the path is known not to take them. Not here: source routes and other options
+ * (skipped, RFC 7126), redirects, loopback, equal-cost routes.
  */
 import {
+  IPV4_ALL_HOSTS,
   IPV4_ANY,
   IPV4_BROADCAST,
   ipv4BroadcastOf,
   ipv4InCidr,
+  ipv4MulticastMac,
   ipv4ToString,
   isIpv4,
   isIpv4Multicast,
+  MAC_BROADCAST,
 } from '@mirage-ts/core/addresses'
+import { frameOf } from '@mirage-ts/core/bytes'
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
+import { NEVER, seconds } from '@mirage-ts/core/time'
 import type { IpAddress, Ipv4, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
 import type { Arp } from '@mirage-ts/signatures/arp'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Ethernet } from '@mirage-ts/signatures/ethernet'
-import type { Ip, IpErrorHandler, IpErrorKind, IpHandler } from '@mirage-ts/signatures/ip'
+import type {
+  IpErrorHandler,
+  IpErrorKind,
+  IpHandler,
+  IpProblemHandler,
+  Ipv4Config,
+  Ipv4Host,
+} from '@mirage-ts/signatures/ip'
 import type { Random } from '@mirage-ts/signatures/random'
+import type { Alarm, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
+import { type Route, RouteTable } from './ipv4-routes.ts'
+import { PathMtus, plateauBelow } from './path-mtu.ts'
+import { Reassembler } from './reassembly.ts'
 import { ETHERTYPE_IPV4 } from './wire/ethernet.ts'
-import { emitIpv4, IPV4_HEADER_LEN, Ipv4Header, parseIpv4, parseQuotedIpv4 } from './wire/ipv4.ts'
+import {
+  DONT_FRAGMENT,
+  decrementTtl,
+  emitIpv4,
+  IPV4_HEADER_LEN,
+  IPV4_MAX_LEN,
+  Ipv4Header,
+  MORE_FRAGMENTS,
+  parseIpv4,
+  parseQuotedIpv4,
+  reshapeIpv4,
+} from './wire/ipv4.ts'
 
 const COUNTERS = [
   'truncated',
@@ -31,103 +59,257 @@ const COUNTERS = [
   'bad-checksum',
   'badSource',
   'notForUs',
-  'fragment',
   'unknownProtocol',
   'badQuote',
   'noRoute',
   'tooLong',
+  'noBuffer',
+  'fragmentsSent',
+  'forwarded',
+  'hopLimit',
+  'reassembled',
+  'reassemblyTimeout',
+  // Reasons to refuse a fragment.
+  'overlap',
+  'too-many-pieces',
+  'too-long',
+  'bad-length',
 ] as const
 
 /** RFC 1122 §3.2.1.7 wants at least the diameter of the Internet; 64 is what everybody uses (IANA ip-parameters). */
 const DEFAULT_TTL = 64
+/** RFC 1112 §6.1: "If the upper-layer protocol chooses not to specify a time-to-live, it should default to 1". */
+const MULTICAST_TTL = 1
+/**
+ * RFC 1122 §3.3.2 wants 60 to 120 s. Deviation: 30 s as Linux, because a busy sender uses an identification again in less
+ * than that (RFC 4963), and pieces of different datagrams must not meet.
+ */
+const REASSEMBLY_TIMEOUT = seconds(30)
+/** The least path MTU believed: as Linux. Below it, an error nobody can check would cost too much. */
+const LEAST_PATH_MTU = 552
 
 export interface Ipv4Options {
-  /** Our address and the network around it. */
-  readonly cidr: Ipv4Cidr
-  /** Where packets for other networks go; without one they have no route. */
+  /** Address and network of the first interface; without one it waits for `configure`. */
+  readonly cidr?: Ipv4Cidr | undefined
+  /** The router to everywhere else. */
   readonly gateway?: Ipv4 | undefined
+  /** Passes packets for others on, as a router. Default false. */
+  readonly forwarding?: boolean
 }
 
-/** IPv4 with its counters of dropped packets, by reason. */
-export interface CountedIp extends Ip {
+/** What an interface is made of. */
+export interface Ipv4Link {
+  readonly ethernet: Ethernet
+  readonly arp: Arp
+}
+
+export interface CountedIp extends Ipv4Host {
   readonly counters: Readonly<Counters<(typeof COUNTERS)[number]>>
+  /** Datagrams of which a piece is missing. */
+  readonly reassemblyCount: number
+  /** Adds an interface with its network. */
+  addInterface(link: Ipv4Link, config: Ipv4Config | undefined): void
+  /** Sends what is for `network` to `gateway`, which an interface must reach. */
+  addRoute(network: Ipv4Cidr, gateway: Ipv4): void
+  /** Sets who is told when a group is joined or left: IGMP. */
+  listenMembership(handler: (group: Ipv4, isMember: boolean) => void): void
+  /** Sends a finished packet, from its IP header on, to a group on the first interface. */
+  sendToGroup(frame: Frame, packetOff: number, end: number, group: Ipv4): void
+}
+
+class Interface {
+  readonly ethernet: Ethernet
+  readonly arp: Arp
+  /** 0.0.0.0/32 while it is not configured. */
+  cidr: Ipv4Cidr = { address: IPV4_ANY, prefixBits: 32 }
+  broadcast: Ipv4 | undefined = undefined
+
+  constructor({ ethernet, arp }: Ipv4Link) {
+    this.ethernet = ethernet
+    this.arp = arp
+  }
 }
 
 /** Starts answering for the address on the link. */
 export function createIpv4(
-  { ethernet, arp, random }: { ethernet: Ethernet; arp: Arp; random: Random },
-  options: Ipv4Options,
+  { ethernet, arp, random, clock, time }: Ipv4Link & { random: Random; clock: MonotonicClock; time: Time },
+  options: Ipv4Options = {},
 ): CountedIp {
-  const { cidr, gateway } = options
-  if (gateway !== undefined && !ipv4InCidr(gateway, cidr)) {
-    throw new RangeError(
-      `Cannot use gateway ${ipv4ToString(gateway)}: it is outside of our own network ${ipv4ToString(cidr.address)}/${cidr.prefixBits}`,
-    )
-  }
-  return new Ipv4Layer(ethernet, arp, random, cidr, gateway)
+  const ip = new Ipv4Layer(random, clock, time, options.forwarding === true)
+  const config = options.cidr === undefined ? undefined : { cidr: options.cidr, gateway: options.gateway }
+  ip.addInterface({ ethernet, arp }, config)
+  return ip
 }
 
 class Ipv4Layer implements CountedIp {
-  readonly headroomBytes: number
-  readonly addresses: readonly IpAddress[]
+  headroomBytes = 0
+  addresses: readonly IpAddress[] = []
   readonly counters = createCounters(COUNTERS)
-  private readonly ethernet: Ethernet
-  private readonly arp: Arp
-  private readonly cidr: Ipv4Cidr
-  private readonly gateway: Ipv4 | undefined
-  private readonly broadcast: Ipv4 | undefined
+  private readonly clock: MonotonicClock
+  private readonly isForwarding: boolean
+  private readonly interfaces: Interface[] = []
+  private readonly routes = new RouteTable<Interface>()
+  private readonly pathMtus = new PathMtus(LEAST_PATH_MTU)
+  private readonly groups = new Map<Ipv4, number>()
+  private membershipHandler: ((group: Ipv4, isMember: boolean) => void) | undefined
   /** By protocol number, 0 to 255. */
   private readonly handlers: (IpHandler | undefined)[] = new Array<undefined>(256).fill(undefined)
   private readonly errorHandlers: (IpErrorHandler | undefined)[] = new Array<undefined>(256).fill(undefined)
+  private problemHandler: IpProblemHandler | undefined
   private readonly header = new Ipv4Header()
+  private readonly tx = new Ipv4Header()
+  private readonly reassembler: Reassembler
+  private readonly alarm: Alarm
+  private alarmAt: Instant = NEVER
+  /** Whose buffer a frame is, once there are several interfaces. */
+  private readonly owners = new WeakMap<Frame, Interface>()
   /** Identification of the next packet; the first is random so that a reboot does not repeat it (RFC 6864 §4). */
   private nextId: number
+  /** What `resolve` found: where the packet goes, and to whom there. */
+  private outLink: Interface | undefined
+  private outHop: Ipv4 = IPV4_ANY
 
-  constructor(ethernet: Ethernet, arp: Arp, random: Random, cidr: Ipv4Cidr, gateway: Ipv4 | undefined) {
-    this.headroomBytes = ethernet.headroomBytes + IPV4_HEADER_LEN
-    this.addresses = [cidr.address]
-    this.ethernet = ethernet
-    this.arp = arp
-    this.cidr = cidr
-    this.gateway = gateway
-    this.broadcast = ipv4BroadcastOf(cidr)
+  constructor(random: Random, clock: MonotonicClock, time: Time, isForwarding: boolean) {
+    this.clock = clock
+    this.isForwarding = isForwarding
     this.nextId = random.u32() & 0xffff
-    arp.add(cidr.address)
-    ethernet.listen(ETHERTYPE_IPV4, (frame, off, end) => this.input(frame, off, end))
+    this.reassembler = new Reassembler({
+      timeout: REASSEMBLY_TIMEOUT,
+      onTimeout: (first) => this.reassemblyTimesOut(first),
+    })
+    this.alarm = time.alarm(() => {
+      this.alarmAt = NEVER
+      this.reassembler.poll(clock.now())
+      this.arm()
+    })
   }
 
-  mtuBytes(): number {
-    return this.ethernet.mtuBytes - IPV4_HEADER_LEN
+  get reassemblyCount(): number {
+    return this.reassembler.count
+  }
+
+  addInterface(link: Ipv4Link, config: Ipv4Config | undefined): void {
+    const one = new Interface(link)
+    this.interfaces.push(one)
+    this.headroomBytes = Math.max(this.headroomBytes, link.ethernet.headroomBytes + IPV4_HEADER_LEN)
+    this.setConfig(one, config)
+    link.ethernet.listen(ETHERTYPE_IPV4, (frame, off, end) => this.input(one, frame, off, end))
+  }
+
+  configure(config: Ipv4Config | undefined): void {
+    this.setConfig(this.interfaces[0] as Interface, config)
+  }
+
+  private setConfig(one: Interface, config: Ipv4Config | undefined): void {
+    if (config?.gateway !== undefined && !ipv4InCidr(config.gateway, config.cidr)) {
+      const { address, prefixBits } = config.cidr
+      throw new RangeError(
+        `Cannot use gateway ${ipv4ToString(config.gateway)}: it is outside of our own network ${ipv4ToString(address)}/${prefixBits}`,
+      )
+    }
+    const previous = one.cidr.address
+    this.routes.removeLink(one)
+    one.cidr = config?.cidr ?? { address: IPV4_ANY, prefixBits: 32 }
+    one.broadcast = config === undefined ? undefined : ipv4BroadcastOf(config.cidr)
+    if (previous !== IPV4_ANY && previous !== one.cidr.address) one.arp.remove(previous)
+    if (config !== undefined) {
+      this.routes.add(config.cidr, one, undefined)
+      if (config.gateway !== undefined) this.routes.add({ address: IPV4_ANY, prefixBits: 0 }, one, config.gateway)
+      one.arp.add(config.cidr.address)
+    }
+    this.addresses = this.interfaces.map((each) => each.cidr.address).filter((address) => address !== IPV4_ANY)
+  }
+
+  addRoute(network: Ipv4Cidr, gateway: Ipv4): void {
+    const link = this.interfaces.find((one) => ipv4InCidr(gateway, one.cidr))
+    if (link === undefined) {
+      throw new RangeError(`Cannot route over ${ipv4ToString(gateway)}: it is in none of our networks`)
+    }
+    this.routes.add(network, link, gateway)
+  }
+
+  mtuBytes(dst: IpAddress): number {
+    const link = isIpv4(dst) ? this.linkTo(dst) : undefined
+    return (link === undefined ? 576 : this.pathMtu(dst as Ipv4, link)) - IPV4_HEADER_LEN
+  }
+
+  maxPayloadBytes(): number {
+    return IPV4_MAX_LEN - IPV4_HEADER_LEN
   }
 
   source(dst: IpAddress): IpAddress | undefined {
-    return isIpv4(dst) && this.hasRoute(dst) ? this.cidr.address : undefined
+    return isIpv4(dst) && dst >>> 28 < 0xe ? this.unicastRoute(dst)?.link.cidr.address : undefined
   }
 
-  alloc(): Frame | undefined {
-    return this.ethernet.alloc()
+  datagramSource(dst: IpAddress): IpAddress | undefined {
+    if (!isIpv4(dst)) return undefined
+    if (dst === IPV4_BROADCAST || isIpv4Multicast(dst)) return (this.interfaces[0] as Interface).cidr.address
+    return this.resolve(dst, IPV4_ANY) ? (this.outLink as Interface).cidr.address : undefined
+  }
+
+  alloc(dst?: IpAddress): Frame | undefined {
+    const first = this.interfaces[0] as Interface
+    if (this.interfaces.length === 1) return first.ethernet.alloc()
+    const link = (dst !== undefined && isIpv4(dst) ? this.linkTo(dst) : undefined) ?? first
+    return this.allocFrom(link)
   }
 
   free(frame: Frame): void {
-    this.ethernet.free(frame)
+    this.ownerOf(frame).ethernet.free(frame)
   }
 
-  send(frame: Frame, off: number, end: number, protocol: number, src: IpAddress, dst: IpAddress): void {
-    if (!isIpv4(src) || !isIpv4(dst) || !this.hasRoute(dst)) {
+  send(
+    frame: Frame,
+    off: number,
+    end: number,
+    protocol: number,
+    src: IpAddress,
+    dst: IpAddress,
+    trafficClass?: number,
+  ): void {
+    if (!isIpv4(src) || !isIpv4(dst) || !this.resolve(dst, src)) {
       this.counters.noRoute++
-      this.ethernet.free(frame)
+      this.free(frame)
       return
     }
+    const link = this.outLink as Interface
     const packetOff = off - IPV4_HEADER_LEN
-    if (end - packetOff > this.ethernet.mtuBytes) {
-      this.counters.tooLong++
-      this.ethernet.free(frame)
+    const mtuBytes = this.pathMtu(dst, link)
+    const id = this.takeId()
+    const ttl = ttlFor(dst)
+    if (end - packetOff > mtuBytes) {
+      this.fillTx(id, ttl, protocol, src, dst, trafficClass ?? 0)
+      this.sendFragments(frame.u8, off, end, link, this.outHop, mtuBytes, this.tx)
+      this.free(frame)
       return
     }
-    emitIpv4(frame, packetOff, end - packetOff, this.nextId, DEFAULT_TTL, protocol, src, dst)
-    this.nextId = (this.nextId + 1) & 0xffff
-    const isOnLink = ipv4InCidr(dst, this.cidr)
-    this.arp.send(frame, packetOff, end, ETHERTYPE_IPV4, isOnLink ? dst : (this.gateway as Ipv4))
+    emitIpv4(frame, packetOff, end - packetOff, id, DONT_FRAGMENT, ttl, protocol, src, dst, trafficClass ?? 0)
+    this.transmit(frame, packetOff, end, link, this.outHop)
+  }
+
+  sendCopy(
+    u8: Uint8Array,
+    off: number,
+    end: number,
+    protocol: number,
+    src: IpAddress,
+    dst: IpAddress,
+  ): 'no-buffer' | undefined {
+    if (!isIpv4(src) || !isIpv4(dst) || !this.resolve(dst, src)) {
+      this.counters.noRoute++
+      return undefined
+    }
+    const link = this.outLink as Interface
+    const mtuBytes = this.pathMtu(dst, link)
+    if (end - off > mtuBytes - IPV4_HEADER_LEN) {
+      this.fillTx(this.takeId(), ttlFor(dst), protocol, src, dst, 0)
+      return this.sendFragments(u8, off, end, link, this.outHop, mtuBytes, this.tx)
+    }
+    const frame = this.allocFrom(link)
+    if (frame === undefined) return 'no-buffer'
+    frame.u8.set(u8.subarray(off, end), this.headroomBytes)
+    this.send(frame, this.headroomBytes, this.headroomBytes + end - off, protocol, src, dst)
+    return undefined
   }
 
   listen(protocol: number, handler: IpHandler): void {
@@ -138,61 +320,296 @@ class Ipv4Layer implements CountedIp {
     this.errorHandlers[protocol] = handler
   }
 
-  reportError(error: IpErrorKind, frame: Frame, off: number, end: number): void {
+  listenProblems(handler: IpProblemHandler): void {
+    this.problemHandler = handler
+  }
+
+  listenMembership(handler: (group: Ipv4, isMember: boolean) => void): void {
+    this.membershipHandler = handler
+  }
+
+  join(group: IpAddress): void {
+    if (!isIpv4(group) || !isIpv4Multicast(group)) {
+      throw new RangeError(`Cannot join ${isIpv4(group) ? ipv4ToString(group) : 'an IPv6 group'}: expected 224.0.0.0/4`)
+    }
+    const count = this.groups.get(group) ?? 0
+    this.groups.set(group, count + 1)
+    if (count === 0) this.membershipHandler?.(group, true)
+  }
+
+  leave(group: IpAddress): void {
+    const count = this.groups.get(group as Ipv4)
+    if (count === undefined) return
+    if (count > 1) this.groups.set(group as Ipv4, count - 1)
+    else {
+      this.groups.delete(group as Ipv4)
+      this.membershipHandler?.(group as Ipv4, false)
+    }
+  }
+
+  sendToGroup(frame: Frame, packetOff: number, end: number, group: Ipv4): void {
+    this.transmit(frame, packetOff, end, this.interfaces[0] as Interface, group)
+  }
+
+  reportError(error: IpErrorKind, frame: Frame, off: number, end: number, mtuBytes = 0): void {
     const header = this.header
     // RFC 792: an error quotes the header and 64 bits of data at least.
     const isWhole = parseQuotedIpv4(frame, off, end, header) === undefined && end - off >= header.headerLen + 8
-    const handler = isWhole && header.src === this.cidr.address ? this.errorHandlers[header.protocol] : undefined
-    if (handler === undefined) {
+    if (!isWhole || !this.addresses.includes(header.src)) {
       this.counters.badQuote++
       return
     }
-    handler(error, frame, off + header.headerLen, end, header.src, header.dst)
+    const { headerLen, protocol, src, dst } = header
+    const link = error === 'fragmentation-needed' ? this.linkTo(dst) : undefined
+    if (link !== undefined) {
+      const limit = mtuBytes < 68 ? plateauBelow(header.totalLen) : mtuBytes
+      this.pathMtus.lower(dst, limit, link.ethernet.mtuBytes, this.clock.now())
+    }
+    this.errorHandlers[protocol]?.(error, frame, off + headerLen, end, src, dst)
   }
 
-  /** Nothing is sent to groups or by broadcast yet, and nothing without a gateway to other networks. */
-  private hasRoute(dst: Ipv4): boolean {
-    if (dst === IPV4_ANY || dst === this.broadcast || dst >>> 28 >= 0xe) return false
-    return this.gateway !== undefined || ipv4InCidr(dst, this.cidr)
-  }
-
-  private input(frame: Frame, off: number, end: number): void {
+  private input(link: Interface, frame: Frame, off: number, end: number): void {
     const header = this.header
     const reason = parseIpv4(frame, off, end, header)
     if (reason !== undefined) {
       this.counters[reason]++
       return
     }
-    const { src, dst } = header
-    if (dst !== this.cidr.address && dst !== IPV4_BROADCAST && dst !== this.broadcast) {
-      this.counters.notForUs++
-      return
-    }
-    if (!this.isPossibleSource(src)) {
+    if (!this.isPossibleSource(link, header.src, header.dst)) {
       this.counters.badSource++
       return
     }
-    if (header.hasMoreFragments || header.fragmentOffset !== 0) {
-      this.counters.fragment++
-      return
+    const packetEnd = off + header.totalLen
+    if (!this.isForUs(link, header.dst)) {
+      if (this.isForwarding) this.forward(frame, off, packetEnd)
+      else this.counters.notForUs++
+    } else if (header.hasMoreFragments || header.fragmentOffset !== 0) {
+      this.reassemble(frame, off, packetEnd)
+    } else {
+      this.deliver(frame, off, packetEnd)
     }
-    const handler = this.handlers[header.protocol]
+  }
+
+  /** Hands a whole packet, whose header has been read, to its protocol. */
+  private deliver(frame: Frame, off: number, end: number): void {
+    const { protocol, headerLen, src, dst } = this.header
+    const handler = this.handlers[protocol]
     if (handler === undefined) {
       this.counters.unknownProtocol++
+      this.problemHandler?.('protocol', frame, off, end, 0)
       return
     }
-    handler(frame, off + header.headerLen, off + header.totalLen, src, dst, off)
+    handler(frame, off + headerLen, end, src, dst, off)
+  }
+
+  private reassemble(frame: Frame, off: number, end: number): void {
+    const { src, dst, protocol, id, headerLen, fragmentOffset, hasMoreFragments } = this.header
+    const key = `${src} ${dst} ${protocol} ${id}`
+    const payloadOff = off + headerLen
+    const now = this.clock.now()
+    const result = this.reassembler.input(key, frame.u8, off, payloadOff, end, fragmentOffset, hasMoreFragments, now)
+    this.arm()
+    if (result === undefined) return
+    if (typeof result === 'string') {
+      this.counters[result]++
+      return
+    }
+    const { packet } = result
+    // A first piece with options may make the whole longer than a header can say.
+    if (packet.length > IPV4_MAX_LEN) {
+      this.counters['too-long']++
+      return
+    }
+    this.counters.reassembled++
+    const whole = frameOf(packet)
+    reshapeIpv4(whole, 0, result.payloadOff, packet.length, 0)
+    parseIpv4(whole, 0, packet.length, this.header)
+    this.deliver(whole, 0, packet.length)
+  }
+
+  private reassemblyTimesOut(firstPacket: Uint8Array | undefined): void {
+    this.counters.reassemblyTimeout++
+    // RFC 792: "If fragment zero is not available then no time exceeded need be sent at all".
+    if (firstPacket !== undefined) this.problemHandler?.('reassembly', frameOf(firstPacket), 0, firstPacket.length, 0)
+  }
+
+  /** RFC 1812 §5.2: passes the packet whose header has been read on, or tells its sender why not. */
+  private forward(frame: Frame, off: number, end: number): void {
+    const header = this.header
+    const { src, dst, headerLen } = header
+    const isLocal = src >>> 16 === 0xa9fe || dst >>> 16 === 0xa9fe // RFC 3927 §7: link-local never leaves its link
+    if (dst >>> 28 >= 0xe || dst >>> 24 === 0 || dst >>> 24 === 127 || src === IPV4_ANY || isLocal) {
+      this.counters.notForUs++
+      return
+    }
+    if (header.ttl <= 1) {
+      this.counters.hopLimit++
+      this.problemHandler?.('hop-limit', frame, off, end, 0)
+      return
+    }
+    const route = this.routes.find(dst)
+    // RFC 2644: a directed broadcast is not passed on.
+    if (route === undefined || dst === route.link.broadcast) {
+      this.counters.noRoute++
+      if (route === undefined) this.problemHandler?.('network', frame, off, end, 0)
+      return
+    }
+    const { link } = route
+    const mtuBytes = link.ethernet.mtuBytes
+    const hop = route.gateway ?? dst
+    if (end - off > mtuBytes) {
+      // Options would have to be shared out among the pieces (RFC 791 §3.1): nobody sends them, so nobody gets pieces.
+      if (header.isDontFragment || headerLen > IPV4_HEADER_LEN) {
+        this.counters.tooLong++
+        this.problemHandler?.('too-big', frame, off, end, mtuBytes)
+        return
+      }
+      header.ttl--
+      this.sendFragments(frame.u8, off + headerLen, end, link, hop, mtuBytes, header)
+      return
+    }
+    const copy = this.allocFrom(link)
+    if (copy === undefined) {
+      this.counters.noBuffer++
+      return
+    }
+    const to = this.headroomBytes - IPV4_HEADER_LEN
+    copy.u8.set(frame.u8.subarray(off, end), to)
+    decrementTtl(copy, to)
+    this.counters.forwarded++
+    this.transmit(copy, to, to + end - off, link, hop)
+  }
+
+  /** Sends `u8[off, end)` in pieces with the fields of `h`, which may be those of a piece themselves. */
+  private sendFragments(
+    u8: Uint8Array,
+    off: number,
+    end: number,
+    link: Interface,
+    hop: Ipv4,
+    mtuBytes: number,
+    h: Readonly<Ipv4Header>,
+  ): 'no-buffer' | undefined {
+    const pieceLen = (mtuBytes - IPV4_HEADER_LEN) & ~7
+    const payloadOff = this.headroomBytes
+    const packetOff = payloadOff - IPV4_HEADER_LEN
+    for (let at = off; at < end; at += pieceLen) {
+      const frame = this.allocFrom(link)
+      if (frame === undefined) {
+        this.counters.noBuffer++
+        return 'no-buffer'
+      }
+      const pieceEnd = Math.min(end, at + pieceLen)
+      const len = pieceEnd - at
+      frame.u8.set(u8.subarray(at, pieceEnd), payloadOff)
+      const isLast = pieceEnd === end && !h.hasMoreFragments
+      const flags = (isLast ? 0 : MORE_FRAGMENTS) | ((h.fragmentOffset + at - off) >>> 3)
+      const totalLen = IPV4_HEADER_LEN + len
+      emitIpv4(frame, packetOff, totalLen, h.id, flags, h.ttl, h.protocol, h.src, h.dst, h.trafficClass)
+      this.counters.fragmentsSent++
+      this.transmit(frame, packetOff, payloadOff + len, link, hop)
+    }
+    return undefined
+  }
+
+  /** Sets the fields of the packet that is about to be cut into pieces. */
+  private fillTx(id: number, ttl: number, protocol: number, src: Ipv4, dst: Ipv4, trafficClass: number): void {
+    const tx = this.tx
+    tx.id = id
+    tx.ttl = ttl
+    tx.protocol = protocol
+    tx.src = src
+    tx.dst = dst
+    tx.trafficClass = trafficClass
+  }
+
+  /** Sends a finished packet over `link` to `hop`, a neighbour, a group or everybody. */
+  private transmit(frame: Frame, packetOff: number, end: number, link: Interface, hop: Ipv4): void {
+    const owner = this.ownerOf(frame)
+    if (owner !== link) {
+      const copy = this.allocFrom(link)
+      copy?.u8.set(frame.u8.subarray(packetOff, end), packetOff)
+      owner.ethernet.free(frame)
+      if (copy === undefined) this.counters.noBuffer++
+      else this.transmit(copy, packetOff, end, link, hop)
+    } else if (isIpv4Multicast(hop)) {
+      link.ethernet.send(frame, packetOff, end, ETHERTYPE_IPV4, ipv4MulticastMac(hop))
+    } else if (hop === IPV4_BROADCAST || hop === link.broadcast) {
+      link.ethernet.send(frame, packetOff, end, ETHERTYPE_IPV4, MAC_BROADCAST)
+    } else {
+      link.arp.send(frame, packetOff, end, ETHERTYPE_IPV4, hop)
+    }
+  }
+
+  /** Finds where a packet goes and leaves it in `outLink` and `outHop`; false when there is no way. */
+  private resolve(dst: Ipv4, src: Ipv4): boolean {
+    if (dst === IPV4_BROADCAST || isIpv4Multicast(dst)) {
+      // RFC 1122 §3.3.4.2: the source says which interface is meant.
+      this.outLink = this.interfaces.find((one) => one.cidr.address === src) ?? this.interfaces[0]
+      this.outHop = dst
+      return true
+    }
+    // Nobody can be called 0.0.0.0 or have an address of class E.
+    const route = dst === IPV4_ANY || dst >>> 28 === 0xf ? undefined : this.routes.find(dst)
+    if (route === undefined) return false
+    this.outLink = route.link
+    this.outHop = route.gateway ?? dst
+    return true
+  }
+
+  private unicastRoute(dst: Ipv4): Route<Interface> | undefined {
+    const route = dst === IPV4_ANY ? undefined : this.routes.find(dst)
+    return route === undefined || dst === route.link.broadcast ? undefined : route
+  }
+
+  private linkTo(dst: Ipv4): Interface | undefined {
+    return this.resolve(dst, IPV4_ANY) ? this.outLink : undefined
+  }
+
+  private pathMtu(dst: Ipv4, link: Interface): number {
+    return this.pathMtus.get(dst, link.ethernet.mtuBytes, this.clock.now())
+  }
+
+  private allocFrom(link: Interface): Frame | undefined {
+    const frame = link.ethernet.alloc()
+    if (frame !== undefined && this.interfaces.length > 1) this.owners.set(frame, link)
+    return frame
+  }
+
+  private ownerOf(frame: Frame): Interface {
+    const first = this.interfaces[0] as Interface
+    return this.interfaces.length === 1 ? first : (this.owners.get(frame) ?? first)
+  }
+
+  private takeId(): number {
+    const id = this.nextId
+    this.nextId = (id + 1) & 0xffff
+    return id
+  }
+
+  private arm(): void {
+    const next = this.reassembler.nextDeadline()
+    if (next >= this.alarmAt) return
+    this.alarmAt = next
+    this.alarm.set(next)
+  }
+
+  private isForUs(link: Interface, dst: Ipv4): boolean {
+    if (dst === link.cidr.address) return dst !== IPV4_ANY
+    if (dst === IPV4_BROADCAST || dst === link.broadcast) return true
+    if (isIpv4Multicast(dst)) return dst === IPV4_ALL_HOSTS || this.groups.has(dst)
+    // RFC 1122 §3.3.4.2: a host may refuse what comes by the wrong interface (strong model); a router must not.
+    return this.isForwarding && this.addresses.includes(dst)
   }
 
   /** RFC 1122 §3.2.1.3: a host discards packets whose source is a broadcast, a group, "this host" or loopback. */
-  private isPossibleSource(src: Ipv4): boolean {
-    return !(
-      src === IPV4_ANY ||
-      src >>> 24 === 127 ||
-      isIpv4Multicast(src) ||
-      src >>> 28 === 0xf ||
-      src === this.broadcast ||
-      src === this.cidr.address
-    )
+  private isPossibleSource(link: Interface, src: Ipv4, dst: Ipv4): boolean {
+    // A host that starts has no address yet and asks everybody (RFC 2131); switches ask for groups without one (RFC 4541).
+    if (src === IPV4_ANY) return dst === IPV4_BROADCAST || isIpv4Multicast(dst)
+    return !(src >>> 24 === 127 || src >>> 28 >= 0xe || src === link.broadcast || this.addresses.includes(src))
   }
+}
+
+function ttlFor(dst: Ipv4): number {
+  return isIpv4Multicast(dst) ? MULTICAST_TTL : DEFAULT_TTL
 }

@@ -34,6 +34,8 @@ it(`stack: ${FRAMES} hostile frames cause no throw and leave nothing behind`, as
     `only ${accepted.length} connections were established: the frames do not reach far enough`,
   )
   assert(stack.arp.entryCount <= 1024)
+  assert(stack.ipv4.counters.reassembled > 10, `only ${stack.ipv4.counters.reassembled} datagrams were put together`)
+  assert(stack.ipv4.reassemblyCount <= 64)
   // A connection whose peer fell silent lives until its owner ends it; half-open and closing ones, and neighbours
   // nobody talks to, end by themselves.
   await time.advance(ms(20))
@@ -41,5 +43,6 @@ it(`stack: ${FRAMES} hostile frames cause no throw and leave nothing behind`, as
   await time.advance(seconds(3600))
   assert.equal(stack.arp.entryCount, 0)
   assert.equal(stack.tcp.connectionCount, 0)
+  assert.equal(stack.ipv4.reassemblyCount, 0)
   assert.equal(time.pendingCount, 0)
 })

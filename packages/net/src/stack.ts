@@ -7,5 +7,11 @@ import type { Udp } from '@mirage-ts/signatures/udp'
 
 /** Puts the layers together. `icmp` is asked for so that a stack without one, deaf to errors and pings, cannot be built. */
 export function createDirectStack({ ip, udp, tcp }: { ip: Ip; icmp: Icmp; udp: Udp; tcp: Tcp }): Stack {
-  return { tcp, udp, addresses: ip.addresses }
+  return {
+    tcp,
+    udp,
+    get addresses() {
+      return ip.addresses
+    },
+  }
 }

@@ -1,11 +1,12 @@
 /** UDP over any network layer (RFC 768, RFC 1122 §4.1). */
 import { port as checkedPort, endpointToString } from '@mirage-ts/core/addresses'
+import { frameOf } from '@mirage-ts/core/bytes'
 import { NetError } from '@mirage-ts/core/errors'
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
 import type { Endpoint, IpAddress, Port } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Icmp } from '@mirage-ts/signatures/icmp'
-import type { Ip } from '@mirage-ts/signatures/ip'
+import type { HostIp } from '@mirage-ts/signatures/ip'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { DatagramHandler, Udp, UdpSocket } from '@mirage-ts/signatures/udp'
 import { PROTOCOL_UDP } from './wire/ipv4.ts'
@@ -22,19 +23,19 @@ export interface CountedUdp extends Udp {
 }
 
 /** Starts receiving over `ip`. */
-export function createUdp({ ip, icmp, random }: { ip: Ip; icmp: Icmp; random: Random }): CountedUdp {
+export function createUdp({ ip, icmp, random }: { ip: HostIp; icmp: Icmp; random: Random }): CountedUdp {
   return new UdpLayer(ip, icmp, random)
 }
 
 class UdpLayer implements CountedUdp {
   readonly counters = createCounters(COUNTERS)
-  private readonly ip: Ip
+  private readonly ip: HostIp
   private readonly icmp: Icmp
   private readonly random: Random
   private readonly bound = new Map<Port, DatagramHandler>()
   private readonly header = new UdpHeader()
 
-  constructor(ip: Ip, icmp: Icmp, random: Random) {
+  constructor(ip: HostIp, icmp: Icmp, random: Random) {
     this.ip = ip
     this.icmp = icmp
     this.random = random
@@ -55,20 +56,28 @@ class UdpLayer implements CountedUdp {
   }
 
   private send(from: Port, payload: Uint8Array, to: Endpoint): void {
-    const src = this.ip.source(to.address)
+    const src = this.ip.datagramSource(to.address)
     if (src === undefined) {
       throw new NetError('no-route', `Cannot send to ${endpointToString(to)}: there is no route`)
     }
-    const maxLen = this.ip.mtuBytes(to.address) - UDP_HEADER_LEN
+    const maxLen = this.ip.maxPayloadBytes(to.address) - UDP_HEADER_LEN
     if (payload.length > maxLen) {
       throw new NetError(
         'message-too-long',
         `Cannot send ${payload.length} octets to ${endpointToString(to)}: at most ${maxLen}`,
       )
     }
-    const frame = this.ip.alloc()
+    // Like a full queue in a router, no buffer means a lost datagram: UDP promises nothing.
+    if (UDP_HEADER_LEN + payload.length > this.ip.mtuBytes(to.address)) {
+      const whole = frameOf(new Uint8Array(UDP_HEADER_LEN + payload.length))
+      whole.u8.set(payload, UDP_HEADER_LEN)
+      emitUdp(whole, 0, whole.u8.length, src, to.address, from, to.port)
+      const failure = this.ip.sendCopy(whole.u8, 0, whole.u8.length, PROTOCOL_UDP, src, to.address)
+      if (failure !== undefined) this.counters.noBuffer++
+      return
+    }
+    const frame = this.ip.alloc(to.address)
     if (frame === undefined) {
-      // Like a full queue in a router: UDP promises nothing.
       this.counters.noBuffer++
       return
     }

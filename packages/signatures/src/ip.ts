@@ -1,5 +1,6 @@
-import type { IpAddress } from './addresses.ts'
+import type { IpAddress, Ipv4, Ipv4Cidr } from './addresses.ts'
 import type { Frame } from './bytes.ts'
+import type { IpProblem } from './icmp.ts'
 
 /**
  * Receives the payload `[off, end)` of a packet addressed to us. The frame is borrowed until it returns.
@@ -44,10 +45,24 @@ export interface Ip {
   mtuBytes(dst: IpAddress): number
   /** The address we would send from, or `undefined` when there is no route to `dst`. */
   source(dst: IpAddress): IpAddress | undefined
-  /** Lends a transmit buffer; see `Network.alloc`. */
-  alloc(): Frame | undefined
-  /** Takes the frame back, puts the header in front of `[off, end)` and sends it; no route is a counted drop. */
-  send(frame: Frame, off: number, end: number, protocol: number, src: IpAddress, dst: IpAddress): void
+  /**
+   * Lends a transmit buffer; see `Network.alloc`. Saying where it will go saves a copy on a machine with several interfaces.
+   */
+  alloc(dst?: IpAddress): Frame | undefined
+  /**
+   * Takes the frame back, puts the header in front of `[off, end)` and sends it; no route is a counted drop. A payload that is
+   * longer than the path takes (`mtuBytes` has shrunk since it was cut) is sent in fragments. `trafficClass` is the octet of
+   * DSCP and ECN (RFC 2474, RFC 3168), 0 when left out.
+   */
+  send(
+    frame: Frame,
+    off: number,
+    end: number,
+    protocol: number,
+    src: IpAddress,
+    dst: IpAddress,
+    trafficClass?: number,
+  ): void
   /** Takes an unsent frame back. */
   free(frame: Frame): void
   /** Sets the handler of `protocol`; a second call replaces the first. */
@@ -57,6 +72,56 @@ export interface Ip {
   /**
    * Tells the transport concerned that a packet of ours failed. Called by ICMP: `[off, end)` is the packet an error
    * quotes, from its IP header on. Quotes that are malformed, or not of a packet we could have sent, are counted drops.
+   * `mtuBytes` is what a too long packet should have measured at most (RFC 1191, RFC 8201), 0 when the error does not say:
+   * the layer remembers it, and `mtuBytes()` is lower when the transport is told.
    */
-  reportError(error: IpErrorKind, frame: Frame, off: number, end: number): void
+  reportError(error: IpErrorKind, frame: Frame, off: number, end: number, mtuBytes?: number): void
+}
+
+/** Told of a packet `[packetOff, end)` that could not be delivered or passed on, so that its sender is told. */
+export type IpProblemHandler = (
+  why: IpProblem,
+  frame: Frame,
+  packetOff: number,
+  end: number,
+  /** With `too-big`: the longest packet that would have passed. */
+  mtuBytes: number,
+) => void
+
+/** The network layer of a whole host: what datagrams, groups and control messages need beyond what TCP does. */
+export interface HostIp extends Ip {
+  /** Greatest payload in octets towards `dst` in fragments. */
+  maxPayloadBytes(dst: IpAddress): number
+  /** Sends a copy of `u8[off, end)`, in fragments when it is longer than `mtuBytes`. */
+  sendCopy(
+    u8: Uint8Array,
+    off: number,
+    end: number,
+    protocol: number,
+    src: IpAddress,
+    dst: IpAddress,
+  ): 'no-buffer' | undefined
+  /** Like `source`, but for groups and broadcasts too; `0.0.0.0` before the interface has an address. */
+  datagramSource(dst: IpAddress): IpAddress | undefined
+  /** Receives what is sent to `group` on the first interface, until as many calls of `leave`. */
+  join(group: IpAddress): void
+  leave(group: IpAddress): void
+  /** Sets who tells senders of problems: ICMP. */
+  listenProblems(handler: IpProblemHandler): void
+}
+
+/** The addressing of one IPv4 interface. */
+export interface Ipv4Config {
+  readonly cidr: Ipv4Cidr
+  /** The router to everywhere else, in the network of `cidr`. */
+  readonly gateway?: Ipv4 | undefined
+}
+
+/** IPv4 (RFC 791) whose first interface can be configured while it runs: by DHCP, for example. */
+export interface Ipv4Host extends HostIp {
+  /**
+   * Gives the first interface this address and router in place of what it had, or takes them away. Throws a `RangeError`
+   * when the router is outside of the network.
+   */
+  configure(config: Ipv4Config | undefined): void
 }

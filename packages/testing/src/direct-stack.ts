@@ -35,10 +35,10 @@ export function createTestStack(
   const gateway = options.gateway === undefined ? undefined : parseIpv4(options.gateway)
   const ethernet = createEthernet({ network })
   const arp = createArp({ ethernet, clock: time, time })
-  const ipv4 = createIpv4({ ethernet, arp, random }, { cidr: own, gateway })
+  const ipv4 = createIpv4({ ethernet, arp, random, clock: time, time }, { cidr: own, gateway })
   const icmp = createIcmp({ ipv4, clock: time })
   const udp = createUdp({ ip: ipv4, icmp, random })
   const tcp = createTcp({ ip: ipv4, clock: time, time, random, log: NO_LOG })
   const stack = createDirectStack({ ip: ipv4, icmp, udp, tcp })
-  return { ...stack, ethernet, arp, ipv4, icmp, udp, tcp }
+  return Object.assign(stack, { ethernet, arp, ipv4, icmp, udp, tcp })
 }

@@ -16,9 +16,6 @@ export const ICMP_ECHO_REQUEST = 8
 export const ICMP_TIME_EXCEEDED = 11
 export const ICMP_PARAMETER_PROBLEM = 12
 
-export const CODE_PROTOCOL_UNREACHABLE = 2
-export const CODE_PORT_UNREACHABLE = 3
-
 /** RFC 1122 §3.2.2.1: what each code of "destination unreachable" means to a transport. */
 const UNREACHABLE_KINDS: readonly IpErrorKind[] = [
   'network-unreachable',
@@ -68,4 +65,9 @@ export function emitIcmp(frame: Frame, off: number, end: number, type: number, c
 /** Octets 4 to 7 of a checked message: identifier and sequence number of an echo. */
 export function icmpRest(frame: Frame, off: number): number {
   return frame.dv.getUint32(off + REST)
+}
+
+/** The MTU that a checked "fragmentation needed" names (RFC 1191 §4); 0 when the router is older than that. */
+export function icmpMtu(frame: Frame, off: number): number {
+  return frame.dv.getUint16(off + REST + 2)
 }

@@ -19,8 +19,11 @@ export const PROTOCOL_ICMP = 1
 export const PROTOCOL_TCP = 6
 export const PROTOCOL_UDP = 17
 
-const MORE_FRAGMENTS = 0x2000
+/** Bits of the field {@link emitIpv4} calls `fragment`; the rest of it is the offset in units of 8 octets. */
+export const DONT_FRAGMENT = 0x4000
+export const MORE_FRAGMENTS = 0x2000
 const OFFSET_MASK = 0x1fff
+export const IPV4_MAX_LEN = 65535
 
 /** The fields of a header; one value is filled again and again. */
 export class Ipv4Header {
@@ -28,7 +31,9 @@ export class Ipv4Header {
   headerLen = 0
   /** Octets of header and payload. */
   totalLen = 0
+  trafficClass = 0
   id = 0
+  isDontFragment = false
   hasMoreFragments = false
   /** Octets. */
   fragmentOffset = 0
@@ -69,8 +74,10 @@ function readIpv4(frame: Frame, off: number, end: number, header: Ipv4Header): I
   header.headerLen = headerLen
   header.totalLen = dv.getUint16(off + TOTAL_LEN)
   if (header.totalLen < headerLen) return 'bad-total-length'
+  header.trafficClass = dv.getUint8(off + TOS)
   header.id = dv.getUint16(off + ID)
   const fragment = dv.getUint16(off + FLAGS_FRAGMENT)
+  header.isDontFragment = (fragment & DONT_FRAGMENT) !== 0
   header.hasMoreFragments = (fragment & MORE_FRAGMENTS) !== 0
   header.fragmentOffset = (fragment & OFFSET_MASK) * 8
   header.ttl = dv.getUint8(off + TTL)
@@ -80,29 +87,54 @@ function readIpv4(frame: Frame, off: number, end: number, header: Ipv4Header): I
   return undefined
 }
 
-/** Writes a header of 20 octets at `off`, checksum included, for a packet of `totalLen` octets. */
+/**
+ * Writes a header of 20 octets at `off`, checksum included, for a packet of `totalLen` octets. `fragment` holds flags and
+ * offset as they are on the wire.
+ */
 export function emitIpv4(
   frame: Frame,
   off: number,
   totalLen: number,
   id: number,
+  fragment: number,
   ttl: number,
   protocol: number,
   src: Ipv4,
   dst: Ipv4,
+  trafficClass: number,
 ): void {
   const dv = frame.dv
   dv.setUint8(off + VERSION_IHL, 0x45)
-  dv.setUint8(off + TOS, 0)
+  dv.setUint8(off + TOS, trafficClass)
   dv.setUint16(off + TOTAL_LEN, totalLen)
   dv.setUint16(off + ID, id)
-  dv.setUint16(off + FLAGS_FRAGMENT, 0)
+  dv.setUint16(off + FLAGS_FRAGMENT, fragment)
   dv.setUint8(off + TTL, ttl)
   dv.setUint8(off + PROTOCOL, protocol)
   dv.setUint16(off + CHECKSUM, 0)
   dv.setUint32(off + SRC, src)
   dv.setUint32(off + DST, dst)
   dv.setUint16(off + CHECKSUM, ~checksum(frame.u8, off, off + IPV4_HEADER_LEN, 0) & 0xffff)
+}
+
+/** Takes one from the time to live of the packet at `off`, checksum included (RFC 1624 eqn. 3). */
+export function decrementTtl(frame: Frame, off: number): void {
+  const dv = frame.dv
+  dv.setUint8(off + TTL, dv.getUint8(off + TTL) - 1)
+  const sum = dv.getUint16(off + CHECKSUM) + 0x0100
+  dv.setUint16(off + CHECKSUM, (sum & 0xffff) + (sum >>> 16))
+}
+
+/**
+ * Turns the header of `headerLen` octets at `off` into that of one piece of its packet, or of the whole put together again.
+ * Options stay as they are.
+ */
+export function reshapeIpv4(frame: Frame, off: number, headerLen: number, totalLen: number, fragment: number): void {
+  const dv = frame.dv
+  dv.setUint16(off + TOTAL_LEN, totalLen)
+  dv.setUint16(off + FLAGS_FRAGMENT, fragment)
+  dv.setUint16(off + CHECKSUM, 0)
+  dv.setUint16(off + CHECKSUM, ~checksum(frame.u8, off, off + headerLen, 0) & 0xffff)
 }
 
 /** Partial checksum of the pseudo header (RFC 9293 §3.1, RFC 768): what `checksum` takes as its initial value. */

@@ -1,0 +1,34 @@
+/** The routing table of IPv4: the longest prefix that fits wins (RFC 1122 §3.3.1, RFC 1812 §5.2.4.3). */
+import { ipv4InCidr, ipv4Mask } from '@mirage-ts/core/addresses'
+import type { Ipv4, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
+
+/** Where packets for one network go: `Link` is what the owner of the table calls an interface. */
+export interface Route<Link> {
+  readonly network: Ipv4Cidr
+  readonly link: Link
+  /** Who takes them on; nobody when the network is on the link itself. */
+  readonly gateway: Ipv4 | undefined
+}
+
+/** A handful of routes searched in order: a table of thousands would want a trie. */
+export class RouteTable<Link> {
+  /** Longest prefix first; among equal ones, the one added first. */
+  private routes: readonly Route<Link>[] = []
+
+  /** Adds a route behind those with the same prefix length. */
+  add(network: Ipv4Cidr, link: Link, gateway: Ipv4 | undefined): void {
+    const address = ((network.address & ipv4Mask(network.prefixBits)) >>> 0) as Ipv4
+    const route = { network: { address, prefixBits: network.prefixBits }, link, gateway }
+    this.routes = [...this.routes, route].sort((a, b) => b.network.prefixBits - a.network.prefixBits)
+  }
+
+  /** Removes all routes over `link`. */
+  removeLink(link: Link): void {
+    this.routes = this.routes.filter((route) => route.link !== link)
+  }
+
+  find(dst: Ipv4): Route<Link> | undefined {
+    for (const route of this.routes) if (ipv4InCidr(dst, route.network)) return route
+    return undefined
+  }
+}
