@@ -16,7 +16,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   signatures: { packages: [] },
   core: { packages: ['signatures'] },
   net: { packages: ['signatures', 'core'] },
-  storage: { packages: ['signatures', 'core'] },
+  storage: { packages: ['signatures', 'core'], others: ['fflate'] },
   apps: { packages: ['signatures', 'core', 'net', 'storage'], others: ['@noble/hashes/'] },
   config: { packages: ['signatures', 'core'], others: ['node:'] },
   cli: { packages: ['config', 'core', 'signatures'], others: ['node:', 'esbuild', 'commander', 'tsx', 'typescript'] },
