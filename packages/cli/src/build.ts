@@ -3,69 +3,87 @@ import { execFile } from 'node:child_process'
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { makeLabel } from './bill.ts'
 import { bundle } from './bundle.ts'
 import { type Configured, writeConfigured, writeContext } from './configure.ts'
 import { UserError } from './errors.ts'
 import { assembleImage } from './image.ts'
+import { type Label, labelImage, labelProgram } from './label.ts'
 import { type Output, sizeToString, timed } from './output.ts'
 import { withTemporaryFolder } from './temporary.ts'
-import { ensureToolchain, findToolchain, type Toolchain } from './toolchain.ts'
+import { ensureToolchain, findToolchain, nativeParts, type Toolchain } from './toolchain.ts'
 import { checkUnikernel } from './typecheck.ts'
 
+/** An artefact, made but not yet written. */
+export interface Artefact {
+  /** Absolute path of where it goes. */
+  readonly path: string
+  readonly contents: Uint8Array
+  /** Goes beside it, `.map` after its name: for reading stacks. */
+  readonly sourceMap: Uint8Array
+  readonly label: Label
+}
+
 /** Builds a configured unikernel: type-checks and bundles at once, and writes the artefact if both went well. */
-export async function buildProject(configured: Configured, output: Output): Promise<void> {
+export async function buildProject(configured: Configured, output: Output): Promise<Artefact> {
   const start = performance.now()
-  const { project, plan, target, main, context } = configured
+  const { project, plan, target, context } = configured
+  const artefact = await makeArtefact(configured, output)
+  const { path, contents, sourceMap } = artefact
+  await mkdir(project.distFolder, { recursive: true })
+  await replace(path, contents, target.hasHost)
+  await replace(`${path}.map`, sourceMap, false)
+  const outputs = [path, `${path}.map`].map((file) => relative(project.folder, file))
+  await writeContext(project, { ...context, outputs: [...new Set([...context.outputs, ...outputs])].sort() })
+  const seconds = ((performance.now() - start) / 1000).toFixed(2)
+  output.print(`Built dist/${plan.name}${target.suffix} (${sizeToString(contents.length)}) in ${seconds} s`)
+  return artefact
+}
+
+/** Writes the generated sources and makes the artefact of them; its place in `dist/` is left alone. */
+export async function makeArtefact(configured: Configured, output: Output): Promise<Artefact> {
+  const { project, target, main } = configured
   await writeConfigured(configured)
-  const check = timed(output, 'type-check', () => checkUnikernel(project, main))
-  const [errors, made] = await Promise.allSettled([check, make(configured, check, output)])
+  const check = timed(output, 'type-check', () => checkUnikernel(project, target, main))
+  const made = target.hasHost ? makeProgram(configured, output) : makeImage(configured, check, output)
+  const [errors, artefact] = await Promise.allSettled([check, made])
   if (errors.status === 'rejected') throw errors.reason
   // A type error explains more than what the bundler stumbled over because of it.
   if (errors.value.length > 0) throw new UserError(errors.value.join('\n'))
-  if (made.status === 'rejected') throw made.reason
-  await mkdir(project.distFolder, { recursive: true })
-  for (const { path, contents, isExecutable } of made.value) await replace(path, contents, isExecutable)
-  const outputs = made.value.map(({ path }) => relative(project.folder, path))
-  await writeContext(project, { ...context, outputs: [...new Set([...context.outputs, ...outputs])].sort() })
-  const size = sizeToString(made.value[0]?.contents.length ?? 0)
-  const seconds = ((performance.now() - start) / 1000).toFixed(2)
-  output.print(`Built dist/${plan.name}${target.suffix} (${size}) in ${seconds} s`)
+  if (artefact.status === 'rejected') throw artefact.reason
+  return artefact.value
 }
 
-/** A file of the artefact. */
-interface Made {
-  readonly path: string
-  readonly contents: Uint8Array
-  readonly isExecutable: boolean
+function pathOf({ project, plan, target }: Configured): string {
+  return resolve(project.distFolder, `${plan.name}${target.suffix}`)
 }
 
-async function make(configured: Configured, check: Promise<string[]>, output: Output): Promise<Made[]> {
+/** A program for Node.js. */
+async function makeProgram(configured: Configured, output: Output): Promise<Artefact> {
   const { project, plan, target } = configured
-  const path = resolve(project.distFolder, `${plan.name}${target.suffix}`)
-  if (target.name === 'virtio') {
-    return [{ path, contents: await makeImage(configured, check, output), isExecutable: false }]
-  }
-  const { code, sourceMap } = await timed(output, 'bundle', () => bundle(project, target, plan.name))
-  const made: Made[] = [{ path, contents: code, isExecutable: true }]
-  if (sourceMap !== undefined) made.push({ path: `${path}.map`, contents: sourceMap, isExecutable: false })
-  return made
+  const { code, sourceMap, sources } = await timed(output, 'bundle', () => bundle(project, target, plan))
+  const label = await timed(output, 'label', () => makeLabel(configured, sources, undefined))
+  return { path: pathOf(configured), contents: labelProgram(code, label), sourceMap, label }
 }
 
-async function makeImage(configured: Configured, check: Promise<string[]>, output: Output): Promise<Uint8Array> {
+/** An image that boots. */
+async function makeImage(configured: Configured, check: Promise<string[]>, output: Output): Promise<Artefact> {
   const { project, plan, target, assets } = configured
-  const [state, { code }, contents] = await Promise.all([
+  const [state, { code, sourceMap, sources }, contents] = await Promise.all([
     findToolchain(),
-    timed(output, 'bundle', () => bundle(project, target, plan.name)),
+    timed(output, 'bundle', () => bundle(project, target, plan)),
     Promise.all(assets.files.map((file) => readFile(file))),
   ])
   // Compiling the runtime takes a minute: not for a program that is wrong.
-  if (!state.isCompiled && (await check).length > 0) return new Uint8Array()
+  if (!state.isCompiled && (await check).length > 0) throw new UserError((await check).join('\n'))
   const toolchain = await ensureToolchain(state, output)
-  const [runtime, bytecode] = await Promise.all([
+  const [runtime, bytecode, label] = await Promise.all([
     readFile(toolchain.runtime),
     timed(output, 'bytecode', () => compileBytecode(toolchain, code, plan.name)),
+    timed(output, 'label', async () => makeLabel(configured, sources, await nativeParts(toolchain))),
   ])
-  return assembleImage(runtime, { bytecode, assets: contents })
+  const image = assembleImage(runtime, { bytecode, assets: contents })
+  return { path: pathOf(configured), contents: labelImage(image, label), sourceMap, label }
 }
 
 /** Compiles a bundle with the engine's own compiler. */

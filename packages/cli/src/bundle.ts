@@ -2,53 +2,131 @@
 import { readFile } from 'node:fs/promises'
 import { builtinModules } from 'node:module'
 import { dirname, relative, resolve } from 'node:path'
-import { type BuildFailure, build, type Message, type Plugin } from 'esbuild'
+import { constantCode } from '@mirage-ts/config/generate'
+import type { Plan } from '@mirage-ts/config/graph'
+import type { Target } from '@mirage-ts/config/targets'
+import { type BuildFailure, build, type Message, type Metafile, type Plugin } from 'esbuild'
 import { UserError } from './errors.ts'
-import type { Project } from './project.ts'
-import type { Target } from './targets.ts'
+import { sourceName } from './packages.ts'
+import { generatedFolder, type Project } from './project.ts'
 
 /** A bundled program. */
 export interface Bundle {
   readonly code: Uint8Array
-  /** Only on unix, where the engine can use it. */
-  readonly sourceMap: Uint8Array | undefined
+  readonly sourceMap: Uint8Array
+  readonly sources: readonly BundledSource[]
+}
+
+/** A file that the bundle was made from. */
+export interface BundledSource {
+  /** Absolute. */
+  readonly file: string
+  /** See {@link sourceName}. */
+  readonly name: string
+  /** What is left of it in the bundle. */
+  readonly lenBytes: number
 }
 
 const NODE_MODULES: ReadonlySet<string> = new Set(builtinModules)
 
-/** Bundles `mirage/main.ts`. */
-export async function bundle(project: Project, target: Target, name: string): Promise<Bundle> {
-  const onUnix = target.name === 'unix'
+/** Bundles the generated program of `plan`. */
+export async function bundle(project: Project, target: Target, plan: Plan): Promise<Bundle> {
+  const { hasHost } = target
+  const { define, inject } = constants(project, target, plan)
   try {
     const result = await build({
       absWorkingDir: project.folder,
-      entryPoints: [resolve(project.generatedFolder, 'main.ts')],
-      outfile: resolve(project.distFolder, `${name}.mjs`),
+      entryPoints: [resolve(generatedFolder(project, target), 'main.ts')],
+      outfile: resolve(project.distFolder, `${plan.name}${target.suffix}`),
       bundle: true,
       write: false,
+      metafile: true,
       format: 'esm',
       // QuickJS-ng 0.15 has all of ES2024; names are kept, so that a stack on a console can be read.
       target: 'es2024',
-      platform: onUnix ? 'node' : 'neutral',
+      platform: hasHost ? 'node' : 'neutral',
       mainFields: ['module', 'main'],
       treeShaking: true,
+      // Drops the branches that constants exclude.
+      minifySyntax: true,
+      define,
+      inject,
       legalComments: 'none',
       charset: 'utf8',
       logLevel: 'silent',
-      sourcemap: onUnix ? 'linked' : false,
-      ...(onUnix ? { banner: { js: '#!/usr/bin/env node' } } : {}),
-      external: onUnix ? [] : ['mirage:native'],
+      sourcemap: hasHost ? 'linked' : 'external',
+      ...(hasHost ? { banner: { js: '#!/usr/bin/env node' } } : {}),
+      external: hasHost ? [] : ['mirage:native'],
       // The engine of a unikernel adds octets one by one 30 times slower than C: the same function, native.
-      alias: onUnix ? {} : { '@mirage-ts/core/checksum': '@mirage-ts/metal/checksum' },
-      plugins: onUnix ? [embedFiles] : [bareMetal(project)],
+      alias: hasHost ? {} : { '@mirage-ts/core/checksum': '@mirage-ts/metal/checksum' },
+      plugins: hasHost ? [embedFiles] : [bareMetal(project, target)],
     })
     const find = (suffix: string) => result.outputFiles.find((file) => file.path.endsWith(suffix))?.contents
-    return { code: find('.mjs') ?? new Uint8Array(), sourceMap: find('.map') }
+    const inputs = sourcesOf(project, result.metafile)
+    const code = renameSources(find(target.suffix) ?? new Uint8Array(), inputs)
+    return { code, sourceMap: find('.map') ?? new Uint8Array(), sources: [...inputs.values()] }
   } catch (error) {
     const { errors } = error as Partial<BuildFailure>
     if (errors === undefined) throw error
     throw new UserError(errors.map((message) => showMessage(project, message)).join('\n'))
   }
+}
+
+/** The values of configure-time keys, as the bundler puts them into code. */
+function constants(project: Project, target: Target, plan: Plan): { define: Record<string, string>; inject: string[] } {
+  const define: Record<string, string> = {}
+  for (const { key, word } of plan.constants) {
+    const value = key.type.arg.parse(word)
+    define[constantCode(key.name)] = isObject(value) ? objectConstant(key.name) : JSON.stringify(value)
+  }
+  const hasObjects = constantsModule(plan) !== undefined
+  return { define, inject: hasObjects ? [resolve(generatedFolder(project, target), 'constants.ts')] : [] }
+}
+
+/** Numbers of unlimited size are no JSON either. */
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' || typeof value === 'bigint'
+}
+
+function objectConstant(name: string): string {
+  return `mirageConstant_${name.replace(/[-:]/g, '_')}`
+}
+
+/** The text of `constants.ts`: the constants that the bundler cannot write in place. */
+export function constantsModule(plan: Plan): string | undefined {
+  const rows = plan.constants
+    .map(({ key, word }) => ({ name: key.name, value: key.type.arg.parse(word) }))
+    .filter(({ value }) => isObject(value))
+    .map(({ name, value }) => `export const ${objectConstant(name)} = ${literal(value)}\n`)
+  return rows.length === 0 ? undefined : `// Generated by mirage. Do not edit.\n${rows.join('')}`
+}
+
+function literal(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`
+  if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  return `{ ${Object.entries(value)
+    .map(([name, field]) => `${name}: ${literal(field)}`)
+    .join(', ')} }`
+}
+
+/** The files of a bundle, by what the bundler calls them. */
+function sourcesOf(project: Project, metafile: Metafile): ReadonlyMap<string, BundledSource> {
+  const left = Object.values(metafile.outputs).find((output) => output.entryPoint !== undefined)?.inputs ?? {}
+  const sources = new Map<string, BundledSource>()
+  for (const path of Object.keys(metafile.inputs)) {
+    const file = resolve(project.folder, path.replace(/^asset:/, ''))
+    const name = sourceName(project.folder, file)
+    sources.set(path, { file, name, lenBytes: left[path]?.bytesInOutput ?? 0 })
+  }
+  return sources
+}
+
+/** The bundler says in a comment where code is from, relative to the application: make it the same on every machine. */
+function renameSources(code: Uint8Array, sources: ReadonlyMap<string, BundledSource>): Uint8Array {
+  const comments = new Map([...sources].map(([path, { name }]) => [`// ${path}`, `// ${name}`]))
+  const lines = new TextDecoder().decode(code).split('\n')
+  return new TextEncoder().encode(lines.map((line) => comments.get(line) ?? line).join('\n'))
 }
 
 function showMessage(project: Project, { text, location }: Message): string {
@@ -73,14 +151,14 @@ const embedFiles: Plugin = {
 }
 
 /** Where there is no operating system, Node's modules do not exist: the import is the error. */
-function bareMetal(project: Project): Plugin {
+function bareMetal(project: Project, { name }: Target): Plugin {
   return {
     name: 'bare metal',
     setup(plugin) {
       plugin.onResolve({ filter: /^(node:|[a-z_]+(\/[a-z_]+)?$)/ }, ({ path, importer }) => {
         if (!path.startsWith('node:') && !NODE_MODULES.has(path)) return undefined
         const from = relative(project.folder, importer)
-        return { errors: [{ text: `${path} needs Node.js, which target virtio does not have (imported by ${from})` }] }
+        return { errors: [{ text: `${path} needs Node.js, which target ${name} does not have (imported by ${from})` }] }
       })
     },
   }

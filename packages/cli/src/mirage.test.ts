@@ -33,11 +33,10 @@ test('mirage configure: writes what describe said, and remembers', async (t) => 
     out: 'Configured hello for virtio: 4 devices. Now run mirage build.\n',
     error: '',
   })
-  assert.deepEqual(readdirSync(join(app, 'mirage')).sort(), [
-    '.gitignore',
+  assert.deepEqual(readdirSync(join(app, 'mirage')).sort(), ['.gitignore', 'context.json', 'keys.d.ts', 'virtio'])
+  assert.deepEqual(readdirSync(join(app, 'mirage/virtio')).sort(), [
     'assets.d.ts',
     'checked.tsbuildinfo',
-    'context.json',
     'main.ts',
     'tsconfig.json',
   ])
@@ -97,12 +96,12 @@ export async function start({ site, console }: { site: KvRo; console: Console })
   })
   const built = await runMirage(app, 'build')
   assert.equal(built.error, '')
-  const crunched = readFileSync(join(app, 'mirage/crunch_1.ts'), 'utf8')
+  const crunched = readFileSync(join(app, 'mirage/unix/crunch_1.ts'), 'utf8')
   assert.equal(crunched.match(/^import file_/gm)?.length, 2)
   const text = execFileSync(join(app, 'dist/show.mjs'), { encoding: 'utf8' })
   assert.equal(text, 'a.bin 0,255,128\ncopy.bin 0,255,128\nsub/b.bin 1\n')
   await runMirage(app, 'configure', '-t', 'virtio')
-  const assets = readFileSync(join(app, 'mirage/crunch_1.ts'), 'utf8').match(/asset\(\d\)/g)
+  const assets = readFileSync(join(app, 'mirage/virtio/crunch_1.ts'), 'utf8').match(/asset\(\d\)/g)
   assert.deepEqual(assets, ['asset(0)', 'asset(0)', 'asset(1)'])
 })
 

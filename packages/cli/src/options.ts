@@ -1,6 +1,7 @@
 /** The options of the command line, and which command has which. */
 import type { Unikernel } from '@mirage-ts/config'
 import { type DeclaredKeys, declaredKeys } from '@mirage-ts/config/graph'
+import { TARGET_NAMES } from '@mirage-ts/config/targets'
 import { type ArgKeys, bool, int, listOf, oneOf, parseArgs, string } from '@mirage-ts/core/boot-args'
 import { nearest } from '@mirage-ts/core/suggest'
 import { UsageError } from './errors.ts'
@@ -19,7 +20,7 @@ export const DRY_RUN: ArgKeys = {
 
 /** The choice of a target, of every command that has one. */
 export const TARGET: ArgKeys = {
-  target: { type: oneOf('unix', 'virtio'), short: 't', doc: 'what to build for; remembered, at first unix' },
+  target: { type: oneOf(...TARGET_NAMES), short: 't', doc: 'what to build for; remembered, at first unix' },
 }
 
 /** Options of `mirage run`. */
@@ -61,8 +62,10 @@ export function readOptions(words: readonly string[], known: ArgKeys, unikernel:
   const { configure, boot } = declaredKeys(unikernel)
   const choices: Record<string, ArgKeys[string]> = {}
   for (const key of configure) {
-    // Which of its words are possible is for the graph to say.
-    if (!Object.hasOwn(known, key.name)) choices[key.name] = { type: string, doc: key.doc }
+    // Which of its words are possible is for the graph to say; a flag may stand alone.
+    const { alone } = key.type.arg
+    const type = alone === undefined ? string : { ...string, alone }
+    if (!Object.hasOwn(known, key.name)) choices[key.name] = { type, doc: key.doc }
   }
   const parsed = parseArgs({ ...COMMON, ...known, ...choices }, words)
   if (parsed.tag === 'help') throw new UsageError('Ask for help with: mirage help COMMAND')

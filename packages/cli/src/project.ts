@@ -5,6 +5,7 @@ import { basename, dirname, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Unikernel } from '@mirage-ts/config'
 import { isConfigError, type Place, stackPlaces } from '@mirage-ts/config/place'
+import type { Target } from '@mirage-ts/config/targets'
 import { build } from 'esbuild'
 import { UserError } from './errors.ts'
 import { withTemporaryFolder } from './temporary.ts'
@@ -17,8 +18,8 @@ export interface Project {
   /** `config.ts`. */
   readonly configName: string
   readonly configFile: string
-  /** `mirage/`, where generated sources go. */
-  readonly generatedFolder: string
+  /** `mirage/`: what is remembered, and a folder of generated sources for each target. */
+  readonly mirageFolder: string
   readonly distFolder: string
 }
 
@@ -44,44 +45,61 @@ export function openProject(file: string): Project {
     folder,
     configName: basename(configFile),
     configFile,
-    generatedFolder: resolve(folder, 'mirage'),
+    mirageFolder: resolve(folder, 'mirage'),
     distFolder: resolve(folder, 'dist'),
   }
 }
 
+/** Where the generated sources for a target are. */
+export function generatedFolder(project: Project, target: Target): string {
+  return resolve(project.mirageFolder, target.name)
+}
+
+/** A configuration that was run. */
+export interface LoadedConfig {
+  readonly unikernel: Unikernel
+  /** The application's files it was read from: config.ts and what it imports. */
+  readonly configInputs: readonly string[]
+}
+
 /** Runs config.ts and returns what it registers. */
-export async function loadUnikernel(project: Project): Promise<Unikernel> {
-  let exports: { readonly default?: unknown }
+export async function loadUnikernel(project: Project): Promise<LoadedConfig> {
+  let loaded: { readonly exports: { readonly default?: unknown }; readonly inputs: readonly string[] }
   try {
-    exports = await importTypeScript(project)
+    loaded = await importTypeScript(project)
   } catch (error) {
     throw await configFailure(project, error)
   }
-  const unikernel = exports.default
+  const unikernel = loaded.exports.default
   if (typeof unikernel !== 'object' || unikernel === null || !('tag' in unikernel) || unikernel.tag !== 'unikernel') {
     throw new UserError(
       `${project.configName}: has no unikernel; it should end with: export default register('name', [...])`,
     )
   }
-  return unikernel as Unikernel
+  const isOwn = (file: string) => !relative(project.folder, file).startsWith('..') && !file.includes('/node_modules/')
+  return { unikernel: unikernel as Unikernel, configInputs: loaded.inputs.filter(isOwn) }
 }
 
 /** Bundles config.ts with what it imports and imports that; lines of its stacks are those of the sources. */
-async function importTypeScript(project: Project): Promise<{ readonly default?: unknown }> {
+async function importTypeScript(
+  project: Project,
+): Promise<{ readonly exports: { readonly default?: unknown }; readonly inputs: readonly string[] }> {
   process.setSourceMapsEnabled(true)
   return await withTemporaryFolder(async (folder) => {
     const outfile = join(folder, 'config.mjs')
-    await build({
+    const { metafile } = await build({
       absWorkingDir: project.folder,
       entryPoints: [project.configFile],
       outfile,
       bundle: true,
+      metafile: true,
       format: 'esm',
       platform: 'node',
       sourcemap: 'inline',
       logLevel: 'silent',
     })
-    return await import(pathToFileURL(outfile).href)
+    const inputs = Object.keys(metafile.inputs).map((path) => resolve(project.folder, path))
+    return { exports: await import(pathToFileURL(outfile).href), inputs }
   })
 }
 
@@ -120,5 +138,5 @@ export async function readContext(project: Project): Promise<Context | undefined
 }
 
 export function contextFile(project: Project): string {
-  return resolve(project.generatedFolder, CONTEXT_FILE)
+  return resolve(project.mirageFolder, CONTEXT_FILE)
 }

@@ -5,14 +5,16 @@
 import { execFile, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { availableParallelism, homedir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { UserError } from './errors.ts'
+import { type BomComponent, sha256 } from './label.ts'
 import type { Output } from './output.ts'
+import { ownPackage } from './packages.ts'
 
 /** Paths of the compiled native parts. */
 export interface Toolchain {
@@ -44,7 +46,11 @@ export async function findToolchain(): Promise<ToolchainState> {
     bytecode: join(folder, 'mirage-bytecode'),
     tap: join(folder, 'mirage-tap'),
   }
-  return { folder, toolchain, isCompiled: Object.values(toolchain).every((file) => existsSync(file)) }
+  return {
+    folder,
+    toolchain,
+    isCompiled: [...Object.values(toolchain), join(folder, VERSIONS)].every((file) => existsSync(file)),
+  }
 }
 
 /** Compiles the native parts unless they are there. Several builds may do so at once: the first to finish wins. */
@@ -58,6 +64,7 @@ export async function ensureToolchain(state: ToolchainState, output: Output): Pr
     if (existsSync(engine)) await copyEngineObjects(engine, temporary)
     await compile(temporary, output)
     await keepEngineObjects(temporary, engine)
+    await writeFile(join(temporary, VERSIONS), JSON.stringify(await versions()))
     for (const folder of OBJECT_FOLDERS) await rm(join(temporary, folder), { recursive: true })
     await rename(temporary, state.folder)
   } catch (error) {
@@ -66,6 +73,71 @@ export async function ensureToolchain(state: ToolchainState, output: Output): Pr
     if (!(await findToolchain()).isCompiled) throw error
   }
   return state.toolchain
+}
+
+/** Parts of an image that were compiled from C. */
+export interface NativeParts {
+  /** Name and version of the engine. */
+  readonly engine: string
+  /** What they were compiled with. */
+  readonly builtWith: Readonly<Record<string, string>>
+  readonly components: readonly BomComponent[]
+}
+
+/** Versions of what goes into the native parts, kept beside them. */
+interface Versions {
+  readonly gcc: string
+  readonly musl: string
+  readonly engine: string
+  readonly enginePackage: string
+}
+
+const VERSIONS = 'versions.json'
+const MUSL = '/usr/lib/x86_64-linux-musl/libc.a'
+
+async function versions(): Promise<Versions> {
+  const header = await readFile(join(dirname(enginePackage()), 'vendor/quickjs-ng/quickjs.h'), 'utf8')
+  const part = (name: string) => new RegExp(`QJS_VERSION_${name} (\\d+)`).exec(header)?.[1]
+  const { version } = JSON.parse(await readFile(enginePackage(), 'utf8')) as { version: string }
+  const musl = await promisify(execFile)('dpkg-query', ['-s', 'musl-dev']).then(
+    ({ stdout }) => /^Version: (.*)$/m.exec(stdout)?.[1] ?? 'unknown',
+    // Not Debian.
+    () => 'unknown',
+  )
+  return {
+    gcc: await compilerVersion(),
+    musl,
+    engine: `${part('MAJOR')}.${part('MINOR')}.${part('PATCH')}`,
+    enginePackage: version,
+  }
+}
+
+/** The native parts as an artefact's label tells them. */
+export async function nativeParts(toolchain: Toolchain): Promise<NativeParts> {
+  const file = join(dirname(toolchain.runtime), VERSIONS)
+  const { gcc, musl, engine, enginePackage } = JSON.parse(await readFile(file, 'utf8')) as Versions
+  const runtime = sha256(await readFile(toolchain.runtime))
+  const part = (name: string, version: string, license: string, purl?: string): BomComponent => ({
+    type: 'library',
+    'bom-ref': `${name}@${version}`,
+    name,
+    version,
+    ...(purl === undefined ? {} : { purl }),
+    licenses: [{ expression: license }],
+  })
+  return {
+    engine: `QuickJS-ng ${engine}`,
+    builtWith: { gcc },
+    components: [
+      {
+        ...part('mirage-runtime', ownPackage().version, 'ISC'),
+        type: 'platform',
+        hashes: [{ alg: 'SHA-256', content: runtime }],
+      },
+      part('musl', musl, 'MIT', `pkg:deb/debian/musl-dev@${musl}`),
+      part('quickjs-ng', engine, 'MIT', `pkg:npm/%40scriptc/runtime@${enginePackage}`),
+    ],
+  }
 }
 
 /** Where make puts objects. */
@@ -99,8 +171,10 @@ function cacheFolder(): string {
 async function engineDigest(): Promise<string> {
   const { version } = JSON.parse(await readFile(enginePackage(), 'utf8')) as { version: string }
   const makefile = await readFile(join(NATIVE_FOLDER, 'Makefile'), 'utf8')
+  // Not installed: requireTools says so when it is needed.
+  const musl = await readFile(MUSL).then(sha256, () => 'none')
   return createHash('sha256')
-    .update(`${version}\n${await compilerVersion()}\n${makefile}`)
+    .update(`${version}\n${await compilerVersion()}\n${musl}\n${makefile}`)
     .digest('hex')
     .slice(0, 16)
 }
@@ -142,7 +216,7 @@ const TOOLS: readonly { readonly found: () => boolean; readonly name: string; re
   { found: () => isOnPath('gcc'), name: 'gcc', package: 'gcc' },
   { found: () => isOnPath('make'), name: 'make', package: 'make' },
   { found: () => existsSync('/usr/include/stdio.h'), name: "the C library's headers", package: 'libc6-dev' },
-  { found: () => existsSync('/usr/lib/x86_64-linux-musl/libc.a'), name: 'musl', package: 'musl-dev' },
+  { found: () => existsSync(MUSL), name: 'musl', package: 'musl-dev' },
 ]
 
 function requireTools(): void {

@@ -4,16 +4,18 @@ import { writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import type { GeneratedMain } from '@mirage-ts/config/generate'
+import type { Target } from '@mirage-ts/config/targets'
 import { UserError } from './errors.ts'
-import { type Project, showPlace } from './project.ts'
+import { findPackage, ownPackage } from './packages.ts'
+import { generatedFolder, type Project, showPlace } from './project.ts'
 import { withTemporaryFolder } from './temporary.ts'
 
 /** The options of generated code: those of a strict project without any environment of its own. */
-function tsconfig(files: readonly string[], types: readonly string[]): string {
+function tsconfig(files: readonly string[], types: Readonly<Record<string, unknown>> = { types: [] }): string {
   const compilerOptions = {
     target: 'ES2024',
     lib: ['ES2024'],
-    types,
+    ...types,
     module: 'ESNext',
     moduleResolution: 'bundler',
     allowImportingTsExtensions: true,
@@ -32,25 +34,35 @@ function tsconfig(files: readonly string[], types: readonly string[]): string {
   return `${JSON.stringify({ compilerOptions, files }, null, 2)}\n`
 }
 
-/** The tsconfig of the generated folder. */
-export function generatedTsconfig(project: Project, target: string): string {
-  return tsconfig([`../${project.configName}`, 'assets.d.ts', 'main.ts'], target === 'unix' ? ['node'] : [])
+/** The tsconfig of a generated folder. */
+export function generatedTsconfig(project: Project, target: Target): string {
+  const files = [`../../${project.configName}`, '../keys.d.ts', 'assets.d.ts', 'main.ts']
+  return tsconfig(files, target.hasHost ? nodeTypes(project, target) : { types: [] })
+}
+
+/** The types of Node.js: those of the application, or else the tool's own. */
+function nodeTypes(project: Project, target: Target): Readonly<Record<string, unknown>> {
+  if (findPackage('@types/node', project.folder) !== undefined) return { types: ['node'] }
+  const own = findPackage('@types/node', ownPackage().folder)
+  if (own === undefined) throw new UserError('The types of Node.js are not installed: npm install -D @types/node')
+  return { types: ['node'], typeRoots: [relative(generatedFolder(project, target), dirname(own.folder))] }
 }
 
 /** The type errors of config.ts alone, for when it could not be run; one per line, each with its place. */
 export async function checkConfig(project: Project): Promise<string[]> {
   return await withTemporaryFolder(async (folder) => {
     const file = join(folder, 'tsconfig.json')
-    await writeFile(file, tsconfig([project.configFile], []))
+    await writeFile(file, tsconfig([project.configFile]))
     return showErrors(await check(project, file))
   })
 }
 
 /** The type errors of the whole unikernel. An error in generated code is told of the device it is about. */
-export async function checkUnikernel(project: Project, main: GeneratedMain): Promise<string[]> {
-  const errors = await check(project, resolve(project.generatedFolder, 'tsconfig.json'))
-  const generated = `${relative(project.folder, project.generatedFolder)}/main.ts`
-  const written = errors.filter((error) => error.file !== generated)
+export async function checkUnikernel(project: Project, target: Target, main: GeneratedMain): Promise<string[]> {
+  const folder = generatedFolder(project, target)
+  const errors = await check(project, resolve(folder, 'tsconfig.json'))
+  const generated = relative(project.folder, resolve(folder, 'main.ts'))
+  const written = errors.filter((error) => error.file !== generated && error.file !== '')
   // Wrong wiring shows again in generated code: once is enough.
   if (written.length > 0) return showErrors(written)
   const lines = errors.map((error) => {
@@ -133,8 +145,7 @@ export function parseErrors(text: string): Diagnostic[] {
     const last = errors.at(-1)
     if (file !== undefined && message !== undefined) {
       errors.push({ file, line: Number(row), column: Number(column), code: Number(code), message })
-    } else if (/^error TS/.test(line))
-      errors.push({ file: 'mirage/main.ts', line: 0, column: 0, code: 0, message: line })
+    } else if (/^error TS/.test(line)) errors.push({ file: '', line: 0, column: 0, code: 0, message: line })
     else if (line.startsWith('  ') && last !== undefined) {
       errors[errors.length - 1] = { ...last, message: `${last.message}\n${line}` }
     }

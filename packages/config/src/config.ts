@@ -18,16 +18,20 @@ import type { Stack } from '@mirage-ts/signatures/stack'
 import type { Tcp } from '@mirage-ts/signatures/tcp'
 import type { MonotonicClock, Time, WallClock } from '@mirage-ts/signatures/time'
 import type { Udp } from '@mirage-ts/signatures/udp'
-import type { KeyType } from './key-types.ts'
+import { bool, type Constant, type KeyType, oneOf } from './key-types.ts'
 import { ConfigError, callerPlace, type Place } from './place.ts'
+import { TARGET_NAMES, type TargetName } from './targets.ts'
 
 export {
   bool,
   byteSize,
+  type Constant,
   duration,
   int,
   ipv4Address,
   ipv4Cidr,
+  ipv6Address,
+  ipv6Cidr,
   type KeyType,
   listOf,
   logLevels,
@@ -95,10 +99,14 @@ export interface DeviceNode {
   /** The exported function: `create({ dependencies by name }, { options })`. */
   readonly create: string
   readonly dependencies: Readonly<Record<string, Node | undefined>>
-  /** Options whose value is a key's. */
-  readonly keys: Readonly<Record<string, BootKey<unknown>>>
+  /** Options whose value is a key's: an argument at boot, or a constant. */
+  readonly keys: Readonly<Record<string, Key>>
   /** Options whose value is fixed. */
-  readonly options: Readonly<Record<string, Constant | FolderContents>>
+  readonly options: Readonly<Record<string, Option>>
+  /** npm packages that must be installed, beside the one it comes from. */
+  readonly packages: readonly string[]
+  /** What the machine must have for it. */
+  readonly attach: Attachment | undefined
   /** Tells devices of one kind apart in messages. */
   readonly label: string | undefined
   readonly place: Place | undefined
@@ -112,8 +120,14 @@ export interface MatchNode {
   readonly place: Place | undefined
 }
 
-/** A value that is written into generated code as it is. */
-export type Constant = string | number | boolean
+/** Something of the machine that a device drives: whoever runs the unikernel attaches it, by this name. */
+export interface Attachment {
+  readonly type: 'network' | 'block'
+  readonly name: string
+}
+
+/** An option fixed in config.ts. */
+export type Option = Constant | FolderContents | AttachmentIndex
 
 /** The files of a folder, read when the unikernel is configured and carried in the image. */
 export interface FolderContents {
@@ -122,11 +136,19 @@ export interface FolderContents {
   readonly folder: string
 }
 
+/** The place of a device's attachment, from 0, among those of its type: the order in which `mirage run` attaches them. */
+export interface AttachmentIndex {
+  readonly tag: 'attachment-index'
+}
+
+/** A key of either stage. */
+export type Key = BootKey<unknown> | ConfigureKey<string>
+
 /** An argument of the booted unikernel: a value, never a choice of devices. */
 export interface BootKey<T> {
   readonly stage: 'boot'
   readonly name: string
-  readonly type: KeyType<T, string | number | boolean>
+  readonly type: KeyType<T, Constant>
   /** As it would be typed. */
   readonly default: string | undefined
   readonly doc: string
@@ -134,56 +156,121 @@ export interface BootKey<T> {
   readonly place: Place | undefined
 }
 
-/** An option of `mirage configure`: it chooses devices, and is gone when the unikernel boots. */
+/**
+ * An option of `mirage configure`: it chooses devices with {@link match}, or is a constant of the artefact, which code
+ * sees as `import.meta.mirage.NAME`. It is gone when the unikernel boots.
+ */
 export interface ConfigureKey<Word extends string> {
   readonly stage: 'configure'
   readonly name: string
+  /** What can be matched on; empty for a key that is only a value. */
   readonly words: readonly Word[]
-  readonly default: Word
+  readonly type: KeyType<unknown, Constant>
+  /** As it would be typed. */
+  readonly default: string
   readonly doc: string
   readonly place: Place | undefined
 }
 
 /** What is said of a boot key. */
-export interface BootKeySpec<T, Literal extends string | number | boolean> {
+export interface BootKeySpec<T, Literal extends Constant> {
   readonly type: KeyType<T, Literal>
   /** Without one, the value is `undefined` when the argument is not given. */
   readonly default?: Literal
   readonly doc: string
   /** Heading in the unikernel's `--help`. */
   readonly section?: string
+  /** Goes before the name: group `management` makes `ipv4` the argument `--management-ipv4`. */
+  readonly group?: string | undefined
 }
 
 /** An argument of the booted unikernel: `bootKey('port', { type: port, default: 80, doc: 'TCP port to serve on' })`. */
-export function bootKey<T, Literal extends string | number | boolean>(
-  name: string,
-  spec: BootKeySpec<T, Literal>,
-): BootKey<T> {
+export function bootKey<T, Literal extends Constant>(name: string, spec: BootKeySpec<T, Literal>): BootKey<T> {
   const place = callerPlace()
-  if (!/^[a-z][a-z0-9]*([-:][a-z0-9]+)*$/.test(name)) {
-    throw new ConfigError(`Cannot call a key '${name}': expected lowercase words joined by '-' or ':'`, place)
-  }
-  const text = spec.default === undefined ? undefined : String(spec.default)
-  if (text !== undefined && spec.type.arg.parse(text) === undefined) {
-    throw new ConfigError(
-      `Cannot use '${text}' as the default of key '${name}': expected ${spec.type.arg.wanted}`,
-      place,
-    )
-  }
-  return { stage: 'boot', name, type: spec.type, default: text, doc: spec.doc, section: spec.section, place }
+  const fullName = keyName(name, spec.group, place)
+  const text = spec.default === undefined ? undefined : defaultText(fullName, spec.type, spec.default, place)
+  return { stage: 'boot', name: fullName, type: spec.type, default: text, doc: spec.doc, section: spec.section, place }
 }
 
-/** An option of `mirage configure` with a few possible words, to `match` on. */
-export function configureKey<const Word extends string>(
+/** What is said of a configure-time key with a few words. */
+export interface ChoiceSpec<Word extends string> {
+  readonly words: readonly Word[]
+  readonly default: NoInfer<Word>
+  readonly doc: string
+  /** Goes before the name, as for a boot key. */
+  readonly group?: string | undefined
+}
+
+/** What is said of a configure-time key that is a value. */
+export interface ConstantSpec<Literal extends Constant> {
+  readonly type: KeyType<unknown, Literal>
+  readonly default: Literal
+  readonly doc: string
+  /** Goes before the name, as for a boot key. */
+  readonly group?: string | undefined
+}
+
+/**
+ * An option of `mirage configure`: a choice of a few `words`, to {@link match} on, or a value of some `type`:
+ * `configureKey('color', { words: ['red', 'green'], default: 'red', doc: 'of the door' })`,
+ * `configureKey('rounds', { type: int, default: 4, doc: 'how often' })`.
+ */
+export function configureKey<const Word extends string>(name: string, spec: ChoiceSpec<Word>): ConfigureKey<Word>
+export function configureKey<Literal extends Constant>(name: string, spec: ConstantSpec<Literal>): ConfigureKey<never>
+export function configureKey(
   name: string,
-  spec: { readonly words: readonly Word[]; readonly default: NoInfer<Word>; readonly doc: string },
-): ConfigureKey<Word> {
-  return { stage: 'configure', name, ...spec, place: callerPlace() }
+  spec: ChoiceSpec<string> | ConstantSpec<Constant>,
+): ConfigureKey<string> | ConfigureKey<never> {
+  const place = callerPlace()
+  const { doc } = spec
+  const words = 'words' in spec ? spec.words : []
+  const type: KeyType<unknown, Constant> = 'words' in spec ? oneOf(...spec.words) : spec.type
+  const fullName = keyName(name, spec.group, place)
+  const text = defaultText(fullName, type, spec.default, place)
+  return { stage: 'configure', name: fullName, words, type, default: text, doc, place }
+}
+
+/** A configure-time key that is true or false: `--loud` or `--loud=false`. Choose with {@link when}. */
+export function configureFlag(
+  name: string,
+  spec: { readonly default?: boolean; readonly doc: string; readonly group?: string | undefined },
+): ConfigureKey<'true' | 'false'> {
+  const place = callerPlace()
+  const fullName = keyName(name, spec.group, place)
+  const text = String(spec.default ?? false)
+  return {
+    stage: 'configure',
+    name: fullName,
+    words: ['true', 'false'],
+    type: bool,
+    default: text,
+    doc: spec.doc,
+    place,
+  }
+}
+
+function keyName(name: string, group: string | undefined, place: Place | undefined): string {
+  const fullName = group === undefined ? name : `${group}-${name}`
+  if (!/^[a-z][a-z0-9]*([-:][a-z0-9]+)*$/.test(fullName)) {
+    throw new ConfigError(`Cannot call a key '${fullName}': expected lowercase words joined by '-' or ':'`, place)
+  }
+  return fullName
+}
+
+function defaultText(
+  name: string,
+  type: KeyType<unknown, Constant>,
+  value: Constant,
+  place: Place | undefined,
+): string {
+  const text = String(value)
+  if (type.arg.parse(text) !== undefined) return text
+  throw new ConfigError(`Cannot use '${text}' as the default of key '${name}': expected ${type.arg.wanted}`, place)
 }
 
 /** What the unikernel is built for. */
-export const target: ConfigureKey<'unix' | 'virtio'> = configureKey('target', {
-  words: ['unix', 'virtio'],
+export const target: ConfigureKey<TargetName> = configureKey('target', {
+  words: TARGET_NAMES,
   default: 'unix',
   doc: 'what to build for: a Node.js program, or an image that boots on a virtual machine',
 })
@@ -192,11 +279,15 @@ export const target: ConfigureKey<'unix' | 'virtio'> = configureKey('target', {
 export interface DeviceSpec<T extends Takes, K extends Kind> {
   readonly makes: K
   readonly takes?: T
-  /** Options the booted unikernel's arguments give. */
-  readonly keys?: Readonly<Record<string, BootKey<unknown>>>
+  /** Options that keys give: arguments of the booted unikernel, or constants. */
+  readonly keys?: Readonly<Record<string, Key>>
   /** Options fixed here. */
-  readonly options?: Readonly<Record<string, Constant | FolderContents>>
-  /** Tells devices of one kind apart in messages. */
+  readonly options?: Readonly<Record<string, Option>>
+  /** npm packages that it needs beside the one that `from` is in; they are checked to be installed. */
+  readonly packages?: readonly string[]
+  /** What the machine must have for it: a network or a block device of this name. */
+  readonly attach?: Attachment
+  /** Tells devices of one kind apart in messages; the name of what it is attached to, if left out. */
   readonly label?: string
 }
 
@@ -211,7 +302,7 @@ export function device<const T extends Takes = Record<never, never>, const K ext
   create: string,
   spec: DeviceSpec<T, K>,
 ): Functor<T, K> {
-  const { makes, takes = {}, keys = {}, options = {}, label } = spec
+  const { makes, takes = {}, keys = {}, options = {}, packages = [], attach, label = attach?.name } = spec
   const apply = (given: Readonly<Record<string, Device<Kind> | undefined>> = {}): Device<K> => {
     const place = callerPlace()
     const dependencies: Record<string, Node | undefined> = {}
@@ -222,7 +313,8 @@ export function device<const T extends Takes = Record<never, never>, const K ext
       if (got !== wanted) throw new ConfigError(`${create} takes a ${wanted} as '${name}', not a ${got}`, place)
       dependencies[name] = node
     }
-    return { node: { tag: 'device', kind: makes, from, create, dependencies, keys, options, label, place } }
+    const made = { kind: makes, from, create, dependencies, keys, options, packages, attach, label, place }
+    return { node: { tag: 'device', ...made } }
   }
   return apply as Functor<T, K>
 }
@@ -260,19 +352,34 @@ export function match<const Word extends string, K extends Kind>(
   return { node: { tag: 'match', key, cases: nodes, place: callerPlace() } }
 }
 
+/** One of two devices: `when(loud, loudLog, defaultLog)`, where `loud` is a {@link configureFlag}. */
+export function when<K extends Kind>(
+  flag: ConfigureKey<'true' | 'false'>,
+  yes: Device<K>,
+  no: Device<NoInfer<K>>,
+): Device<K> {
+  return match(flag, { true: yes, false: no })
+}
+
 /** A whole unikernel: what config.ts exports by default. */
 export interface Unikernel {
   readonly tag: 'unikernel'
   readonly name: string
   readonly jobs: readonly Node[]
+  /** Configure-time keys that no device takes: only code sees them, as `import.meta.mirage.NAME`. */
+  readonly keys: readonly ConfigureKey<string>[]
   readonly place: Place | undefined
 }
 
-/** Puts jobs together under a name, which is the name of the artefact. */
-export function register(name: string, jobs: readonly Device<'job'>[]): Unikernel {
+/** Puts jobs together under a name, which is the name of the artefact; they run concurrently. */
+export function register(
+  name: string,
+  jobs: readonly Device<'job'>[],
+  options: { readonly keys?: readonly ConfigureKey<string>[] } = {},
+): Unikernel {
   const place = callerPlace()
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) {
     throw new ConfigError(`Cannot call a unikernel '${name}': expected letters, digits, '-', '_' or '.'`, place)
   }
-  return { tag: 'unikernel', name, jobs: jobs.map((job) => job.node), place }
+  return { tag: 'unikernel', name, jobs: jobs.map((job) => job.node), keys: options.keys ?? [], place }
 }

@@ -1,49 +1,51 @@
 /**
  * The standard devices: what MirageOS calls the vocabulary of config.ml. `default...` is one device that everybody
  * shares, `generic...` chooses by target and keys, the rest says exactly what it is.
+ *
+ * Where a machine may have several of a thing, its keys can be given a group: `directStack(network('management'),
+ * { group: 'management' })` has `--management-ipv4`.
  */
 import {
   bootKey,
   configureKey,
   type Device,
   device,
+  type Functor,
   ipv4Address,
   ipv4Cidr,
+  type Kind,
   logLevels,
   match,
   string,
+  type Takes,
   target,
 } from './config.ts'
+import { TARGETS, type TargetName } from './targets.ts'
+
+/** The device of this kind that the platform package of each target provides under the same names. */
+function ofPlatform<const K extends Kind>(module: string, create: string, makes: K): Device<K> {
+  const cases: Partial<Record<TargetName, Device<K>>> = {}
+  for (const { name, platform } of Object.values(TARGETS)) {
+    const functor: Functor<Takes, K> = device(`${platform}/${module}`, create, { makes })
+    cases[name] = functor({})
+  }
+  return match(target, cases as Record<TargetName, Device<K>>)
+}
 
 /** Where the machine's output goes. */
-export const defaultConsole: Device<'console'> = match(target, {
-  unix: device('@mirage-ts/node/console', 'createConsole', { makes: 'console' })(),
-  virtio: device('@mirage-ts/metal/console', 'createConsole', { makes: 'console' })(),
-})
+export const defaultConsole: Device<'console'> = ofPlatform('console', 'createConsole', 'console')
 
 /** The clock that never steps. */
-export const defaultClock: Device<'clock'> = match(target, {
-  unix: device('@mirage-ts/node/clock', 'createMonotonicClock', { makes: 'clock' })(),
-  virtio: device('@mirage-ts/metal/clock', 'createMonotonicClock', { makes: 'clock' })(),
-})
+export const defaultClock: Device<'clock'> = ofPlatform('clock', 'createMonotonicClock', 'clock')
 
 /** The civil clock. */
-export const defaultWallClock: Device<'wall-clock'> = match(target, {
-  unix: device('@mirage-ts/node/clock', 'createWallClock', { makes: 'wall-clock' })(),
-  virtio: device('@mirage-ts/metal/clock', 'createWallClock', { makes: 'wall-clock' })(),
-})
+export const defaultWallClock: Device<'wall-clock'> = ofPlatform('clock', 'createWallClock', 'wall-clock')
 
 /** Sleeping and alarms. */
-export const defaultTime: Device<'time'> = match(target, {
-  unix: device('@mirage-ts/node/time', 'createTime', { makes: 'time' })(),
-  virtio: device('@mirage-ts/metal/time', 'createTime', { makes: 'time' })(),
-})
+export const defaultTime: Device<'time'> = ofPlatform('time', 'createTime', 'time')
 
 /** The platform's strong random numbers. */
-export const defaultRandom: Device<'random'> = match(target, {
-  unix: device('@mirage-ts/node/random', 'createRandom', { makes: 'random' })(),
-  virtio: device('@mirage-ts/metal/random', 'createRandom', { makes: 'random' })(),
-})
+export const defaultRandom: Device<'random'> = ofPlatform('random', 'createRandom', 'random')
 
 const logs = bootKey('logs', {
   type: logLevels,
@@ -61,27 +63,36 @@ export const defaultLog: Device<'log'> = device('@mirage-ts/core/log', 'createLo
 
 const NETWORK = 'NETWORK'
 
-/** The first network interface, called `service`; on unix `--net:service` says what it is attached to. */
-export const defaultNetwork: Device<'network'> = match(target, {
-  unix: device('@mirage-ts/node/network', 'createNetwork', {
-    takes: { random: 'random' },
-    makes: 'network',
-    keys: {
-      attachment: bootKey('net:service', {
-        type: string,
-        default: 'tap:tap0',
-        doc: 'what the network is attached to: tap:NAME, or stream:PATH of a Unix socket',
-        section: NETWORK,
-      }),
-    },
-    label: 'service',
-  })({ random: defaultRandom }),
-  virtio: device('@mirage-ts/metal/network', 'createNetwork', {
-    makes: 'network',
-    options: { index: 0 },
-    label: 'service',
-  })(),
-})
+/**
+ * The network interface called `name`. `mirage run --net NAME=tap:tap1` attaches it; on unix `--net:NAME` is also an
+ * argument of the program. Any number may be used, each under a name of its own.
+ */
+export function network(name: string): Device<'network'> {
+  const attach = { type: 'network', name } as const
+  return match(target, {
+    unix: device('@mirage-ts/node/network', 'createNetwork', {
+      takes: { random: 'random', log: 'log' },
+      makes: 'network',
+      keys: {
+        attachment: bootKey(`net:${name}`, {
+          type: string,
+          default: `tap:${name === 'service' ? 'tap0' : name}`,
+          doc: 'what the network is attached to: tap:NAME, or stream:PATH of a Unix socket',
+          section: NETWORK,
+        }),
+      },
+      attach,
+    })({ random: defaultRandom, log: defaultLog }),
+    virtio: device('@mirage-ts/metal/network', 'createNetwork', {
+      makes: 'network',
+      options: { index: { tag: 'attachment-index' } },
+      attach,
+    })(),
+  })
+}
+
+/** The first network interface, called `service`. */
+export const defaultNetwork: Device<'network'> = network('service')
 
 /** Ethernet over a network. */
 export function ethernet(network: Device<'network'>): Device<'ethernet'> {
@@ -98,25 +109,35 @@ export function arp(ethernet: Device<'ethernet'>): Device<'arp'> {
   })({ ethernet, clock: defaultClock, time: defaultTime })
 }
 
-const ipv4Key = bootKey('ipv4', {
-  type: ipv4Cidr,
-  default: '10.0.0.2/24',
-  doc: 'the IPv4 address and its prefix length',
-  section: NETWORK,
-})
-
-const ipv4GatewayKey = bootKey('ipv4-gateway', {
-  type: ipv4Address,
-  doc: 'the router to everywhere else; none by default',
-  section: NETWORK,
-})
+/** What goes before the names of a device's keys: needed when there are two such devices. */
+export interface GroupOptions {
+  readonly group?: string
+}
 
 /** IPv4 with the address and gateway that `--ipv4` and `--ipv4-gateway` give. */
-export function staticIpv4(ethernet: Device<'ethernet'>, arp: Device<'arp'>): Device<'ipv4'> {
+export function staticIpv4(
+  ethernet: Device<'ethernet'>,
+  arp: Device<'arp'>,
+  { group }: GroupOptions = {},
+): Device<'ipv4'> {
   return device('@mirage-ts/net/ipv4', 'createIpv4', {
     takes: { ethernet: 'ethernet', arp: 'arp', random: 'random', clock: 'clock', time: 'time' },
     makes: 'ipv4',
-    keys: { cidr: ipv4Key, gateway: ipv4GatewayKey },
+    keys: {
+      cidr: bootKey('ipv4', {
+        type: ipv4Cidr,
+        default: '10.0.0.2/24',
+        doc: 'the IPv4 address and its prefix length',
+        section: NETWORK,
+        group,
+      }),
+      gateway: bootKey('ipv4-gateway', {
+        type: ipv4Address,
+        doc: 'the router to everywhere else; none by default',
+        section: NETWORK,
+        group,
+      }),
+    },
   })({ ethernet, arp, random: defaultRandom, clock: defaultClock, time: defaultTime })
 }
 
@@ -145,9 +166,9 @@ export function directTcp(ip: Device<'ipv4'>): Device<'tcp'> {
 }
 
 /** Our whole TCP/IP over a network. */
-export function directStack(network: Device<'network'> = defaultNetwork): Device<'stack'> {
+export function directStack(network: Device<'network'> = defaultNetwork, options: GroupOptions = {}): Device<'stack'> {
   const link = ethernet(network)
-  const ip = staticIpv4(link, arp(link))
+  const ip = staticIpv4(link, arp(link), options)
   const icmpv4 = icmp(ip)
   return device('@mirage-ts/net/stack', 'createDirectStack', {
     takes: { ip: 'ipv4', icmp: 'icmp', udp: 'udp', tcp: 'tcp' },
@@ -160,16 +181,18 @@ export function hostStack(): Device<'stack'> {
   return device('@mirage-ts/node/host-stack', 'createHostStack', { makes: 'stack' })()
 }
 
-/** Whose TCP/IP a `genericStack` is: the host's or ours. */
-export const net = configureKey('net', {
-  words: ['host', 'direct'],
-  default: 'host',
-  doc: "whose TCP/IP: the host's sockets, or our own stack on a network device",
-})
-
-/** A network stack: `--net host|direct` where the target has an operating system, our own elsewhere. */
-export function genericStack(network: Device<'network'> = defaultNetwork): Device<'stack'> {
-  const direct = directStack(network)
+/**
+ * A network stack: `--net host|direct` where the target has an operating system, our own elsewhere. In a group the key
+ * is `--GROUP-net`.
+ */
+export function genericStack(network: Device<'network'> = defaultNetwork, options: GroupOptions = {}): Device<'stack'> {
+  const direct = directStack(network, options)
+  const net = configureKey('net', {
+    words: ['host', 'direct'],
+    default: 'host',
+    doc: "whose TCP/IP: the host's sockets, or our own stack on a network device",
+    group: options.group,
+  })
   return match(target, {
     unix: match(net, { host: hostStack(), direct }),
     virtio: match(net, { direct }),

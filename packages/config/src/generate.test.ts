@@ -1,10 +1,24 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { bool, bootKey, device, duration, listOf, main, oneOf, port, register, string } from './config.ts'
+import {
+  bool,
+  bootKey,
+  configureKey,
+  device,
+  duration,
+  int,
+  ipv6Cidr,
+  listOf,
+  main,
+  oneOf,
+  port,
+  register,
+  string,
+} from './config.ts'
 import { describe } from './describe.ts'
 import { crunch, defaultLog, defaultTime, genericStack } from './devices.ts'
-import { fromSubfolder, generateMain } from './generate.ts'
+import { fromSubfolder, generateConstants, generateMain } from './generate.ts'
 import { plan } from './graph.ts'
 
 const hello = register('hello', [
@@ -80,8 +94,22 @@ test('generate: two exports of one name are told apart, and odd names are quoted
   golden('odd.main.txt', text)
 })
 
+test('generate: constants are declared with all their values, and taken from import.meta', () => {
+  const job = main('./u.ts', 'start', {
+    keys: {
+      rounds: configureKey('rounds', { type: int, default: 4, doc: 'how often' }),
+      prefix: configureKey('the-prefix', { type: ipv6Cidr, default: 'fd00::1/64', doc: 'where' }),
+      color: configureKey('color', { words: ['red', 'green'], default: 'red', doc: 'which' }),
+      later: bootKey('later', { type: ipv6Cidr, doc: 'at boot' }),
+    },
+  })()
+  const unikernel = register('constants', [job])
+  golden('constants.main.txt', generate(unikernel, { color: 'green' }).text)
+  golden('constants.d.txt', generateConstants(plan(unikernel, new Map())))
+})
+
 test('generate: a relative module is relative to the generated folder', () => {
-  assert.equal(fromSubfolder('./a.ts'), '../a.ts')
-  assert.equal(fromSubfolder('../a.ts'), '../../a.ts')
+  assert.equal(fromSubfolder('./a.ts'), '../../a.ts')
+  assert.equal(fromSubfolder('../a.ts'), '../../../a.ts')
   assert.equal(fromSubfolder('@mirage-ts/core/log'), '@mirage-ts/core/log')
 })

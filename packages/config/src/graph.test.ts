@@ -1,7 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bootKey, configureKey, type Device, device, int, main, match, type Node, register } from './config.ts'
-import { defaultLog, defaultTime, genericStack } from './devices.ts'
+import {
+  bool,
+  bootKey,
+  configureFlag,
+  configureKey,
+  type Device,
+  device,
+  int,
+  main,
+  match,
+  type Node,
+  port,
+  register,
+  when,
+} from './config.ts'
+import { defaultLog, defaultTime, directStack, genericStack, network } from './devices.ts'
 import { plan } from './graph.ts'
 
 const console = device('./c.ts', 'createConsole', { makes: 'console' })
@@ -76,7 +90,7 @@ test('graph: only what is chosen is planned, keys included', () => {
   const keys = (words: Record<string, string>) =>
     plan(register('test', [job]), new Map(Object.entries(words))).bootKeys.map((key) => key.name)
   assert.deepEqual(keys({}), [])
-  assert.deepEqual(keys({ net: 'direct' }), ['net:service', 'ipv4', 'ipv4-gateway', 'logs'])
+  assert.deepEqual(keys({ net: 'direct' }), ['logs', 'net:service', 'ipv4', 'ipv4-gateway'])
   assert.deepEqual(keys({ target: 'virtio' }), ['ipv4', 'ipv4-gateway', 'logs'])
 })
 
@@ -84,6 +98,71 @@ test('graph: two keys of one name are refused', () => {
   const key = () => bootKey('count', { type: int, default: 1, doc: 'how many' })
   const job = main('./u.ts', 'start', { keys: { a: key(), b: key() } })()
   assert.throws(() => ids(job), { name: 'ConfigError', message: /^Two keys are called 'count'/ })
+})
+
+test('graph: groups tell the keys of two stacks apart, and names their networks', () => {
+  const job = main('./u.ts', 'start', { takes: { outside: 'stack', inside: 'stack' } })
+  const planned = (group: string | undefined) => {
+    const inside = directStack(network('management'), group === undefined ? {} : { group })
+    return plan(register('test', [job({ outside: genericStack(), inside })]), new Map([['net', 'direct']]))
+  }
+  const { bootKeys, attachments } = planned('management')
+  assert.deepEqual(bootKeys.map((key) => key.name).sort(), [
+    'ipv4',
+    'ipv4-gateway',
+    'logs',
+    'management-ipv4',
+    'management-ipv4-gateway',
+    'net:management',
+    'net:service',
+  ])
+  assert.deepEqual(
+    attachments.map(({ type, name }) => `${type} ${name}`),
+    ['network service', 'network management'],
+  )
+  assert.throws(() => planned(undefined), { message: /^Two keys are called 'ipv4', .*: give one of them a group$/ })
+})
+
+test('graph: two devices may not be attached under one name', () => {
+  const job = main('./u.ts', 'start', { takes: { a: 'network', b: 'network' } })
+  const two = register('test', [job({ a: network('lan'), b: network('lan') })])
+  assert.throws(() => plan(two, new Map([['target', 'virtio']])), { message: /^Two network devices are called 'lan'/ })
+})
+
+test('graph: when() chooses by a flag', () => {
+  const loud = configureFlag('loud', { doc: 'louder' })
+  const pick = when(loud, device('./loud.ts', 'createLoud', { makes: 'console' })(), console())
+  const job = main('./u.ts', 'start', { takes: { console: 'console' } })({ console: pick })
+  const created = (words: Record<string, string>) =>
+    plan(register('test', [job]), new Map(Object.entries(words))).devices[0]?.node.create
+  assert.equal(created({}), 'createConsole')
+  assert.equal(created({ loud: 'true' }), 'createLoud')
+  assert.throws(() => created({ loud: 'maybe' }), {
+    message: /^Cannot choose --loud maybe .*: expected true or false$/,
+  })
+})
+
+test('graph: a configure-time key that chooses nothing is a constant, taken by a device or registered', () => {
+  const rounds = configureKey('rounds', { type: int, default: 4, doc: 'how often' })
+  const loud = configureKey('loud', { type: bool, default: false, doc: 'louder' })
+  const job = main('./u.ts', 'start', { keys: { rounds } })()
+  const planned = (words: Record<string, string>, remembered: Record<string, string> = {}) =>
+    plan(register('test', [job], { keys: [loud] }), new Map(Object.entries(words)), new Map(Object.entries(remembered)))
+      .constants.map(({ key, word }) => `${key.name}=${word}`)
+      .sort()
+  assert.deepEqual(planned({}), ['loud=false', 'rounds=4', 'target=unix'])
+  assert.deepEqual(planned({ rounds: '7' }, { loud: 'true' }), ['loud=true', 'rounds=7', 'target=unix'])
+  assert.throws(() => planned({ rounds: 'x' }), { message: 'Cannot use --rounds x: expected a whole number' })
+})
+
+test('graph: a key of each stage may not have one name', () => {
+  const keys = {
+    a: configureKey('port', { type: port, default: 80, doc: 'fixed' }),
+    b: bootKey('port', { type: port, default: 80, doc: 'given' }),
+  }
+  assert.throws(() => ids(main('./u.ts', 'start', { keys })()), {
+    message: /^Two keys are called 'port', the other one/,
+  })
 })
 
 test('graph: a missing device, no job and a cycle are refused', () => {

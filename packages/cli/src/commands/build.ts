@@ -13,8 +13,8 @@ the native runtime, which takes about a minute; it is kept for all later builds.
   options: { ...TARGET, ...DRY_RUN },
   async run(call) {
     const { isDryRun, output } = call
-    const { project, unikernel, given } = await prepare(call, this.options)
-    const configured = await configureProject(project, unikernel, given.words)
+    const { project, config, given } = await prepare(call, this.options)
+    const configured = await configureProject(project, config, given.words)
     if (isDryRun) {
       for (const name of [...configured.files.keys(), 'context.json']) output.print(`would write mirage/${name}`)
       output.print(`would write dist/${configured.plan.name}${configured.target.suffix}`)

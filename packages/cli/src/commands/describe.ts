@@ -12,8 +12,8 @@ export const describe: Command = {
 twice is one device with two users. Nothing is written.`,
   options: TARGET,
   async run(call) {
-    const { project, unikernel, given } = await prepare(call, this.options)
-    const { plan, target } = await planProject(project, unikernel, given.words)
+    const { project, config, given } = await prepare(call, this.options)
+    const { plan, target } = await planProject(project, config, given.words)
     const artefact = `dist/${plan.name}${target.suffix}`
     call.output.print(describePlan(plan, artefact, (instance) => showPlace(project, instance.place)).trimEnd())
     return 0

@@ -21,12 +21,12 @@ unikernel's.`,
   options: { ...TARGET, ...RUN },
   async run(call) {
     const { boot, output } = call
-    const { project, unikernel, given } = await prepare(call, this.options)
+    const { project, config, given } = await prepare(call, this.options)
     const { values, words } = given
-    const { plan, target } = await planProject(project, unikernel, words)
+    const { plan, target } = await planProject(project, config, words)
     const artefact = resolve(project.distFolder, `${plan.name}${target.suffix}`)
     if (existsSync(artefact)) await noteNewerSources(project, artefact, output)
-    else await buildProject(await configureProject(project, unikernel, words), output)
+    else await buildProject(await configureProject(project, config, words), output)
     const options = {
       artefact,
       plan,
