@@ -40,13 +40,13 @@ export class FlowInput {
   }
 
   /**
-   * Reads ahead while nobody reads, so that a peer that goes away is noticed: then `onLost` runs. What comes is kept for
-   * the next `fill`.
+   * Reads ahead while nobody reads, so that a peer that goes away is noticed: then `onLost` runs, and `onArrived` when
+   * octets or the end of the stream come. These are kept for the next `fill`.
    */
-  watch(onLost: (reason: unknown) => void): void {
+  watch(onLost: (reason: unknown) => void, onArrived: () => void = () => {}): void {
     if (!this.isEmpty || this.#ahead !== undefined) return
     this.#ahead = this.#flow.read()
-    this.#ahead.catch(onLost)
+    this.#ahead.then(onArrived, onLost)
   }
 
   /** The connection without its protocol: a flow that begins with the octets not yet used. */

@@ -1,0 +1,76 @@
+/** The head of an HTTP/1.1 response (RFC 9112 §4): a parser that is fed octets and does no I/O, as strict as that of requests. */
+import type { Fields } from './fields.ts'
+import { type Framing, type FramingProblem, framingOf, isPersistent } from './framing.ts'
+import { type FieldsLimits, FieldsParser, type FieldsProblem, LineReader } from './lines.ts'
+
+/** The head of a response. */
+export interface ResponseHead {
+  readonly status: number
+  readonly reason: string
+  readonly minor: 0 | 1
+  readonly fields: Fields
+}
+
+/** Why octets are not the head of a response. */
+export type ResponseProblem = FieldsProblem | 'bad-status-line' | 'status-line-too-long'
+
+export interface ResponseLimits extends FieldsLimits {
+  /** Longest status line. */
+  readonly statusLineBytes: number
+}
+
+export const DEFAULT_RESPONSE_LIMITS: ResponseLimits = { statusLineBytes: 8192, fieldsBytes: 65536, fieldCount: 200 }
+
+/** RFC 9112 §4. Deviation: the space in front of a reason that is empty may be missing; common servers leave it out. */
+const STATUS_LINE = /^HTTP\/1\.(\d) ([1-9]\d\d)(?: (.*))?$/
+
+/** Reads one response head. */
+export class ResponseParser {
+  outcome: ResponseHead | ResponseProblem | undefined
+  readonly #limits: ResponseLimits
+  readonly #lines = new LineReader()
+  readonly #fields: FieldsParser
+  #statusLine: Omit<ResponseHead, 'fields'> | undefined
+
+  constructor(limits: ResponseLimits = DEFAULT_RESPONSE_LIMITS) {
+    this.#limits = limits
+    this.#fields = new FieldsParser(limits)
+  }
+
+  /** Takes octets from `chunk[off..]` until there is an outcome; returns where it stopped. */
+  push(chunk: Uint8Array, off: number): number {
+    while (off < chunk.length && this.outcome === undefined) {
+      if (this.#statusLine === undefined) {
+        off = this.#lines.push(chunk, off, this.#limits.statusLineBytes)
+        this.outcome = this.#takeStatusLine()
+      } else {
+        off = this.#fields.push(chunk, off)
+        const fields = this.#fields.outcome
+        this.outcome = typeof fields === 'object' ? { ...this.#statusLine, fields } : fields
+      }
+    }
+    return off
+  }
+
+  #takeStatusLine(): ResponseProblem | undefined {
+    const { outcome, line } = this.#lines
+    if (outcome === 'more') return undefined
+    if (outcome !== 'line') return outcome === 'line-too-long' ? 'status-line-too-long' : outcome
+    const [, minor, status, reason = ''] = STATUS_LINE.exec(line) ?? []
+    if (status === undefined) return 'bad-status-line'
+    this.#statusLine = { status: Number(status), reason, minor: minor === '0' ? 0 : 1 }
+    return undefined
+  }
+}
+
+/** Where the content of a response to `method` ends (RFC 9112 §6.3), or why that is in doubt. */
+export function responseFraming(head: ResponseHead, method: string): Framing | 'close' | FramingProblem {
+  const { status, fields, minor } = head
+  if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return 0
+  return framingOf(fields, minor) ?? 'close'
+}
+
+/** True when another request may follow on the connection. */
+export function mayFollow(head: ResponseHead, framing: Framing | 'close'): boolean {
+  return framing !== 'close' && isPersistent(head.fields, head.minor)
+}
