@@ -55,6 +55,25 @@ export class DeviceQueue {
     return { id, view, isWritable: (descriptor.getUint16(12, LITTLE) & 2) !== 0 }
   }
 
+  /** The next chain offered, or `undefined`; throws when it does not end. */
+  takeChain():
+    | { readonly id: number; readonly parts: { readonly view: DataView; readonly isWritable: boolean }[] }
+    | undefined {
+    const first = this.take()
+    if (first === undefined) return undefined
+    const parts = [{ view: first.view, isWritable: first.isWritable }]
+    for (let id = first.id; ; ) {
+      const descriptor = this.memory.view(this.addresses.descriptors + 16 * id, 16)
+      if ((descriptor.getUint16(12, LITTLE) & 1) === 0) return { id: first.id, parts }
+      if (parts.length > this.size) throw new Error('A chain of descriptors has no end')
+      id = descriptor.getUint16(14, LITTLE)
+      const next = this.memory.view(this.addresses.descriptors + 16 * id, 16)
+      const address = next.getUint32(0, LITTLE) + next.getUint32(4, LITTLE) * 0x1_0000_0000
+      const isWritable = (next.getUint16(12, LITTLE) & 2) !== 0
+      parts.push({ view: this.memory.view(address, next.getUint32(8, LITTLE)), isWritable })
+    }
+  }
+
   /** Gives a buffer back; `id` and `lenBytes` may be lies. */
   giveBack(id: number, lenBytes: number): void {
     const used = this.memory.view(this.addresses.used, 6 + 8 * this.size)

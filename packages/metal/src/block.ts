@@ -1,0 +1,38 @@
+/** The disks of a bare machine, by the names that the hypervisor gives them. */
+import type { Block } from '@mirage-ts/signatures/block'
+import { machine } from './machine.ts'
+import { createVirtioBlock, DEVICE_ID_BLOCK } from './virtio/blk.ts'
+import { DMA, virtioDevices } from './virtio-devices.ts'
+
+export interface BlockOptions {
+  /** The disk's name: QEMU's `serial`. */
+  readonly name: string
+}
+
+interface Disk {
+  readonly name: string
+  readonly block: Block
+}
+
+let disks: Promise<readonly Disk[]> | undefined
+
+/** The disk of this name, or the only one there is when it has none. Rejects when the machine has no such disk. */
+export async function createBlock(_deps: Readonly<Record<string, never>>, { name }: BlockOptions): Promise<Block> {
+  disks ??= startDisks()
+  const found = await disks
+  const [first] = found
+  const disk = found.find((candidate) => candidate.name === name) ?? (found.length === 1 ? first : undefined)
+  if (disk !== undefined) return disk.block
+  const names = found.map((other) => other.name).join(', ')
+  throw new Error(`Cannot find disk ${name}: the machine has ${names || 'none'} (mirage run --block ${name}=FILE)`)
+}
+
+async function startDisks(): Promise<readonly Disk[]> {
+  const started: Disk[] = []
+  for (const transport of virtioDevices(DEVICE_ID_BLOCK)) {
+    const disk = createVirtioBlock(transport, DMA)
+    machine.add(disk.polled)
+    started.push({ name: await disk.readId(), block: disk.block })
+  }
+  return started
+}

@@ -1,0 +1,109 @@
+/** A disk for tests of the driver: it does what it is asked when it is told to look, or later, or badly. */
+import { DeviceQueue, type SimulatedMemory } from './simulated-device.ts'
+import type { QueueAddresses, VirtioTransport } from './transport.ts'
+
+const LITTLE = true
+const UNIT = 512
+
+export class SimulatedDisk implements VirtioTransport {
+  readonly name = 'simulated'
+  readonly deviceId = 2
+  readonly image: Uint8Array
+  readonly memory: SimulatedMemory
+  queue: DeviceQueue | undefined
+  /** EVENT_IDX, FLUSH and DISCARD. */
+  features: [number, number] = [(1 << 29) | (1 << 9) | (1 << 13), 1]
+  sectorBytes = UNIT
+  sizeMax = 0
+  queueSize = 16
+  id = 'data'
+  /** The status given to requests of sectors in here. */
+  badUnits = new Set<number>()
+  flushCount = 0
+  discarded: (readonly [unit: number, units: number])[] = []
+  /** Greatest number of requests that waited at once. */
+  maxWaiting = 0
+  interrupt = false
+  private statusBits = 0
+
+  constructor(memory: SimulatedMemory, units: number) {
+    this.memory = memory
+    this.image = new Uint8Array(units * UNIT)
+  }
+
+  deviceFeatures(word: number): number {
+    return this.features[word] ?? 0
+  }
+  setDriverFeatures(): void {}
+  status(): number {
+    return this.statusBits
+  }
+  setStatus(status: number): void {
+    this.statusBits = status
+  }
+  queueMaxSize(): number {
+    return this.queueSize
+  }
+  enableQueue(_index: number, size: number, addresses: QueueAddresses): void {
+    this.queue = new DeviceQueue(this.memory, size, addresses)
+  }
+  notify(): void {
+    this.interrupt = true
+  }
+  hasInterrupt(): boolean {
+    return this.interrupt
+  }
+  acknowledgeInterrupt(): void {
+    this.interrupt = false
+  }
+  enableInterrupt(): void {}
+
+  readConfig8(off: number): number {
+    const config = new DataView(new ArrayBuffer(64))
+    config.setUint32(0, this.image.length / UNIT, LITTLE)
+    config.setUint32(8, this.sizeMax, LITTLE)
+    config.setUint32(20, this.sectorBytes, LITTLE)
+    config.setUint32(36, 100, LITTLE)
+    return config.getUint8(off)
+  }
+
+  /** Does everything asked so far, last request first: a device may finish in any order. */
+  work(): void {
+    const chains: NonNullable<ReturnType<DeviceQueue['takeChain']>>[] = []
+    for (let chain = this.queue?.takeChain(); chain !== undefined; chain = this.queue?.takeChain()) chains.push(chain)
+    this.maxWaiting = Math.max(this.maxWaiting, chains.length)
+    for (const { id, parts } of chains.reverse()) {
+      const header = (parts[0] as { view: DataView }).view
+      const status = parts.at(-1) as { view: DataView; isWritable: boolean }
+      if (parts[0]?.isWritable === true || !status.isWritable) throw new Error('The wrong buffers are writable')
+      status.view.setUint8(0, this.answer(header, parts.length === 3 ? parts[1] : undefined))
+      this.queue?.giveBack(id, 1)
+    }
+    this.interrupt = chains.length > 0
+  }
+
+  private answer(header: DataView, data: { view: DataView; isWritable: boolean } | undefined): number {
+    const type = header.getUint32(0, LITTLE)
+    const unit = header.getUint32(8, LITTLE)
+    if (type === 4) this.flushCount++
+    if (data === undefined) return type === 4 ? 0 : 2
+    const { view, isWritable } = data
+    const octets = new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
+    if (isWritable !== (type === 0 || type === 8)) throw new Error('The data has the wrong direction')
+    if (type === 8) {
+      octets.fill(0)
+      octets.set(Array.from(this.id, (char) => char.charCodeAt(0)))
+      return 0
+    }
+    if (type === 11) {
+      this.discarded.push([view.getUint32(0, LITTLE), view.getUint32(8, LITTLE)])
+      return 0
+    }
+    if (this.sizeMax > 0 && octets.length > this.sizeMax) throw new Error('A transfer is longer than size_max')
+    for (let i = 0; i < octets.length / UNIT; i++) if (this.badUnits.has(unit + i)) return 1
+    if (type === 0) octets.set(this.image.subarray(unit * UNIT, unit * UNIT + octets.length))
+    else if (type === 1) this.image.set(octets, unit * UNIT)
+    else return 2
+    return 0
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The rings of a split virtqueue (Virtual I/O Device 1.2 §2.7): what is common to queues of single buffers and of chains.
+ * Who derives from it says which descriptors a request has, and takes the used ring apart.
+ */
+import type { DmaMemory, QueueAddresses } from './transport.ts'
+
+export const DESCRIPTOR_LEN = 16
+export const DESC_LEN = 8
+export const DESC_FLAGS = 12
+export const FLAG_NEXT = 1
+export const FLAG_DEVICE_WRITES = 2
+
+/** Rings are little-endian (§2.4). */
+export const LITTLE = true
+
+export class SplitRing {
+  /** Descriptors: a power of two. */
+  readonly size: number
+  /** Give them to the transport. */
+  readonly addresses: QueueAddresses
+  /** Entries of the used ring that made no sense. */
+  badUsedCount = 0
+  protected readonly descriptors: DataView
+  /** Used ring as 16-bit words: flags, idx, ring of 4 words each, avail_event. */
+  protected readonly used: Uint16Array
+  protected readonly usedView: DataView
+  protected usedIdx = 0
+  private readonly memory: DmaMemory
+  private readonly hasEventIdx: boolean
+  /** Available ring as 16-bit words: flags, idx, ring, used_event. */
+  private readonly available: Uint16Array
+  /** Free-running; the low 16 bits are what the ring holds. */
+  private availableIdx = 0
+  /** Value of `availableIdx` when the device was last told or found not to want to be. */
+  private notifiedIdx = 0
+
+  constructor(memory: DmaMemory, size: number, hasEventIdx: boolean) {
+    this.size = size
+    this.memory = memory
+    this.hasEventIdx = hasEventIdx
+    const availableOff = DESCRIPTOR_LEN * size
+    const usedOff = (availableOff + 6 + 2 * size + 3) & ~3
+    const { buffer, address } = memory.alloc(usedOff + 6 + 8 * size, 16)
+    this.descriptors = new DataView(buffer, 0, availableOff)
+    this.available = new Uint16Array(buffer, availableOff, 3 + size)
+    this.used = new Uint16Array(buffer, usedOff, 3 + 4 * size)
+    this.usedView = new DataView(buffer, usedOff)
+    this.addresses = { descriptors: address, available: address + availableOff, used: address + usedOff }
+    this.wantNoInterrupt()
+  }
+
+  /** True when the device must be told of what was offered (§2.7.10). */
+  needsNotification(): boolean {
+    if (this.notifiedIdx === this.availableIdx) return false
+    this.memory.barrier() // our idx must be visible before we read what the device wants
+    const old = this.notifiedIdx
+    this.notifiedIdx = this.availableIdx
+    if (!this.hasEventIdx) return ((this.used[0] as number) & 1) === 0
+    const event = this.used[2 + 4 * this.size] as number
+    return ((this.availableIdx - event - 1) & 0xffff) < ((this.availableIdx - old) & 0xffff)
+  }
+
+  /** Asks for an interrupt with the next buffer; returns true when one is already there and must be taken first. */
+  wantInterrupt(): boolean {
+    if (this.hasEventIdx) this.available[2 + this.size] = this.usedIdx
+    else this.available[0] = 0
+    this.memory.barrier() // the device must see the wish before we look for the last time
+    return this.used[1] !== this.usedIdx
+  }
+
+  /** Asks for no interrupts: the queue is looked at by those who need its slots. */
+  wantNoInterrupt(): void {
+    // With EVENT_IDX the interrupt comes when idx passes this value: half the number circle away is "not soon".
+    if (this.hasEventIdx) this.available[2 + this.size] = (this.usedIdx + 0x8000) & 0xffff
+    else this.available[0] = 1
+  }
+
+  /** Makes the descriptor `head`, and those chained to it, available to the device. */
+  protected publish(head: number): void {
+    this.available[2 + (this.availableIdx & (this.size - 1))] = head
+    this.availableIdx = (this.availableIdx + 1) & 0xffff
+    // The device may look at any time: x86 keeps the order of these two stores, and the engine does too.
+    this.available[1] = this.availableIdx
+  }
+
+  /** Writes descriptor `index`; `next` is only looked at with `FLAG_NEXT`. */
+  protected describe(index: number, address: number, lenBytes: number, flags: number, next: number): void {
+    const at = index * DESCRIPTOR_LEN
+    this.descriptors.setUint32(at, address >>> 0, LITTLE)
+    this.descriptors.setUint32(at + 4, Math.floor(address / 0x1_0000_0000), LITTLE)
+    this.descriptors.setUint32(at + DESC_LEN, lenBytes, LITTLE)
+    this.descriptors.setUint32(at + DESC_FLAGS, flags | (next << 16), LITTLE)
+  }
+}
