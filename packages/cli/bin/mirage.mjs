@@ -32,7 +32,7 @@ async function bundle() {
     metafile: true,
     format: 'esm',
     platform: 'node',
-    external: ['esbuild'],
+    external: ['esbuild', '@viz-js/viz'],
     sourcemap: 'inline',
   })
   const files = Object.keys(result.metafile.inputs).map((file) => fileURLToPath(new URL(`../${file}`, import.meta.url)))

@@ -55,7 +55,7 @@ export async function bundle(project: Project, target: Target, plan: Plan): Prom
       charset: 'utf8',
       logLevel: 'silent',
       sourcemap: hasHost ? 'linked' : 'external',
-      ...(hasHost ? { banner: { js: '#!/usr/bin/env node' } } : {}),
+      ...(hasHost ? { banner: { js: '#!/usr/bin/env -S node --enable-source-maps' } } : {}),
       external: hasHost ? [] : ['mirage:native'],
       // The engine of a unikernel adds octets one by one 30 times slower than C: the same function, native.
       alias: hasHost ? {} : { '@mirage-ts/core/checksum': '@mirage-ts/metal/checksum' },

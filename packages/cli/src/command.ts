@@ -9,6 +9,8 @@ export interface Command {
   readonly summary: string
   /** More, for `mirage help NAME`. */
   readonly details: string
+  /** The word it takes beside options, for help. */
+  readonly argument?: string
   /** Its options beside the common ones and the configure-time keys. */
   readonly options: ArgKeys
   /** Returns the exit status. */

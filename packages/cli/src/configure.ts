@@ -46,10 +46,11 @@ export interface Configured {
 export async function prepare(
   { words, file, output }: Call,
   options: ArgKeys,
+  restCount = 0,
 ): Promise<{ readonly project: Project; readonly config: LoadedConfig; readonly given: Given }> {
   const project = openProject(file)
   const config = await timed(output, 'load config.ts', () => loadUnikernel(project))
-  return { project, config, given: readOptions(words, options, config.unikernel) }
+  return { project, config, given: readOptions(words, options, config.unikernel, restCount) }
 }
 
 /** Makes the plan with the words given now over those remembered. */

@@ -5,12 +5,14 @@ import { build } from './commands/build.ts'
 import { clean } from './commands/clean.ts'
 import { configure } from './commands/configure.ts'
 import { describe } from './commands/describe.ts'
+import { inspect } from './commands/inspect.ts'
+import { query } from './commands/query.ts'
 import { run } from './commands/run.ts'
 import { UserError } from './errors.ts'
 import { COMMON, peek, splitWords, unknownCommand } from './options.ts'
 import { createOutput, PROCESS_STREAMS, type Streams } from './output.ts'
 
-const COMMANDS: readonly Command[] = [configure, build, run, describe, clean]
+const COMMANDS: readonly Command[] = [configure, build, run, describe, query, inspect, clean]
 
 /** Runs a command line and returns the exit status: 0 done, 1 failed, 2 wrong command line. */
 export async function mirage(argv: readonly string[], streams: Streams = PROCESS_STREAMS): Promise<number> {

@@ -18,6 +18,11 @@ export const DRY_RUN: ArgKeys = {
   'dry-run': { type: bool, default: 'false', doc: 'say which files would be written or removed, and do nothing' },
 }
 
+/** Of the commands whose output is data. */
+export const JSON_OPTION: ArgKeys = {
+  json: { type: bool, default: 'false', doc: 'print JSON' },
+}
+
 /** The choice of a target, of every command that has one. */
 export const TARGET: ArgKeys = {
   target: { type: oneOf(...TARGET_NAMES), short: 't', doc: 'what to build for; remembered, at first unix' },
@@ -25,11 +30,15 @@ export const TARGET: ArgKeys = {
 
 /** Options of `mirage run`. */
 export const RUN: ArgKeys = {
+  net: {
+    type: listOf(string),
+    doc: 'attach a network: NAME=tap:INTERFACE or NAME=stream:SOCKET; without NAME= the first one',
+  },
+  block: { type: listOf(string), doc: 'attach a block device: NAME=FILE; without NAME= the first one' },
   port: {
     type: listOf(string),
-    doc: 'virtio: forward a TCP port of this machine to the unikernel, as in 8080:80; may be repeated',
+    doc: 'virtio: forward a TCP port of this machine to the unikernel, as in 8080:80 or NAME=8080:53/udp',
   },
-  net: { type: string, doc: 'what the network is attached to: tap:NAME, or on unix stream:PATH of a Unix socket' },
   mem: { type: int, default: '32', doc: 'virtio: memory in MiB' },
   kvm: { type: bool, default: 'false', doc: 'virtio: run on the processor itself, through /dev/kvm' },
 }
@@ -55,10 +64,15 @@ export interface Given {
   readonly values: Readonly<Record<string, unknown>>
   /** Words of configure-time keys. */
   readonly words: ReadonlyMap<string, string>
+  /** Words that are no options. */
+  readonly rest: readonly string[]
 }
 
-/** Reads `words` as the options of a command, `known`, and the configure-time keys of `unikernel`. */
-export function readOptions(words: readonly string[], known: ArgKeys, unikernel: Unikernel): Given {
+/**
+ * Reads `words` as the options of a command, `known`, and the configure-time keys of `unikernel`, and up to `restCount`
+ * words beside them.
+ */
+export function readOptions(words: readonly string[], known: ArgKeys, unikernel: Unikernel, restCount: number): Given {
   const { configure, boot } = declaredKeys(unikernel)
   const choices: Record<string, ArgKeys[string]> = {}
   for (const key of configure) {
@@ -70,14 +84,14 @@ export function readOptions(words: readonly string[], known: ArgKeys, unikernel:
   const parsed = parseArgs({ ...COMMON, ...known, ...choices }, words)
   if (parsed.tag === 'help') throw new UsageError('Ask for help with: mirage help COMMAND')
   if (parsed.tag === 'error') throw new UsageError(`${parsed.message}${bootHint(words, boot)}`)
-  if (parsed.rest.length > 0) throw new UsageError(`Unexpected argument ${parsed.rest[0]}`)
+  if (parsed.rest.length > restCount) throw new UsageError(`Unexpected argument ${parsed.rest[restCount]}`)
   const values: Record<string, unknown> = parsed.args
   const given = new Map<string, string>()
   for (const name of [...Object.keys(choices), 'target']) {
     const word = values[name]
     if (typeof word === 'string') given.set(name, word)
   }
-  return { values, words: given }
+  return { values, words: given, rest: parsed.rest }
 }
 
 /** A boot argument in front of `--` is a common slip. */

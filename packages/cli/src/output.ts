@@ -54,3 +54,17 @@ export function sizeToString(lenBytes: number): string {
   if (lenBytes < 1000) return `${lenBytes} B`
   return lenBytes < 1e6 ? `${(lenBytes / 1e3).toFixed(1)} kB` : `${(lenBytes / 1e6).toFixed(2)} MB`
 }
+
+/** Rows as text, their columns aligned. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = []
+  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length)
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}

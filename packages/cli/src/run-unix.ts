@@ -1,27 +1,31 @@
-/** `mirage run` for unix: the bundle under Node.js. */
-import { runChild } from './child.ts'
+/** `mirage run` for unix: the program under Node.js. */
+import { type ChildRun, startChild } from './child.ts'
 import { UserError } from './errors.ts'
-import { isGiven, type RunOptions } from './run-options.ts'
+import { bootValue, isGiven, type RunOptions, requireBlock, requireNetwork } from './run-options.ts'
 import { ensureToolchain, findToolchain } from './toolchain.ts'
 
-/** Runs the bundle and returns its exit status. */
-export async function runUnix({ artefact, plan, boot, net, ports, output }: RunOptions): Promise<number> {
-  if (ports.length > 0) {
+/** Starts the program; ends with its exit status. */
+export async function runUnix({ artefact, label, boot, attached, forwards, output }: RunOptions): Promise<ChildRun> {
+  if (forwards.length > 0) {
     throw new UserError(
       '--port is for virtio: on unix the unikernel listens on this machine, at the ports of its own arguments',
     )
   }
-  const args = [artefact, ...boot]
+  const args = [...boot]
   const environment: Record<string, string> = {}
-  const attachment = net ?? boot.find((word) => word.startsWith('--net:service='))?.slice('--net:service='.length)
-  if (net !== undefined) {
-    if (!plan.bootKeys.some((key) => key.name === 'net:service')) {
-      throw new UserError(`${plan.name} has no network device to attach to ${net}; build it with --net direct`)
+  const isHelp = boot.includes('--help')
+  for (const { type, name, to } of attached) {
+    const argument = `${type === 'network' ? 'net' : 'block'}:${name}`
+    if (to !== undefined && !isGiven(boot, argument)) args.push(`--${argument}=${to}`)
+    const value = bootValue(label, args, argument)
+    if (isHelp) continue
+    if (type === 'block') requireBlock(label, name, value)
+    else {
+      requireNetwork(label, name, value ?? '')
+      // Only a native program can open a tap: Node.js has no call for it.
+      if (value?.startsWith('tap:'))
+        environment['MIRAGE_TAP'] = (await ensureToolchain(await findToolchain(), output)).tap
     }
-    if (!isGiven(boot, 'net:service')) args.push(`--net:service=${net}`)
   }
-  // Only a native program can open a tap: Node.js has no call for it.
-  if (attachment?.startsWith('tap:'))
-    environment['MIRAGE_TAP'] = (await ensureToolchain(await findToolchain(), output)).tap
-  return (await runChild(process.execPath, args, { environment })).status
+  return startChild(process.execPath, ['--enable-source-maps', artefact, ...args], { environment })
 }

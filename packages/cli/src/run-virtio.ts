@@ -1,50 +1,43 @@
 /** `mirage run` for virtio: QEMU's microvm, and what its exit status means. */
-
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { quoteWord } from '@mirage-ts/core/boot-args'
-import { runChild } from './child.ts'
+import { type ChildRun, startChild } from './child.ts'
 import { UsageError, UserError } from './errors.ts'
 import type { Output } from './output.ts'
-import { isGiven, type RunOptions } from './run-options.ts'
+import { type Attached, type Forward, isGiven, type RunOptions, requireBlock, requireNetwork } from './run-options.ts'
+import { stackMapper } from './stack-lines.ts'
 import { isOnPath } from './toolchain.ts'
 
-const QEMU = 'qemu-system-x86_64'
+export const QEMU = 'qemu-system-x86_64'
 
-/** The addresses of QEMU's user network. */
+/** The addresses of the first of QEMU's user networks. */
 const USER_IPV4 = '10.0.2.15/24'
 const USER_GATEWAY = '10.0.2.2'
 
-/** A TCP or UDP port of this machine forwarded to the unikernel. */
-export interface Forward {
-  readonly protocol: 'tcp' | 'udp'
-  readonly hostPort: number
-  readonly guestPort: number
-}
-
-/** Boots the image and returns its exit status. */
-export async function runVirtio(options: RunOptions): Promise<number> {
+/** Boots the image; ends with its exit status. */
+export async function runVirtio(options: RunOptions): Promise<ChildRun> {
+  const { artefact, label, attached, output } = options
   if (!isOnPath(QEMU)) throw new UserError(`Running on virtio needs QEMU; on Debian: apt-get install qemu-system-x86`)
   if (options.isKvm) requireKvm()
-  const hasNetwork = options.plan.devices.some((device) => device.node.from === '@mirage-ts/metal/network')
-  if (!hasNetwork && (options.ports.length > 0 || options.net !== undefined)) {
-    throw new UserError(`${options.plan.name} has no network device`)
+  if (options.forwards.length > 0 && !attached.some(({ type }) => type === 'network')) {
+    throw new UserError(`${label.name} has no network device`)
   }
-  const forwards = await Promise.all(options.ports.map((port) => withHostPort(parseForward(port), options.output)))
-  const args = qemuArguments(options, hasNetwork, forwards)
-  options.output.detail(`${QEMU} ${args.map(quoteWord).join(' ')}`)
-  return await runQemu(args, options.output)
-}
-
-/** Reads `8080:80`, `8080:80/udp`; host port 0 takes a free one. */
-export function parseForward(text: string): Forward {
-  const [, host, guest, protocol = 'tcp'] = /^(\d{1,5}):(\d{1,5})(?:\/(tcp|udp))?$/.exec(text) ?? []
-  const hostPort = Number(host)
-  const guestPort = Number(guest)
-  if (!(hostPort <= 65535 && guestPort >= 1 && guestPort <= 65535)) {
-    throw new UsageError(`Cannot read --port ${text}: expected HOST:GUEST like 8080:80`)
+  for (const { type, name, to } of attached) {
+    if (type === 'block') requireBlock(label, name, to)
+    else if (to !== undefined) requireNetwork(label, name, to)
   }
-  return { protocol: protocol === 'udp' ? 'udp' : 'tcp', hostPort, guestPort }
+  const forwards = await Promise.all(options.forwards.map((forward) => withHostPort(forward, output)))
+  const args = qemuArguments({ ...options, forwards })
+  output.detail(`${QEMU} ${args.map(quoteWord).join(' ')}`)
+  const map = `${artefact}.map`
+  const mapper = existsSync(map) ? stackMapper(readFileSync(map, 'utf8'), artefact) : undefined
+  const child = startChild(QEMU, args, {
+    stdin: 'ignore',
+    watchErrors: true,
+    ...(mapper === undefined ? {} : { mapOutput: mapper }),
+  })
+  return { stop: child.stop, ended: child.ended.then((result) => ({ ...result, status: statusOf(result, output) })) }
 }
 
 async function withHostPort(forward: Forward, output: Output): Promise<Forward> {
@@ -66,17 +59,15 @@ function freePort(): Promise<number> {
 }
 
 /** QEMU's command line for an image. */
-export function qemuArguments(options: RunOptions, hasNetwork: boolean, forwards: readonly Forward[]): string[] {
+export function qemuArguments(options: RunOptions): string[] {
   const boot = [...options.boot]
-  const network: string[] = []
-  if (hasNetwork) {
-    const isUser = options.net === undefined
-    if (isUser && options.plan.bootKeys.some((key) => key.name === 'ipv4')) {
-      if (!isGiven(boot, 'ipv4')) boot.push(`--ipv4=${USER_IPV4}`)
-      if (!isGiven(boot, 'ipv4-gateway')) boot.push(`--ipv4-gateway=${USER_GATEWAY}`)
-    }
-    network.push('-netdev', netdev(options.net, forwards), '-device', 'virtio-net-device,netdev=n0')
+  const networks = options.attached.filter(({ type }) => type === 'network')
+  const hasAddress = options.label.boot.some((key) => key.name === 'ipv4')
+  if (networks[0] !== undefined && networks[0].to === undefined && hasAddress) {
+    if (!isGiven(boot, 'ipv4')) boot.push(`--ipv4=${USER_IPV4}`)
+    if (!isGiven(boot, 'ipv4-gateway')) boot.push(`--ipv4-gateway=${USER_GATEWAY}`)
   }
+  const blocks = options.attached.filter(({ type }) => type === 'block')
   return [
     ...['-accel', options.isKvm ? 'kvm' : 'tcg', '-cpu', options.isKvm ? 'host' : 'max'],
     // No ACPI and no option ROMs: a machine that starts in 25 ms and says where its devices are on the command line.
@@ -86,27 +77,39 @@ export function qemuArguments(options: RunOptions, hasNetwork: boolean, forwards
     ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-serial', 'stdio', '-monitor', 'none'],
     ...['-device', 'isa-debug-exit,iobase=0x501,iosize=4'],
     ...['-kernel', options.artefact, '-append', boot.map(quoteWord).join(' ')],
-    ...network,
+    ...networks.flatMap((network, i) => {
+      const forwards = options.forwards.filter((forward) => forward.network === i)
+      return ['-netdev', netdev(network, i, forwards), '-device', `virtio-net-device,netdev=n${i}`]
+    }),
+    ...blocks.flatMap(({ to }, i) => {
+      const drive = `if=none,id=b${i},format=raw,file=${quoteComma(to ?? '')}`
+      return ['-drive', drive, '-device', `virtio-blk-device,drive=b${i}`]
+    }),
   ]
 }
 
-function netdev(net: string | undefined, forwards: readonly Forward[]): string {
-  if (net === undefined) {
+function netdev({ name, to }: Attached, index: number, forwards: readonly Forward[]): string {
+  if (to === undefined) {
     const rules = forwards.map((rule) => `,hostfwd=${rule.protocol}:127.0.0.1:${rule.hostPort}-:${rule.guestPort}`)
-    return `user,id=n0${rules.join('')}`
+    // The first network is QEMU's 10.0.2.0/24; each further one has a subnet of its own.
+    const subnet = index === 0 ? '' : `,net=10.0.${2 + index}.0/24`
+    return `user,id=n${index}${subnet}${rules.join('')}`
   }
-  if (forwards.length > 0) throw new UsageError('--port needs the user network: leave --net out')
-  const [, kind, name] = /^(tap|stream):(.+)$/.exec(net) ?? []
-  // QEMU reads a comma in a value when it is doubled.
-  const value = name?.replaceAll(',', ',,')
-  if (kind === 'tap') return `tap,id=n0,ifname=${value},script=no,downscript=no`
-  if (kind === 'stream') return `stream,id=n0,server=off,addr.type=unix,addr.path=${value}`
-  throw new UsageError(`Cannot read --net ${net}: expected tap:NAME or stream:PATH`)
+  if (forwards.length > 0) throw new UsageError(`--port needs the user network: leave --net ${name}=${to} out`)
+  const [, kind, value = ''] = /^(tap|stream):(.+)$/.exec(to) ?? []
+  if (kind === 'tap') return `tap,id=n${index},ifname=${quoteComma(value)},script=no,downscript=no`
+  if (kind === 'stream') return `stream,id=n${index},server=off,addr.type=unix,addr.path=${quoteComma(value)}`
+  throw new UsageError(`Cannot attach network '${name}' to ${to}: expected tap:NAME or stream:PATH`)
 }
 
-/** Runs QEMU and says what the guest's end means. */
-async function runQemu(args: readonly string[], output: Output): Promise<number> {
-  const { status, isSignalled, errors } = await runChild(QEMU, args, { stdin: 'ignore', watchErrors: true })
+/** QEMU reads a comma in a value when it is doubled. */
+function quoteComma(value: string): string {
+  return value.replaceAll(',', ',,')
+}
+
+/** What QEMU's end means. */
+function statusOf(ended: { status: number; isSignalled: boolean; errors: string }, output: Output): number {
+  const { status, isSignalled, errors } = ended
   if (isSignalled) return status
   const failed = errors.split('\n').some((line) => line.startsWith('qemu-system') && !line.includes('warning:'))
   // QEMU's own failures end with 1 too, the status of a guest that ended with 0.

@@ -127,7 +127,7 @@ export async function nativeParts(toolchain: Toolchain): Promise<NativeParts> {
   })
   return {
     engine: `QuickJS-ng ${engine}`,
-    builtWith: { gcc },
+    builtWith: { gcc: gcc.replace(/^gcc /, '') },
     components: [
       {
         ...part('mirage-runtime', ownPackage().version, 'ISC'),

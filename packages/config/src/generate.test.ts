@@ -20,6 +20,7 @@ import { describe } from './describe.ts'
 import { crunch, defaultLog, defaultTime, genericStack } from './devices.ts'
 import { fromSubfolder, generateConstants, generateMain } from './generate.ts'
 import { plan } from './graph.ts'
+import { sketch, sketchToDot } from './sketch.ts'
 
 const hello = register('hello', [
   main('./unikernel.ts', 'start', { takes: { time: 'time', log: 'log' } })({ time: defaultTime, log: defaultLog }),
@@ -67,6 +68,23 @@ for (const [name, unikernel, words] of CASES) {
       `${full}.describe.txt`,
       describe(planned, `dist/${planned.name}`, () => 'config.ts:1'),
     )
+  })
+}
+
+const SKETCHES: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
+  ['undecided', {}],
+  ['unix', { target: 'unix' }],
+  ['virtio', { target: 'virtio' }],
+]
+for (const [name, words] of SKETCHES) {
+  test(`sketch: choices that are open are nodes, those made are not: website, ${name}`, () => {
+    const nodes = sketch(website, new Map(Object.entries(words)))
+    golden(
+      `website-${name}.dot.txt`,
+      sketchToDot('static-website', nodes, () => 'config.ts:1'),
+    )
+    const choices = nodes.filter((node) => node.tag === 'choice').map((node) => node.title)
+    assert.deepEqual([...new Set(choices)], { undecided: ['-t', '--net'], unix: ['--net'], virtio: [] }[name])
   })
 }
 

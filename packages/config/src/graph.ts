@@ -255,6 +255,6 @@ export function titleOf({ kind, label, create }: DeviceNode): string {
 }
 
 /** `kv-ro` as `kvRo`. */
-function camelCase(kind: string): string {
+export function camelCase(kind: string): string {
   return kind.replace(/[^A-Za-z0-9]+(.)/g, (_, letter: string) => letter.toUpperCase())
 }

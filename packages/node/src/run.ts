@@ -9,7 +9,7 @@ const STDOUT = 1
 const unix: Platform = {
   argv: () => process.argv.slice(2),
   // Synchronously: what the boot writes is often the last thing before the exit.
-  write: (text) => writeSync(STDOUT, text),
+  write: writeLastWords,
   exit: (status) => process.exit(status),
 }
 
@@ -18,6 +18,14 @@ export async function run<const Keys extends ArgKeys>(
   manifest: Manifest<Keys>,
   main: (boot: Boot<Args<Keys>>) => Promise<void>,
 ): Promise<void> {
-  process.setSourceMapsEnabled(true)
   await boot(unix, manifest, main)
+}
+
+function writeLastWords(text: string): void {
+  try {
+    writeSync(STDOUT, text)
+  } catch (error) {
+    // The reader of a pipe is gone, and with it whoever could be told.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error
+  }
 }

@@ -7,8 +7,7 @@ import { configureProject, planProject, prepare } from '../configure.ts'
 import { RUN, TARGET } from '../options.ts'
 import type { Output } from '../output.ts'
 import type { Project } from '../project.ts'
-import { runUnix } from '../run-unix.ts'
-import { runVirtio } from '../run-virtio.ts'
+import { startArtefact } from '../start.ts'
 
 /** `mirage run`: starts the artefact. */
 export const run: Command = {
@@ -16,7 +15,8 @@ export const run: Command = {
   summary: 'start the unikernel, building it if it was not built',
   details: `On unix it is a Node.js program. On virtio it runs in QEMU, its console on this terminal, until it ends or Ctrl-C;
 its network is QEMU's own user network, where it is 10.0.2.15 and reaches what this machine reaches, unless --net gives
-another. What follows -- are the unikernel's own arguments: mirage run -- --help lists them. The exit status is the
+another. What it needs is in its label (mirage inspect); it is not started when something of that is missing. Stacks
+that it prints are shown with lines of the sources. What follows -- are the unikernel's own arguments: mirage run -- --help lists them. The exit status is the
 unikernel's.`,
   options: { ...TARGET, ...RUN },
   async run(call) {
@@ -27,17 +27,8 @@ unikernel's.`,
     const artefact = resolve(project.distFolder, `${plan.name}${target.suffix}`)
     if (existsSync(artefact)) await noteNewerSources(project, artefact, output)
     else await buildProject(await configureProject(project, config, words), output)
-    const options = {
-      artefact,
-      plan,
-      boot,
-      net: typeof values['net'] === 'string' ? values['net'] : undefined,
-      ports: (values['port'] ?? []) as readonly string[],
-      memMib: values['mem'] as number,
-      isKvm: values['kvm'] === true,
-      output,
-    }
-    return target.name === 'unix' ? await runUnix(options) : await runVirtio(options)
+    const child = await startArtefact(artefact, target, values, boot, output)
+    return (await child.ended).status
   },
 }
 
