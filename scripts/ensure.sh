@@ -13,6 +13,8 @@ run   qemu-system-x86 cmd:qemu-system-x86_64
 net   curl         cmd:curl
 net   iproute2     cmd:ip
 net   iputils-ping cmd:ping
+net   dnsmasq-base cmd:dnsmasq
+net   radvd        cmd:radvd
 "
 
 ensure_debian() {

@@ -26,7 +26,8 @@ async function setUp(options: ArpOptions = {}) {
   const ethernet = createEthernet({ network: link.network })
   const arp = createArp({ ethernet, clock: link.time, time: link.time }, options)
   arp.add(OURS)
-  await link.time.advance(ms(1))
+  // Both announcements.
+  await link.time.advance(seconds(3))
   link.peer.take()
   const send = (to: Ipv4, payload: string): void => {
     const frame = ethernet.alloc()
@@ -182,5 +183,58 @@ describe('arp', () => {
     await heard()
     assert.equal(arp.counters.conflict, 1)
     assert.deepEqual(arp.addresses, [OURS])
+  })
+})
+
+describe('arp conflicts (RFC 5227)', () => {
+  it('announces twice, two seconds apart (§2.3)', async () => {
+    const { arp, heard, time } = await setUp()
+    arp.add(ipv4(10, 0, 0, 9))
+    assert.equal((await heard()).length, 1)
+    await time.advance(seconds(1.9))
+    assert.equal((await heard()).length, 0)
+    await time.advance(seconds(0.2))
+    assert.equal((await heard()).length, 1)
+    await time.advance(seconds(10))
+    assert.equal((await heard()).length, 0)
+  })
+
+  it('finds out that an address is free, or that somebody has it or wants it too (§2.1.1)', async () => {
+    const { arp, heard, time, peer } = await setUp()
+    const address = ipv4(10, 0, 0, 9)
+    assert.equal(await time.until(arp.probe(address)), true)
+    assert.equal((await heard()).length, 3)
+    for (const [operation, sender, target] of [
+      ['0002', '0a000009', '00000000'],
+      ['0001', '0a000009', '0a000001'],
+      ['0001', '00000000', '0a000009'],
+    ]) {
+      const probing = arp.probe(address)
+      peer.send(
+        fromHex(
+          `ffffffffffff 020000000001 0806 0001080006 04 ${operation} 020000000001 ${sender} 000000000000 ${target}`,
+        ),
+      )
+      assert.equal(await time.until(probing), false)
+    }
+  })
+
+  it('defends its address, once in ten seconds, and tells those who want to know (§2.4 (c))', async () => {
+    const { arp, heard, time, peer } = await setUp()
+    const told: number[] = []
+    arp.listenConflicts((address) => told.push(address))
+    await time.advance(seconds(5))
+    await heard()
+    const claim = async (): Promise<number> => {
+      peer.send(
+        fromHex('ffffffffffff 020000000001 0806 0001080006 04 0001 020000000001 0a000002 000000000000 0a000002'),
+      )
+      return (await heard()).length
+    }
+    assert.deepEqual([await claim(), await claim(), await claim()], [1, 0, 0])
+    await time.advance(seconds(11))
+    assert.equal(await claim(), 1)
+    assert.deepEqual(told, [ipv4(10, 0, 0, 2), ipv4(10, 0, 0, 2)])
+    assert.equal(arp.counters.conflict, 4)
   })
 })

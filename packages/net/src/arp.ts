@@ -3,7 +3,7 @@
  *
  * An entry is made when we ask for an address, or when somebody asks for ours; an unasked-for reply never makes one
  * (OSEC-2026-02: a cache that strangers can grow). Entries made by others may fill half of the table at most, so that they
- * cannot push out those we need. Not here: conflict detection (RFC 5227), proxy ARP.
+ * cannot push out those we need. Conflicts are found by arp-conflicts.ts. Not here: proxy ARP.
  */
 import { MAC_BROADCAST } from '@mirage-ts/core/addresses'
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
@@ -13,6 +13,7 @@ import type { Arp } from '@mirage-ts/signatures/arp'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Ethernet } from '@mirage-ts/signatures/ethernet'
 import type { Alarm, Duration, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
+import { ArpConflicts } from './arp-conflicts.ts'
 import { ARP_LEN, ARP_REPLY, ARP_REQUEST, ArpPacket, emitArp, parseArp } from './wire/arp.ts'
 import { ETHERTYPE_ARP } from './wire/ethernet.ts'
 
@@ -108,6 +109,10 @@ class ArpLayer implements CountedArp {
   /** The entry last sent through: nearly all traffic goes to one neighbour. */
   private last: Entry | undefined
   private readonly packet = new ArpPacket()
+  private readonly conflicts = new ArpConflicts({
+    probe: (address) => this.request(MAC_BROADCAST, NO_IP, address),
+    announce: (address) => this.request(MAC_BROADCAST, address, address),
+  })
 
   constructor(ethernet: Ethernet, clock: MonotonicClock, time: Time, options: ArpOptions) {
     this.ethernet = ethernet
@@ -130,11 +135,24 @@ class ArpLayer implements CountedArp {
   add(address: Ipv4): void {
     if (this.own.includes(address)) return
     this.own = [...this.own, address]
-    this.request(MAC_BROADCAST, address, address)
+    this.conflicts.announce(address, this.clock.now())
+    this.arm(this.conflicts.nextDeadline())
   }
 
   remove(address: Ipv4): void {
     this.own = this.own.filter((one) => one !== address)
+    this.conflicts.forget(address)
+  }
+
+  probe(address: Ipv4): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.conflicts.probe(address, resolve, this.clock.now())
+      this.arm(this.conflicts.nextDeadline())
+    })
+  }
+
+  listenConflicts(handler: (address: Ipv4, mac: Mac) => void): void {
+    this.conflicts.listen(handler)
   }
 
   send(frame: Frame, off: number, end: number, etherType: number, nextHop: Ipv4): void {
@@ -177,8 +195,10 @@ class ArpLayer implements CountedArp {
     const { senderIp, senderMac, targetIp, operation } = packet
     if (this.own.includes(senderIp)) {
       this.counters.conflict++
+      this.conflicts.conflict(senderIp, senderMac, now)
       return
     }
+    this.conflicts.input(packet)
     const isForUs = this.own.includes(targetIp)
     // 0.0.0.0 is a probe (RFC 5227 §1.1): it is answered and never remembered.
     const known = senderIp === NO_IP ? undefined : this.table.get(senderIp)
@@ -212,7 +232,8 @@ class ArpLayer implements CountedArp {
   }
 
   private poll(now: Instant): void {
-    let next: Instant = NEVER
+    this.conflicts.poll(now)
+    let next = this.conflicts.nextDeadline()
     for (const entry of [...this.table.values()]) {
       if (entry.deadline <= now) this.expire(entry, now)
       if (entry.deadline > now) next = earlier(next, entry.deadline)

@@ -109,8 +109,6 @@ export interface CountedIp extends Ipv4Host {
   readonly reassemblyCount: number
   /** Adds an interface with its network. */
   addInterface(link: Ipv4Link, config: Ipv4Config | undefined): void
-  /** Sends what is for `network` to `gateway`, which an interface must reach. */
-  addRoute(network: Ipv4Cidr, gateway: Ipv4): void
   /** Sets who is told when a group is joined or left: IGMP. */
   listenMembership(handler: (group: Ipv4, isMember: boolean) => void): void
   /** Sends a finished packet, from its IP header on, to a group on the first interface. */

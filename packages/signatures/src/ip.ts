@@ -124,4 +124,9 @@ export interface Ipv4Host extends HostIp {
    * when the router is outside of the network.
    */
   configure(config: Ipv4Config | undefined): void
+  /**
+   * Sends what is for `network` to `gateway`. Throws a `RangeError` when no interface reaches it. Configuring the interface
+   * anew forgets the routes over it.
+   */
+  addRoute(network: Ipv4Cidr, gateway: Ipv4): void
 }

@@ -1,0 +1,94 @@
+/** Devices of the network layer that not every unikernel has: DHCP. What is not used is not in the image. */
+import type { Dhcp } from '@mirage-ts/signatures/dhcp'
+import { bootKey, configureKey, type Device, device, match, string, target } from './config.ts'
+import {
+  arp,
+  defaultClock,
+  defaultLog,
+  defaultNetwork,
+  defaultRandom,
+  defaultTime,
+  directStack,
+  directTcp,
+  directUdp,
+  ethernet,
+  hostStack,
+  icmp,
+  net,
+} from './devices.ts'
+
+declare module './config.ts' {
+  interface Kinds {
+    dhcp: Dhcp
+  }
+}
+
+/** IPv4 without an address until something configures it. */
+export function unconfiguredIpv4(ethernet: Device<'ethernet'>, arp: Device<'arp'>): Device<'ipv4'> {
+  return device('@mirage-ts/net/ipv4', 'createIpv4', {
+    takes: { ethernet: 'ethernet', arp: 'arp', random: 'random', clock: 'clock', time: 'time' },
+    makes: 'ipv4',
+  })({ ethernet, arp, random: defaultRandom, clock: defaultClock, time: defaultTime })
+}
+
+/** What a DHCP client works with. */
+export interface DhcpDevices {
+  readonly ethernet: Device<'ethernet'>
+  readonly arp: Device<'arp'>
+  readonly ipv4: Device<'ipv4'>
+  readonly udp: Device<'udp'>
+}
+
+/** A DHCP client that gives `ipv4` its address; `--hostname` is the name it asks for. */
+export function dhcpClient(devices: DhcpDevices): Device<'dhcp'> {
+  return device('@mirage-ts/net/dhcp/client', 'createDhcp', {
+    takes: {
+      ethernet: 'ethernet',
+      arp: 'arp',
+      ipv4: 'ipv4',
+      udp: 'udp',
+      clock: 'clock',
+      time: 'time',
+      random: 'random',
+      log: 'log',
+    },
+    makes: 'dhcp',
+    keys: {
+      hostname: bootKey('hostname', {
+        type: string,
+        doc: 'the name to ask the DHCP server for; with a dot, it is entered in DNS',
+        section: 'NETWORK',
+      }),
+    },
+  })({ ...devices, clock: defaultClock, time: defaultTime, random: defaultRandom, log: defaultLog })
+}
+
+/** Our whole TCP/IP over a network, with the address that a DHCP server lends. */
+export function dhcpStack(network: Device<'network'> = defaultNetwork): Device<'stack'> {
+  const link = ethernet(network)
+  const resolution = arp(link)
+  const ipv4 = unconfiguredIpv4(link, resolution)
+  const icmpv4 = icmp(ipv4)
+  const udp = directUdp(ipv4, icmpv4)
+  const dhcp = dhcpClient({ ethernet: link, arp: resolution, ipv4, udp })
+  return device('@mirage-ts/net/stack', 'createDirectStack', {
+    takes: { ip: 'ipv4', icmp: 'icmp', udp: 'udp', tcp: 'tcp', dhcp: 'dhcp' },
+    makes: 'stack',
+  })({ ip: ipv4, icmp: icmpv4, udp, tcp: directTcp(ipv4), dhcp })
+}
+
+/** Where our own stack has its address from. */
+export const addressing = configureKey('dhcp', {
+  words: ['false', 'true'],
+  default: 'false',
+  doc: 'true: our own stack asks a DHCP server for its address; false: --ipv4 gives it',
+})
+
+/** A network stack as `genericStack` makes it, which asks for its address with `--dhcp true`. */
+export function genericIpStack(network: Device<'network'> = defaultNetwork): Device<'stack'> {
+  const own = match(addressing, { false: directStack(network), true: dhcpStack(network) })
+  return match(target, {
+    unix: match(net, { host: hostStack(), direct: own }),
+    virtio: match(net, { direct: own }),
+  })
+}
