@@ -55,10 +55,18 @@ export interface Segment {
   readonly text?: string | number
   readonly mss?: number
   readonly windowScale?: number
+  /** SACK permitted; for SYNs. */
+  readonly sackPermitted?: boolean
+  /** Blocks `[start, end)`. */
+  readonly sack?: readonly (readonly [number, number])[]
+  /** TSval and TSecr. */
+  readonly timestamps?: readonly [number, number]
 }
 
 export interface Peer {
-  /** What the peer's SYN says. Defaults: 1460, no scaling, 65535. */
+  /** What the peer's SYN says. Defaults: 1460, no scaling, 65535, no SACK, no timestamps. */
+  readonly sackPermitted?: boolean
+  readonly timestamps?: readonly [number, number]
   readonly mss?: number
   readonly windowScale?: number
   readonly window?: number
@@ -90,7 +98,7 @@ export class Script implements ConnectionUser {
   private readonly frame: Frame = createFrame(2048)
 
   constructor(options: TcpOptions = {}) {
-    this.settings = new TcpSettings(options)
+    this.settings = new TcpSettings({ congestion: 'newreno', ...options })
     this.machine = new TcpMachine(
       { ip: this.ip(), random: new SeededRandom(3), log: NO_LOG.logger('tcp') },
       this.settings,
@@ -131,7 +139,12 @@ export class Script implements ConnectionUser {
   static established(options: TcpOptions = {}, peer: Peer = {}): Script {
     const s = Script.synReceived(options, peer)
     const window = peer.windowScale === undefined ? peer.window : (peer.window ?? 65535) >> peer.windowScale
-    s.send({ seq: 1, ack: 1, ...(window === undefined ? {} : { window }) })
+    s.send({
+      seq: 1,
+      ack: 1,
+      ...(window === undefined ? {} : { window }),
+      ...(peer.timestamps === undefined ? {} : { timestamps: peer.timestamps }),
+    })
     s.expectState('ESTABLISHED')
     s.events = 0
     return s
@@ -198,6 +211,16 @@ export class Script implements ConnectionUser {
     h.window = segment.window ?? 65535
     h.mss = segment.mss ?? ((h.flags & FLAG_SYN) === 0 ? NO_OPTION : 1460)
     h.windowScale = segment.windowScale ?? NO_OPTION
+    h.isSackPermitted = segment.sackPermitted ?? false
+    for (const [start, end] of segment.sack ?? []) {
+      h.sackStarts[h.sackCount] = seqAdd(this.iss ?? (0 as Seq), start)
+      h.sackEnds[h.sackCount++] = seqAdd(this.iss ?? (0 as Seq), end)
+    }
+    if (segment.timestamps !== undefined) {
+      h.hasTimestamps = true
+      h.tsVal = segment.timestamps[0]
+      h.tsEcr = segment.timestamps[1]
+    }
     const textAt = emitTcp(this.frame, 0, h)
     this.frame.u8.set(text, textAt)
     const end = textAt + text.length
@@ -212,7 +235,7 @@ export class Script implements ConnectionUser {
     assert.ok(next !== undefined, `expected ${JSON.stringify(wanted)}, nothing was sent`)
     const { header: h, text } = next
     if ((h.flags & FLAG_SYN) !== 0) this.iss = h.seq
-    const got: Record<string, number | string> = {}
+    const got: Record<string, unknown> = {}
     for (const key of Object.keys(wanted)) {
       if (key === 'seq') got[key] = seqDiff(h.seq, this.iss ?? (0 as Seq))
       else if (key === 'ack') got[key] = seqDiff(h.ack, PEER_ISS)
@@ -220,7 +243,15 @@ export class Script implements ConnectionUser {
       else if (key === 'window') got[key] = h.window
       else if (key === 'mss') got[key] = h.mss
       else if (key === 'windowScale') got[key] = h.windowScale
-      else if (key === 'text') got[key] = typeof wanted.text === 'number' ? text.length : decode(text)
+      else if (key === 'sackPermitted') got[key] = h.isSackPermitted
+      else if (key === 'timestamps') got[key] = [h.tsVal, h.tsEcr]
+      else if (key === 'sack') {
+        const blocks = Array.from(h.sackStarts.subarray(0, h.sackCount), (start, i) => [
+          seqDiff(start as Seq, PEER_ISS),
+          seqDiff(h.sackEnds[i] as Seq, PEER_ISS),
+        ])
+        got[key] = blocks
+      } else if (key === 'text') got[key] = typeof wanted.text === 'number' ? text.length : decode(text)
     }
     assert.deepEqual(got, { ...wanted })
     return text

@@ -4,10 +4,14 @@ import { NEVER } from '@mirage-ts/core/time'
 import type { IpAddress, Port } from '@mirage-ts/signatures/addresses'
 import { type Seq, seqAdd, seqDiff } from '../seq.ts'
 import { type CongestionControl, NewReno } from './congestion.ts'
+import { Cubic } from './cubic.ts'
 import type { Listener } from './machine.ts'
+import type { TcpSettings } from './options.ts'
+import { Rack } from './rack.ts'
 import { Reassembly } from './reassembly.ts'
 import { Ring } from './ring.ts'
 import { RttEstimator } from './rtt.ts'
+import { Scoreboard } from './scoreboard.ts'
 
 // States, RFC 9293 §3.3.2. LISTEN is a Listener, so no connection is ever in it; it has a number for the log.
 export const CLOSED = 0
@@ -43,6 +47,9 @@ export const STATE_NAMES = [
 export const TIMER_OFF = 0
 export const TIMER_RETRANSMIT = 1
 export const TIMER_PERSIST = 2
+/** RFC 8985: for a reordering window to pass; and to probe for the loss of a tail. */
+export const TIMER_REORDER = 3
+export const TIMER_TAIL_PROBE = 4
 
 // What happened to a connection since its user was last told; a set of bits.
 export const EVENT_READABLE = 1
@@ -60,6 +67,9 @@ export interface ConnectionUser {
 
 /** MSS to assume when the peer names none (RFC 9293 §3.7.1, MUST-15), for IPv4. */
 export const DEFAULT_MSS = 536
+
+/** What a connection with nothing in flight has for a scoreboard: nothing is ever put into it. */
+export const NO_BOARD: Scoreboard = new Scoreboard()
 
 export class Connection {
   state: State = CLOSED
@@ -87,7 +97,7 @@ export class Connection {
   sndUna: Seq
   /** First octet never sent. */
   sndNxt: Seq
-  /** Next octet to send: sndNxt, or earlier after a timeout, when everything from sndUna is sent again. */
+  /** Next octet to send: sndNxt, or earlier when the window closed over what was sent. `board` holds what is before it. */
   sndCursor: Seq
   /** Octets from sndUna that the peer is ready for, scaled. */
   sndWnd = 0
@@ -112,6 +122,20 @@ export class Connection {
   readonly sendRing: Ring
   /** When the last segment with text left. */
   lastSentUs = 0
+  /** When our SYN left; 0 when it has left more than once, or for an answer that cannot be timed. */
+  synSentUs = 0
+
+  // --- Options in use; before the peer's SYN is here, on offer ---
+
+  /** Selective acknowledgements (RFC 2018). */
+  isSacking: boolean
+  /** Timestamps (RFC 7323). */
+  hasTimestamps: boolean
+  /** Our clock in them is tickAt(now, tsOffset). */
+  tsOffset = 0
+  /** TS.Recent of RFC 7323 §4.3, and when it came. */
+  tsRecent = 0
+  tsRecentAtUs = 0
 
   // --- What we receive (RCV variables) ---
 
@@ -128,6 +152,9 @@ export class Connection {
   /** Text before rcvNxt that the user has not taken; beyond lenBytes waits what `reassembly` lists. */
   readonly receiveRing: Ring
   readonly reassembly = new Reassembly()
+  /** Text that came twice, to tell the peer once (RFC 2883); empty when both are equal. */
+  dsackStart = 0 as Seq
+  dsackEnd = 0 as Seq
   /** The sequence number of the peer's FIN is known. */
   isPeerFinSeen = false
   peerFin = 0 as Seq
@@ -136,6 +163,8 @@ export class Connection {
 
   // --- Acknowledging ---
 
+  /** rcvNxt when an acknowledgement last left: Last.ACK.sent of RFC 7323 §4.3. */
+  lastAckSent = 0 as Seq
   /** An acknowledgement must leave before this event is over. */
   isAckDue = false
   /** Segments with text received since the last acknowledgement left. */
@@ -146,26 +175,37 @@ export class Connection {
   challengeCount = 0
   challengesSinceUs = 0
 
-  // --- Loss recovery (RFC 6582) and congestion control ---
+  // --- Loss recovery and congestion control ---
 
   readonly rtt = new RttEstimator()
-  readonly congestion: CongestionControl = new NewReno()
+  readonly congestion: CongestionControl
+  readonly rack = new Rack()
+  /** What is in flight; NO_BOARD when nothing is. */
+  board: Scoreboard = NO_BOARD
+  /** Without SACK: duplicates in a row, and the octets in flight that they let us reckon have arrived. */
   duplicateAcks = 0
+  reckonedBytes = 0
   /** In fast recovery, until octets before `recover` are acknowledged. */
   isRecovering = false
   /** sndNxt when fast recovery or a timeout last began. */
   recover: Seq
   /** A partial acknowledgement has restarted the timer in this recovery. */
   hadPartialAck = false
+  /** RFC 6937 of this recovery: octets in flight at its beginning, arrived since and sent since. */
+  recoveryFlightBytes = 1
+  recoveryDeliveredBytes = 0
+  recoverySentBytes = 0
 
-  /** The first segment not acknowledged must be sent again before this event is over. */
-  isFirstDue = false
+  /** The first lost segment is sent again even when the congestion window is full. */
+  isResendForced = false
+  /** A tail loss probe must leave before this event is over. */
+  isTailProbeDue = false
   /** So must a probe of a window too small to send otherwise. */
   isProbeDue = false
 
   // --- Timers: moments in µs, NEVER when off ---
 
-  /** TIMER_OFF, TIMER_RETRANSMIT or TIMER_PERSIST. */
+  /** One of TIMER_. */
   sendTimer = TIMER_OFF
   sendAtUs: number = NEVER
   /** Times sendTimer ran out since something was last acknowledged. */
@@ -187,8 +227,7 @@ export class Connection {
     remote: IpAddress,
     remotePort: Port,
     iss: Seq,
-    sendBufferBytes: number,
-    receiveBufferBytes: number,
+    settings: TcpSettings,
     listener: Listener | undefined,
   ) {
     this.local = local
@@ -202,8 +241,11 @@ export class Connection {
     this.sndCursor = iss
     this.sndSmallEnd = iss
     this.recover = iss
-    this.sendRing = new Ring(sendBufferBytes)
-    this.receiveRing = new Ring(receiveBufferBytes)
+    this.isSacking = settings.isSacking
+    this.hasTimestamps = settings.hasTimestamps
+    this.congestion = settings.congestion === 'cubic' ? new Cubic() : new NewReno()
+    this.sendRing = new Ring(settings.sendBufferBytes)
+    this.receiveRing = new Ring(settings.receiveBufferBytes)
   }
 
   /** The earliest of the timers. */
@@ -218,6 +260,11 @@ export class Connection {
   /** Octets sent and not acknowledged, SYN and FIN included: FlightSize of RFC 5681 §2. */
   flightBytes(): number {
     return seqDiff(this.sndNxt, this.sndUna)
+  }
+
+  /** Octets thought to be in the network: `pipe` of RFC 6675 §4. */
+  pipeBytes(): number {
+    return Math.max(0, this.board.pipeBytes - this.reckonedBytes)
   }
 
   /** The number after the last octet of text queued; that of our FIN when isFinQueued. Our SYN is acknowledged. */

@@ -9,6 +9,9 @@ export const TCP_COUNTERS = [
   /** Segments sent again, and why. */
   'timeouts',
   'fastRetransmits',
+  /** Tail loss probes (RFC 8985 §7), and losses that one has repaired. */
+  'tailProbes',
+  'tailLosses',
   'retransmittedSegments',
   'probes',
   'windowUpdates',
@@ -33,6 +36,9 @@ export const TCP_COUNTERS = [
   /** Acknowledges what was never sent, or what is too old (RFC 5961 §5). */
   'bad-ack',
   'no-ack',
+  /** Of another turn of the sequence numbers, by its timestamp (RFC 7323 §5); and without the timestamp agreed on. */
+  'paws',
+  'no-timestamp',
   'reset-not-exact',
   'syn-in-connection',
   /** Text that did not fit: beyond the window, or one gap too many. */

@@ -4,8 +4,8 @@ import { NEVER } from '@mirage-ts/core/time'
 import type { IpAddress } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Instant } from '@mirage-ts/signatures/time'
-import { seqAdd, seqDiff, seqLe, seqLt } from '../seq.ts'
-import { FLAG_ACK, FLAG_FIN, FLAG_RST, FLAG_SYN, NO_OPTION, type TcpHeader } from '../wire/tcp.ts'
+import { type Seq, seqAdd, seqDiff, seqLe, seqLt } from '../seq.ts'
+import { FLAG_ACK, FLAG_FIN, FLAG_RST, FLAG_SYN, NO_OPTION, type TcpHeader, TIMESTAMPS_LEN } from '../wire/tcp.ts'
 import {
   CLOSE_WAIT,
   CLOSED,
@@ -24,6 +24,7 @@ import {
 import type { TcpMachine } from './machine.ts'
 import { challenge, pathMss, replyReset, segmentLen } from './output.ts'
 import { ackArrives } from './recovery.ts'
+import { isPawsOld, noteTimestamp } from './timestamps.ts'
 
 /** A peer that asks for less would make us send nothing but headers (CVE-2019-11479); Linux has 48. */
 const MIN_MSS = 64
@@ -69,15 +70,25 @@ export function segmentArrives(m: TcpMachine, c: Connection, frame: Frame, now: 
     return
   }
 
+  // RFC 7323 §5.3, before everything else; a reset needs no timestamp (§3.2).
+  if (c.hasTimestamps && (h.flags & FLAG_RST) === 0) {
+    if (!h.hasTimestamps) {
+      m.counters['no-timestamp']++
+      return
+    }
+    if (isPawsOld(c, h, now)) {
+      m.counters.paws++
+      answerUnacceptable(m, c, now)
+      return
+    }
+  }
   // First, check sequence number.
   if (!isAcceptable(c, h)) {
     m.counters.unacceptable++
-    if ((h.flags & FLAG_RST) !== 0) return
-    // Unless it carries text every answer may be to an answer: only so many of those.
-    if (h.payloadEnd > h.payloadOff) c.isAckDue = true
-    else challenge(m, c, now)
+    if ((h.flags & FLAG_RST) === 0) answerUnacceptable(m, c, now)
     return
   }
+  if (c.hasTimestamps && h.hasTimestamps) noteTimestamp(c, h, now)
   // Second, check the RST bit.
   if ((h.flags & FLAG_RST) !== 0) {
     resetArrives(m, c, now)
@@ -101,6 +112,25 @@ export function segmentArrives(m: TcpMachine, c: Connection, frame: Frame, now: 
   // Seventh, process the segment text. Eighth, check the FIN bit.
   textArrives(m, c, frame, now)
   finArrives(m, c, now)
+}
+
+/** "If an incoming segment is not acceptable, an acknowledgment should be sent in reply". */
+function answerUnacceptable(m: TcpMachine, c: Connection, now: Instant): void {
+  const h = m.rx
+  // Unless it carries text every answer may be to an answer: only so many of those.
+  if (h.payloadEnd === h.payloadOff) {
+    challenge(m, c, now)
+    return
+  }
+  c.isAckDue = true
+  const end = seqAdd(h.seq, h.payloadEnd - h.payloadOff)
+  if (c.isSacking && seqLe(end, c.rcvNxt)) noteDuplicate(c, h.seq, end)
+}
+
+/** RFC 2883: the next acknowledgement tells that `[start, end)` has come twice. */
+function noteDuplicate(c: Connection, start: Seq, end: Seq): void {
+  c.dsackStart = start
+  c.dsackEnd = end
 }
 
 /** RFC 9293 §3.10.7.3. */
@@ -128,7 +158,7 @@ function synSent(m: TcpMachine, c: Connection, frame: Frame, now: Instant): void
     m.counters.unacceptable++
     return
   }
-  learnSyn(m, c)
+  learnSyn(m, c, now)
   if (!hasAck) {
     // Simultaneous open: our SYN goes out again, with an ACK of theirs.
     c.sndCursor = c.iss
@@ -146,18 +176,27 @@ function synSent(m: TcpMachine, c: Connection, frame: Frame, now: Instant): void
 /** A SYN opened `c`, which is in SYN-RECEIVED. Text with it is not taken: the peer sends it again. */
 function synArrives(m: TcpMachine, c: Connection, now: Instant): void {
   c.rcvMss = pathMss(m, c.remote)
-  learnSyn(m, c)
+  learnSyn(m, c, now)
   m.settle(c, now)
 }
 
 /** Takes over what the peer's SYN in `m.rx` says. */
-function learnSyn(m: TcpMachine, c: Connection): void {
+function learnSyn(m: TcpMachine, c: Connection, now: Instant): void {
   const h = m.rx
   c.irs = h.seq
   c.rcvNxt = seqAdd(h.seq, 1)
   c.rcvAdv = seqAdd(c.rcvNxt, Math.min(c.receiveRing.maxBytes, 0xffff))
   const peerMss = h.mss === NO_OPTION ? DEFAULT_MSS : h.mss
   c.sndMss = Math.max(MIN_MSS, Math.min(peerMss, pathMss(m, c.remote)))
+  c.lastAckSent = c.rcvNxt
+  c.isSacking = c.isSacking && h.isSackPermitted
+  c.hasTimestamps = c.hasTimestamps && h.hasTimestamps
+  if (c.hasTimestamps) {
+    c.tsRecent = h.tsVal
+    c.tsRecentAtUs = now
+    // RFC 9293 §3.7.1: the MSS does not count options, so segments with options carry less text.
+    c.sndMss -= TIMESTAMPS_LEN
+  }
   // RFC 7323 §2.2: scaling is in use when both SYNs carry the option.
   c.isScaling = h.windowScale !== NO_OPTION
   c.sndScale = c.isScaling ? h.windowScale : 0
@@ -175,8 +214,9 @@ function synIsAcked(m: TcpMachine, c: Connection, now: Instant): void {
   c.sndUna = h.ack
   c.sndCursor = h.ack
   c.sndSmallEnd = h.ack
+  c.rack.start(h.ack)
   if (isSynLost) c.rtt.onLostSyn()
-  else c.rtt.onAcked(h.ack, now)
+  else if (c.synSentUs !== 0) c.rtt.sample(now - c.synSentUs, 1)
   c.congestion.start(c.sndMss, isSynLost)
   c.timeouts = 0
   c.softError = undefined
@@ -302,7 +342,9 @@ function textArrives(m: TcpMachine, c: Connection, frame: Frame, now: Instant): 
   // Cut off what we have already, and what does not fit.
   const known = seqDiff(c.rcvNxt, h.seq)
   if (known > 0) {
-    h.payloadOff = Math.min(h.payloadOff + known, h.payloadEnd)
+    const old = Math.min(known, h.payloadEnd - h.payloadOff)
+    if (c.isSacking && old > 0) noteDuplicate(c, h.seq, seqAdd(h.seq, old))
+    h.payloadOff += old
     h.seq = c.rcvNxt
     c.isAckDue = true
   }
@@ -327,6 +369,7 @@ function textArrives(m: TcpMachine, c: Connection, frame: Frame, now: Instant): 
   if (h.seq !== c.rcvNxt) {
     // RFC 5681 §4.2: "a TCP receiver SHOULD send an immediate duplicate ACK when an out-of-order segment arrives".
     c.isAckDue = true
+    if (c.isSacking && c.reassembly.has(h.seq, end)) noteDuplicate(c, h.seq, end)
     if (c.reassembly.insert(h.seq, seqAdd(h.seq, len))) {
       ring.write(ring.lenBytes + seqDiff(h.seq, c.rcvNxt), frame.u8, h.payloadOff, h.payloadEnd)
     } else {

@@ -30,6 +30,7 @@ import {
   FIN_WAIT_1,
   FIN_WAIT_2,
   LAST_ACK,
+  NO_BOARD,
   STATE_NAMES,
   type State,
   SYN_RECEIVED,
@@ -44,7 +45,12 @@ import { IsnGenerator } from './isn.ts'
 import type { TcpSettings } from './options.ts'
 import { output, pathMss, sendReset, windowUpdate } from './output.ts'
 import { choosePort } from './ports.ts'
+import { Scoreboard } from './scoreboard.ts'
 import { timersExpire } from './timers.ts'
+
+/** Scoreboards kept for the next connection that sends, and the size of those worth keeping: 52 KiB in all. */
+const SPARE_BOARDS = 32
+const SPARE_SLOTS = 64
 
 /** A port in LISTEN. */
 export class Listener {
@@ -80,6 +86,9 @@ export class TcpMachine {
   readonly tx = new TcpHeader()
   private readonly random: Random
   private readonly isn: IsnGenerator
+  /** Where the clocks in our timestamps begin: another for each conversation, but always the same (RFC 7323 §5.4). */
+  private readonly tsOffsets: IsnGenerator
+  private readonly spareBoards: Scoreboard[] = []
   private readonly table: FlowTable
   private readonly deadlines = new Deadlines()
   private readonly listeners = new Map<Port, Listener>()
@@ -96,6 +105,7 @@ export class TcpMachine {
     this.log = log
     this.settings = settings
     this.isn = new IsnGenerator(random)
+    this.tsOffsets = new IsnGenerator(random)
     this.table = new FlowTable(random.u32(), random.u32())
   }
 
@@ -338,6 +348,20 @@ export class TcpMachine {
     this.enterTimeWait(connection, now)
   }
 
+  /** Lends `connection` a scoreboard: its first segment is about to leave. */
+  lendBoard(connection: Connection): void {
+    if (connection.board === NO_BOARD) connection.board = this.spareBoards.pop() ?? new Scoreboard()
+  }
+
+  /** Nothing is in flight on `connection`: takes its scoreboard back. */
+  returnBoard(connection: Connection): void {
+    const { board } = connection
+    if (board === NO_BOARD) return
+    board.clear()
+    connection.board = NO_BOARD
+    if (this.spareBoards.length < SPARE_BOARDS && board.slotCount <= SPARE_SLOTS) this.spareBoards.push(board)
+  }
+
   /** Ends an event: sends what it made possible, notes the next deadline, tells the user. */
   settle(connection: Connection, now: Instant): void {
     if (connection.state !== CLOSED) {
@@ -383,17 +407,8 @@ export class TcpMachine {
     iss: Seq,
     listener: Listener | undefined,
   ): Connection {
-    const { sendBufferBytes, receiveBufferBytes } = this.settings
-    const connection = new Connection(
-      local,
-      localPort,
-      remote,
-      remotePort,
-      iss,
-      sendBufferBytes,
-      receiveBufferBytes,
-      listener,
-    )
+    const connection = new Connection(local, localPort, remote, remotePort, iss, this.settings, listener)
+    connection.tsOffset = this.tsOffsets.next(local, localPort, remote, remotePort, 0 as Instant)
     connection.number = this.freeNumbers.pop() ?? this.connections.length
     this.connections[connection.number] = connection
     this.table.set(local, localPort, remote, remotePort, connection.number)
@@ -411,6 +426,7 @@ export class TcpMachine {
     connection.stopSendTimer()
     connection.sendRing.release()
     connection.reassembly.clear()
+    this.returnBoard(connection)
     if (listener !== undefined) {
       listener.halfOpenCount--
       connection.listener = undefined
@@ -423,6 +439,7 @@ export class TcpMachine {
     }
     connection.stopSendTimer()
     connection.sendRing.release()
+    this.returnBoard(connection)
     connection.stateAtUs = now + this.settings.timeWaitUs
     connection.timeWaitOlder = this.timeWaitNewest
     if (this.timeWaitNewest === undefined) this.timeWaitOldest = connection

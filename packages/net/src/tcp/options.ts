@@ -1,6 +1,7 @@
 /** Settings of TCP, each with its source. */
 import { minutes, ms, seconds } from '@mirage-ts/core/time'
 import type { Duration } from '@mirage-ts/signatures/time'
+import type { CongestionName } from './congestion.ts'
 import { powerOfTwoFrom } from './ring.ts'
 
 export interface TcpOptions {
@@ -26,6 +27,12 @@ export interface TcpOptions {
   readonly delayedAck?: Duration
   /** Sends small segments at once (turns off Nagle's algorithm, RFC 9293 §3.7.4). Default false. */
   readonly noDelay?: boolean
+  /** Congestion control: CUBIC (RFC 9438) or NewReno (RFC 6582). Default 'cubic'. */
+  readonly congestion?: CongestionName
+  /** Offers selective acknowledgements (RFC 2018), and with them RACK-TLP (RFC 8985). Default true. */
+  readonly sack?: boolean
+  /** Offers timestamps (RFC 7323). Default true. */
+  readonly timestamps?: boolean
 }
 
 /** The same with the defaults filled in; durations in µs. */
@@ -41,6 +48,9 @@ export class TcpSettings {
   readonly finWait2Us: number
   readonly delayedAckUs: number
   readonly isNoDelay: boolean
+  readonly congestion: CongestionName
+  readonly isSacking: boolean
+  readonly hasTimestamps: boolean
   /** The least shift with which receiveBufferBytes fits in 16 bits (RFC 7323 §2.2). */
   readonly windowScale: number
 
@@ -56,6 +66,9 @@ export class TcpSettings {
     this.finWait2Us = options.finWait2 ?? seconds(60)
     this.delayedAckUs = options.delayedAck ?? ms(40)
     this.isNoDelay = options.noDelay ?? false
+    this.congestion = congestionName(options.congestion ?? 'cubic')
+    this.isSacking = options.sack ?? true
+    this.hasTimestamps = options.timestamps ?? true
     let shift = 0
     while (this.receiveBufferBytes >> shift > 0xffff) shift++
     this.windowScale = shift
@@ -72,6 +85,11 @@ function bufferBytes(name: string, value: number = DEFAULT_BUFFER_BYTES): number
     throw new RangeError(`Cannot use ${value} as ${name}: expected ${MIN_BUFFER_BYTES}..${MAX_BUFFER_BYTES}`)
   }
   return powerOfTwoFrom(value)
+}
+
+function congestionName(name: CongestionName): CongestionName {
+  if (name === 'cubic' || name === 'newreno') return name
+  throw new RangeError(`Cannot use ${String(name)} for congestion: expected cubic or newreno`)
 }
 
 function count(name: string, value: number): number {

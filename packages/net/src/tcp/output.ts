@@ -1,5 +1,5 @@
 /**
- * Segments that leave: RFC 9293 §3.8.6 (windows, silly-window avoidance), §3.7.4 (Nagle), RFC 3042 (limited transmit).
+ * Segments that leave: RFC 9293 §3.8.6 (windows, silly-window avoidance), §3.7.4 (Nagle), options.
  *
  * {@link output} sends all that the state of a connection allows. Events only set what is due; when the device has no
  * room the due things stay due and the connection asks to be polled again soon.
@@ -16,20 +16,37 @@ import {
   FLAG_PSH,
   FLAG_RST,
   FLAG_SYN,
+  MAX_SACK_BLOCKS,
   NO_OPTION,
   PROTOCOL_TCP,
+  sackOptionLen,
   setTcpChecksum,
   TCP_HEADER_LEN,
   type TcpHeader,
+  TIMESTAMPS_LEN,
+  tcpHeaderLen,
 } from '../wire/tcp.ts'
-import { type Connection, SYN_RECEIVED, SYN_SENT, TIMER_OFF, TIMER_PERSIST, TIMER_RETRANSMIT } from './connection.ts'
+import {
+  type Connection,
+  SYN_RECEIVED,
+  SYN_SENT,
+  TIMER_OFF,
+  TIMER_PERSIST,
+  TIMER_REORDER,
+  TIMER_RETRANSMIT,
+  TIMER_TAIL_PROBE,
+} from './connection.ts'
 import type { TcpMachine } from './machine.ts'
 import { MAX_RTO_US } from './rtt.ts'
+import { MAX_SEGMENTS } from './scoreboard.ts'
+import { tickAt } from './timestamps.ts'
 
 /** When the device had no room, ask again: about ten full frames later on a 100 Mbit/s line. */
 const RETRY_US = 1000
-/** Duplicate acknowledgements that allow a new segment each (RFC 3042 §2). */
-const LIMITED_TRANSMIT_COUNT = 2
+/** RFC 8985 §7.2: how long a peer may wait with the acknowledgement of a lone segment. */
+const WORST_DELAYED_ACK_US = 200_000
+/** Octets of options a header has room for beside timestamps. */
+const OPTIONS_LEN = 40
 const MAX_WINDOW_FIELD = 0xffff
 /** RFC 5961 §7: "no more than 10 challenge ACKs in any 5-second window". */
 const CHALLENGE_LIMIT = 10
@@ -41,8 +58,11 @@ export function output(m: TcpMachine, c: Connection, now: Instant): void {
   if (c.state <= SYN_RECEIVED) {
     if (c.sndCursor === c.iss) sendSyn(m, c, now)
   } else if (!c.isFinAcked) {
-    if (c.isFirstDue) sendFirstAgain(m, c, now)
+    if (c.isTailProbeDue) sendTailProbe(m, c, now)
     if (c.isProbeDue) sendProbe(m, c, now)
+    while (sendLost(m, c, now)) {
+      // Each turn sends a lost segment again.
+    }
     while (sendNext(m, c, now, false)) {
       // Each turn sends a segment and moves sndCursor on.
     }
@@ -56,8 +76,37 @@ export function armRetransmit(c: Connection, now: Instant): void {
   // Probes are no sign of congestion: they do not count as timeouts of what is sent now.
   if (c.sendTimer === TIMER_PERSIST) c.timeouts = 0
   if (c.timeouts === 0) c.unansweredSinceUs = now
+  armTimeout(c, now)
+  armTailProbe(c, now)
+}
+
+/** A new segment has left, or something was acknowledged: a probe is due if nothing more is heard. */
+function armTailProbe(c: Connection, now: Instant): void {
+  if (!mayProbeTail(c)) return
+  // RFC 8985 §7.2: two round-trip times, and what a peer may wait with acknowledging a lone segment.
+  const probeUs = 2 * c.rtt.srttUs + (c.board.count === 1 ? WORST_DELAYED_ACK_US : 0)
+  if (c.sendTimer === TIMER_RETRANSMIT && now + probeUs >= c.sendAtUs) return
+  c.sendTimer = TIMER_TAIL_PROBE
+  c.sendAtUs = now + probeUs
+}
+
+function armTimeout(c: Connection, now: Instant): void {
   c.sendTimer = TIMER_RETRANSMIT
   c.sendAtUs = now + c.rtt.rtoUs
+}
+
+/** RFC 8985 §7.2: not in recovery, nothing out of order, and no probe out. */
+function mayProbeTail(c: Connection): boolean {
+  return (
+    c.isSacking &&
+    c.board.count > 0 &&
+    !c.isRecovering &&
+    !seqLt(c.sndUna, c.recover) &&
+    !c.rack.isProbeOut &&
+    c.board.sackedCount === 0 &&
+    c.rtt.srttUs > 0 &&
+    c.timeouts === 0
+  )
 }
 
 /** How long until the next probe: the retransmission timeout, doubled each time (RFC 9293 §3.8.6.1, SHLD-30). */
@@ -138,9 +187,9 @@ function sendSyn(m: TcpMachine, c: Connection, now: Instant): void {
   c.sndCursor = seqAdd(c.iss, 1)
   if (c.sndNxt === c.iss) {
     c.sndNxt = c.sndCursor
-    c.rtt.onSent(c.sndNxt, now)
+    c.synSentUs = now
   } else {
-    c.rtt.onRetransmitted()
+    c.synSentUs = 0
     m.counters.retransmittedSegments++
   }
   if (c.sendTimer === TIMER_OFF) armRetransmit(c, now)
@@ -152,10 +201,12 @@ function sendNext(m: TcpMachine, c: Connection, now: Instant, isForced: boolean)
   // Octets of text after sndCursor; -1 once our FIN is sent.
   const text = c.sendRing.lenBytes - sent
   if (text < 0 || (text === 0 && !c.isFinQueued)) return false
-  if (sent === 0 && c.sndNxt === c.sndUna && now - c.lastSentUs > c.rtt.rtoUs) c.congestion.onIdle()
-  let cwnd = c.congestion.cwndBytes
-  if (!c.isRecovering && c.duplicateAcks <= LIMITED_TRANSMIT_COUNT) cwnd += c.duplicateAcks * c.sndMss
-  const room = Math.min(c.sndWnd, cwnd) - sent
+  const { board, congestion } = c
+  // Lost segments go first. A peer that makes us send crumbs does not make the scoreboard grow without end.
+  if (board.lostBytes > 0 || board.count >= MAX_SEGMENTS) return false
+  if (sent === 0 && c.sndNxt === c.sndUna && now - c.lastSentUs > c.rtt.rtoUs) congestion.onIdle()
+  let room = c.sndWnd - sent
+  if (!isForced) room = Math.min(room, congestion.cwndBytes - c.pipeBytes())
   if (room <= 0) return false
   const len = Math.min(text, room, c.sndMss)
   // Our FIN takes a place in the window like an octet of text.
@@ -168,17 +219,17 @@ function sendNext(m: TcpMachine, c: Connection, now: Instant, isForced: boolean)
   if (hasFin) flags |= FLAG_FIN
   if (!emit(m, c, c.sndCursor, flags, sent, len, now)) return false
   const end = seqAdd(c.sndCursor, hasFin ? len + 1 : len)
-  if (isAgain) {
-    m.counters.retransmittedSegments++
-    c.rtt.onRetransmitted()
-  } else {
-    c.rtt.onSent(end, now)
-  }
+  if (isAgain) m.counters.retransmittedSegments++
+  m.lendBoard(c)
+  c.board.push(c.sndCursor, end, now, isAgain)
+  c.recoverySentBytes += len
   if (len < c.sndMss) c.sndSmallEnd = end
   c.sndCursor = end
   c.sndNxt = seqMax(c.sndNxt, end)
   c.lastSentUs = now
-  if (c.sendTimer !== TIMER_RETRANSMIT) armRetransmit(c, now)
+  // RFC 6298 (5.1): the retransmission timer runs on; a tail probe is for the last segment sent.
+  if (c.sendTimer === TIMER_OFF || c.sendTimer === TIMER_PERSIST) armRetransmit(c, now)
+  else if (c.sendTimer !== TIMER_REORDER) armTailProbe(c, now)
   return true
 }
 
@@ -191,17 +242,61 @@ function mayBeSmall(m: TcpMachine, c: Connection, len: number, text: number): bo
   return 2 * len >= c.maxSndWnd && c.sndCursor === c.sndUna
 }
 
-/** Sends the first segment that is not acknowledged again (fast retransmit, partial acknowledgement). */
-function sendFirstAgain(m: TcpMachine, c: Connection, now: Instant): void {
-  const flight = c.flightBytes()
-  const len = Math.min(c.sendRing.lenBytes, flight, c.sndMss)
-  const hasFin = c.isFinQueued && len === c.sendRing.lenBytes && flight > len
-  if (len > 0 || hasFin) {
-    if (!emit(m, c, c.sndUna, hasFin ? FLAG_ACK | FLAG_FIN : FLAG_ACK, 0, len, now)) return
-    m.counters.retransmittedSegments++
-    c.rtt.onRetransmitted()
+/** Sends the first lost segment again when the windows allow. */
+function sendLost(m: TcpMachine, c: Connection, now: Instant): boolean {
+  const { board } = c
+  const number = board.nextLost()
+  if (number < 0) {
+    c.isResendForced = false
+    return false
   }
-  c.isFirstDue = false
+  const len = seqDiff(board.endOf(number), board.startOf(number))
+  const pipe = c.pipeBytes()
+  // RFC 6582 and RFC 6937: the first one leaves at once. With nothing in flight one always may.
+  if (!c.isResendForced && pipe > 0 && pipe + len > c.congestion.cwndBytes) return false
+  return resend(m, c, number, now)
+}
+
+/** Sends segment `number` again. */
+function resend(m: TcpMachine, c: Connection, number: number, now: Instant): boolean {
+  const { board } = c
+  const start = board.startOf(number)
+  const off = seqDiff(start, c.sndUna)
+  const len = seqDiff(board.endOf(number), start)
+  // A window that was taken back: the segment waits for it, or for the timer.
+  if (off + len > c.sndWnd) return false
+  const text = Math.min(len, c.sendRing.lenBytes - off)
+  let flags = text < len ? FLAG_ACK | FLAG_FIN : FLAG_ACK
+  if (text > 0 && off + text === c.sendRing.lenBytes) flags |= FLAG_PSH
+  if (!emit(m, c, start, flags, off, text, now)) return false
+  board.resend(number, now)
+  m.counters.retransmittedSegments++
+  c.recoverySentBytes += len
+  c.isResendForced = false
+  c.lastSentUs = now
+  if (c.sendTimer === TIMER_OFF) armRetransmit(c, now)
+  return true
+}
+
+/** RFC 8985 §7.3: a new segment if there is one, else the last one again, to hear whether the tail has arrived. */
+function sendTailProbe(m: TcpMachine, c: Connection, now: Instant): void {
+  const { board, rack } = c
+  if (board.count === 0) {
+    c.isTailProbeDue = false
+    return
+  }
+  const isNew = sendNext(m, c, now, true)
+  if (!isNew && (c.retryAtUs !== NEVER || !resend(m, c, board.lastNumber(), now))) {
+    c.isTailProbeDue = c.retryAtUs !== NEVER
+    if (!c.isTailProbeDue) armTimeout(c, now)
+    return
+  }
+  c.isTailProbeDue = false
+  rack.isProbeOut = true
+  rack.isProbeRepeated = !isNew
+  rack.probeEnd = c.sndNxt
+  m.counters.tailProbes++
+  armTimeout(c, now)
 }
 
 /** RFC 9293 §3.8.6.1: "at least one octet of new data" into a closed window, what fits into a tiny one. */
@@ -216,7 +311,6 @@ function sendProbe(m: TcpMachine, c: Connection, now: Instant): void {
   m.counters.probes++
   // sndCursor stays: the octet goes out again with the rest once there is a window.
   c.sndNxt = seqMax(c.sndNxt, seqAdd(c.sndUna, 1))
-  c.rtt.onRetransmitted()
 }
 
 /** Nothing is in flight and no timer runs: starts one when something waits that the window does not allow. */
@@ -259,15 +353,24 @@ function emit(
   prepare(tx, c.localPort, c.remotePort, seqNumber, (flags & FLAG_ACK) === 0 ? (0 as Seq) : c.rcvNxt, flags)
   if ((flags & FLAG_SYN) === 0) {
     tx.window = windowField(c)
+    if (c.isSacking) addSacks(m, c, len)
   } else {
     // RFC 7323 §2.2: "The window field in a segment where the SYN bit is set [...] MUST NOT be scaled."
     tx.window = Math.min(c.receiveRing.maxBytes, MAX_WINDOW_FIELD)
     tx.mss = c.rcvMss
     if (c.isScaling) tx.windowScale = m.settings.windowScale
+    tx.isSackPermitted = c.isSacking
   }
-  if (len > 0) c.sendRing.copyTo(textOff, len, frame.u8, m.ip.headroomBytes + TCP_HEADER_LEN)
+  if (c.hasTimestamps) {
+    tx.hasTimestamps = true
+    tx.tsVal = tickAt(now, c.tsOffset)
+    tx.tsEcr = (flags & FLAG_ACK) === 0 ? 0 : c.tsRecent
+  }
+  if (len > 0) c.sendRing.copyTo(textOff, len, frame.u8, m.ip.headroomBytes + tcpHeaderLen(tx))
   if ((flags & FLAG_ACK) !== 0) {
-    c.isAckDue = false
+    // What arrived out of order and found no room beside the text follows on its own.
+    if (tx.sackCount > 0 || c.reassembly.count === 0 || !c.isSacking) c.isAckDue = false
+    c.lastAckSent = c.rcvNxt
     c.unackedSegments = 0
     c.ackAtUs = NEVER
   }
@@ -284,6 +387,27 @@ function prepare(tx: TcpHeader, srcPort: Port, dstPort: Port, seqNumber: Seq, ac
   tx.window = 0
   tx.mss = NO_OPTION
   tx.windowScale = NO_OPTION
+  tx.isSackPermitted = false
+  tx.hasTimestamps = false
+  tx.sackCount = 0
+}
+
+/** Names what has arrived out of order, as far as there is room beside `len` octets of text (RFC 2018 §4, RFC 2883). */
+function addSacks(m: TcpMachine, c: Connection, len: number): void {
+  const hasDsack = c.dsackStart !== c.dsackEnd
+  if (c.reassembly.count === 0 && !hasDsack) return
+  const { tx } = m
+  const room = Math.min(c.sndMss - len, OPTIONS_LEN - (c.hasTimestamps ? TIMESTAMPS_LEN : 0))
+  let maxCount = MAX_SACK_BLOCKS
+  while (maxCount > 0 && sackOptionLen(maxCount) > room) maxCount--
+  if (maxCount === 0) return
+  if (hasDsack) {
+    tx.sackStarts[0] = c.dsackStart
+    tx.sackEnds[0] = c.dsackEnd
+    tx.sackCount = 1
+    c.dsackStart = c.dsackEnd
+  }
+  c.reassembly.report(tx, maxCount)
 }
 
 /** Writes the header `m.tx` in front of `len` octets of text already in place, and sends. */

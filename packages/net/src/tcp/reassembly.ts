@@ -5,9 +5,12 @@
  * one move of at most {@link MAX_RANGES} numbers, whatever a peer sends (OSEC-2026-11, "SegmentSmack").
  */
 import { type Seq, seqDiff, seqLe, seqLt, seqMax } from '../seq.ts'
+import type { TcpHeader } from '../wire/tcp.ts'
 
 /** Gaps that can be open at a time: half of what full segments alternately lost make of a 256 KiB window. */
 export const MAX_RANGES = 64
+/** Ranges that an acknowledgement names at most: RFC 2018 §3. */
+const RECENT_COUNT = 4
 const NO_RANGES = new Uint32Array(0)
 
 export class Reassembly {
@@ -16,22 +19,51 @@ export class Reassembly {
   /** starts[i] < ends[i] < starts[i + 1], in sequence order, for i < count; allocated when first needed. */
   private starts: Uint32Array = NO_RANGES
   private ends: Uint32Array = NO_RANGES
+  /** A number within each of the ranges last added to, the latest first. */
+  private recent: Uint32Array = NO_RANGES
+  private recentCount = 0
 
   /** Adds `[start, end)`. False when that needs one range too many: the octets must be dropped. */
   insert(start: Seq, end: Seq): boolean {
     if (this.starts.length === 0) {
       this.starts = new Uint32Array(MAX_RANGES)
       this.ends = new Uint32Array(MAX_RANGES)
+      this.recent = new Uint32Array(RECENT_COUNT)
     }
     const first = this.firstEndingAtOrAfter(start)
     // Ranges first .. last - 1 touch the new one.
     let last = first
     while (last < this.count && seqLe(this.startAt(last), end)) last++
-    if (last === first) return this.insertAt(first, start, end)
-    if (seqLt(start, this.startAt(first))) this.starts[first] = start
-    this.ends[first] = seqMax(this.endAt(last - 1), end)
-    this.removeBetween(first + 1, last)
+    if (last === first) {
+      if (!this.insertAt(first, start, end)) return false
+    } else {
+      if (seqLt(start, this.startAt(first))) this.starts[first] = start
+      this.ends[first] = seqMax(this.endAt(last - 1), end)
+      this.removeBetween(first + 1, last)
+    }
+    this.noteRecent(start, first)
     return true
+  }
+
+  /** True when all of `[start, end)` is there already. */
+  has(start: Seq, end: Seq): boolean {
+    const index = this.firstEndingAtOrAfter(end)
+    return index < this.count && seqLe(this.startAt(index), start)
+  }
+
+  /**
+   * Adds up to `maxCount` ranges to the SACK option of `h`, the one last added to first (RFC 2018 §4: "The first SACK
+   * block [...] MUST specify the contiguous block of data containing the segment which triggered this ACK").
+   */
+  report(h: TcpHeader, maxCount: number): void {
+    for (let i = 0; i < this.recentCount && h.sackCount < maxCount; i++) {
+      const position = this.recent[i] as Seq
+      const index = this.firstEndingAtOrAfter(position)
+      // Its range may have been delivered since.
+      if (index === this.count || seqLt(position, this.startAt(index))) continue
+      h.sackStarts[h.sackCount] = this.startAt(index)
+      h.sackEnds[h.sackCount++] = this.endAt(index)
+    }
   }
 
   /** The end of the octets that follow `next` without a gap; forgets the ranges up to there. */
@@ -61,6 +93,24 @@ export class Reassembly {
     this.count = 0
     this.starts = NO_RANGES
     this.ends = NO_RANGES
+    this.recent = NO_RANGES
+    this.recentCount = 0
+  }
+
+  /** Range `index`, which `position` lies in, is the latest; the list names no range twice. */
+  private noteRecent(position: Seq, index: number): void {
+    const { recent } = this
+    const start = this.startAt(index)
+    const end = this.endAt(index)
+    let kept = 0
+    for (let i = 0; i < this.recentCount; i++) {
+      const other = recent[i] as Seq
+      if (seqLt(other, start) || seqLe(end, other)) recent[kept++] = other
+    }
+    kept = Math.min(kept, RECENT_COUNT - 1)
+    recent.copyWithin(1, 0, kept)
+    recent[0] = position
+    this.recentCount = kept + 1
   }
 
   private firstEndingAtOrAfter(position: Seq): number {

@@ -1,6 +1,5 @@
-/** The retransmission timeout (RFC 6298). One segment is timed at a time, never a retransmitted one (Karn). */
-import type { Instant } from '@mirage-ts/signatures/time'
-import { type Seq, seqLe } from '../seq.ts'
+/** Round-trip times and the retransmission timeout (RFC 6298). */
+import { NEVER } from '@mirage-ts/core/time'
 
 /** RFC 6298 (2.1): "the sender SHOULD set RTO <- 1 second". */
 const INITIAL_RTO_US = 1_000_000
@@ -21,30 +20,8 @@ export class RttEstimator {
   /** Smoothed round-trip time; 0 before the first measurement. */
   srttUs = 0
   private rttvarUs = 0
-  /** A segment is being timed: the one that ends before timedEnd and left at timedSinceUs. */
-  private isTiming = false
-  private timedEnd = 0 as Seq
-  private timedSinceUs = 0
-
-  /** A segment with octets never sent before leaves. */
-  onSent(end: Seq, now: Instant): void {
-    if (this.isTiming) return
-    this.isTiming = true
-    this.timedEnd = end
-    this.timedSinceUs = now
-  }
-
-  /** Octets are sent again: an acknowledgement could be for either copy. RFC 6298 §3, Karn's algorithm. */
-  onRetransmitted(): void {
-    this.isTiming = false
-  }
-
-  /** Octets before `ack` are acknowledged. */
-  onAcked(ack: Seq, now: Instant): void {
-    if (!this.isTiming || !seqLe(this.timedEnd, ack)) return
-    this.isTiming = false
-    this.sample(now - this.timedSinceUs)
-  }
+  /** Least round-trip time measured; NEVER before the first measurement. */
+  minUs: number = NEVER
 
   /** RFC 6298 (5.5): "RTO <- RTO * 2 ('back off the timer')". */
   backOff(): void {
@@ -64,20 +41,26 @@ export class RttEstimator {
 
   /** The handshake is over and its SYN had to be sent more than once. */
   onLostSyn(): void {
-    this.isTiming = false
     this.measuredUs = RTO_AFTER_LOST_SYN_US
     this.rtoUs = RTO_AFTER_LOST_SYN_US
   }
 
-  private sample(rttUs: number): void {
+  /**
+   * A measurement: the segment was sent once, or its echoed timestamp tells which copy this is about (Karn).
+   *
+   * `perRoundTrip` measurements are expected in a round-trip time: with many, each counts less, so that the memory stays
+   * as long as RFC 6298 means it to be (RFC 7323, Appendix G).
+   */
+  sample(rttUs: number, perRoundTrip: number): void {
+    if (rttUs < this.minUs) this.minUs = rttUs
     if (this.srttUs === 0) {
       // (2.2) The first measurement R: SRTT <- R, RTTVAR <- R/2.
       this.srttUs = Math.max(rttUs, 1)
       this.rttvarUs = rttUs / 2
     } else {
       // (2.3) RTTVAR first, with the SRTT before this measurement; beta = 1/4, alpha = 1/8.
-      this.rttvarUs += (Math.abs(this.srttUs - rttUs) - this.rttvarUs) / 4
-      this.srttUs = Math.max(this.srttUs + (rttUs - this.srttUs) / 8, 1)
+      this.rttvarUs += (Math.abs(this.srttUs - rttUs) - this.rttvarUs) / (4 * perRoundTrip)
+      this.srttUs = Math.max(this.srttUs + (rttUs - this.srttUs) / (8 * perRoundTrip), 1)
     }
     const rtoUs = Math.round(this.srttUs + Math.max(GRANULARITY_US, 4 * this.rttvarUs))
     this.measuredUs = Math.min(Math.max(rtoUs, MIN_RTO_US), MAX_RTO_US)

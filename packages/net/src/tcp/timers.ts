@@ -1,6 +1,7 @@
 /** What happens when a moment has come: RFC 9293 §3.10.8, RFC 6298 §5, the persist timer of RFC 9293 §3.8.6.1. */
 import { NEVER } from '@mirage-ts/core/time'
 import type { Instant } from '@mirage-ts/signatures/time'
+import { seqDiff } from '../seq.ts'
 import {
   CLOSED,
   type Connection,
@@ -9,10 +10,13 @@ import {
   SYN_RECEIVED,
   TIME_WAIT,
   TIMER_PERSIST,
+  TIMER_REORDER,
   TIMER_RETRANSMIT,
+  TIMER_TAIL_PROBE,
 } from './connection.ts'
 import type { TcpMachine } from './machine.ts'
-import { armPersist } from './output.ts'
+import { armPersist, armRetransmit } from './output.ts'
+import { detectLosses } from './recovery.ts'
 
 /** Some timer of `c` is due at `now`. Sending again after a shortage needs nothing here: output follows. */
 export function timersExpire(m: TcpMachine, c: Connection, now: Instant): void {
@@ -27,6 +31,8 @@ export function timersExpire(m: TcpMachine, c: Connection, now: Instant): void {
   if (c.sendAtUs > now) return
   if (c.sendTimer === TIMER_PERSIST) persistExpires(m, c, now)
   else if (c.sendTimer === TIMER_RETRANSMIT) retransmitExpires(m, c, now)
+  else if (c.sendTimer === TIMER_REORDER) reorderExpires(m, c, now)
+  else if (c.sendTimer === TIMER_TAIL_PROBE) c.isTailProbeDue = true
 }
 
 function stateExpires(m: TcpMachine, c: Connection, now: Instant): void {
@@ -55,13 +61,15 @@ function retransmitExpires(m: TcpMachine, c: Connection, now: Instant): void {
     // RFC 6582 §3.2 step 4: "record the highest sequence number transmitted in the variable recover".
     c.recover = c.sndNxt
     c.isRecovering = false
-    c.isFirstDue = false
     c.duplicateAcks = 0
+    c.reckonedBytes = 0
+    c.rack.isProbeOut = false
+    loseEverything(m, c)
+  } else {
+    c.sndCursor = c.sndUna
   }
   c.timeouts++
-  c.rtt.onRetransmitted()
   c.rtt.backOff()
-  c.sndCursor = c.sndUna
   if (c.state >= ESTABLISHED && c.sndWnd === 0) {
     // The window closed over what was in flight: from now on it is probed.
     armPersist(c, now)
@@ -70,6 +78,31 @@ function retransmitExpires(m: TcpMachine, c: Connection, now: Instant): void {
     // Not later than the moment to give up.
     c.sendAtUs = Math.min(now + c.rtt.rtoUs, c.unansweredSinceUs + limitUs)
   }
+}
+
+/** Everything in flight that has not arrived is lost. */
+function loseEverything(m: TcpMachine, c: Connection): void {
+  const { board } = c
+  if (seqDiff(c.sndCursor, c.sndUna) > c.sndWnd) {
+    // The window has closed over what was sent: it is cut into segments anew when there is a window.
+    c.sndCursor = c.sndUna
+    m.returnBoard(c)
+    return
+  }
+  // RFC 2018 §8: a peer may throw away text that it had acknowledged selectively.
+  if (board.isReneged()) board.forgetSacks()
+  board.loseAll()
+}
+
+/** RFC 8985 §6.3: the reordering window of the earliest segment is over. */
+function reorderExpires(m: TcpMachine, c: Connection, now: Instant): void {
+  armRetransmit(c, now)
+  c.rack.hasDsack = false
+  detectLosses(m, c, now)
+  if (!c.isRecovering) return
+  // Nothing has arrived, but what is lost leaves the pipe, and the first of it goes out at once.
+  c.congestion.cwndBytes = Math.max(c.congestion.cwndBytes, c.sndMss)
+  c.isResendForced = true
 }
 
 function persistExpires(m: TcpMachine, c: Connection, now: Instant): void {

@@ -27,7 +27,7 @@ interface Golden {
   readonly name: string
   readonly hex: string
   readonly fromServer?: boolean
-  readonly fields: Partial<Record<keyof TcpHeader, number>>
+  readonly fields: Partial<Record<keyof TcpHeader, number | boolean>>
 }
 
 /** With `net.ipv4.tcp_timestamps=0` and `tcp_sack=0`: these use no option that we do not. */
@@ -80,12 +80,29 @@ const FULL: readonly Golden[] = [
   {
     name: 'SYN with all options',
     hex: 'dccc 1e61 6ad5 6331 0000 0000 a002 faf0 59f6 0000 0204 05b4 0402 080a b9bf 5c1f 0000 0000 0103 030a',
-    fields: { flags: FLAG_SYN, mss: 1460, windowScale: 10, payloadOff: 40, payloadEnd: 40 },
+    fields: {
+      flags: FLAG_SYN,
+      mss: 1460,
+      windowScale: 10,
+      isSackPermitted: true,
+      hasTimestamps: true,
+      tsVal: 0xb9bf5c1f,
+      tsEcr: 0,
+      payloadOff: 40,
+      payloadEnd: 40,
+    },
   },
   {
     name: 'text with timestamps',
     hex: 'dccc 1e61 6ad5 6332 ba55 8ca9 8018 003f cc26 0000 0101 080a b9bf 5c24 8073 10ec 7069 6e67',
-    fields: { flags: FLAG_PSH | FLAG_ACK, mss: NO_OPTION, payloadOff: 32, payloadEnd: 36 },
+    fields: {
+      flags: FLAG_PSH | FLAG_ACK,
+      mss: NO_OPTION,
+      tsVal: 0xb9bf5c24,
+      tsEcr: 0x807310ec,
+      payloadOff: 32,
+      payloadEnd: 36,
+    },
   },
 ]
 
@@ -133,7 +150,7 @@ for (const golden of [...PLAIN, ...FULL]) {
   })
 }
 
-for (const golden of PLAIN) {
+for (const golden of [...PLAIN, ...FULL]) {
   test(`tcp wire: writes ${golden.name} as Linux does, over a dirty buffer`, () => {
     const { frame, off, end } = framed(golden.hex)
     const header = new TcpHeader()
@@ -190,6 +207,10 @@ test('tcp wire: bad-option: length 0 or 1, beyond the header, cut off, or wrong 
     '0205 05b4 00',
     '0302',
     '0304 0100',
+    '0403 01',
+    '0809 0000 0000 0000 00',
+    '050b 0000 0001 0000 0002 00',
+    '0502 050a 0000',
   ]) {
     assert.equal(withOptions(hex), 'bad-option', hex)
   }
@@ -198,6 +219,29 @@ test('tcp wire: bad-option: length 0 or 1, beyond the header, cut off, or wrong 
 test('tcp wire: unknown options are stepped over, nothing is read after the end of the list', () => {
   for (const hex of ['fd04 aabb', 'fe02 0101', '00ff 0000', '0101 0101', '1e06 0000 0000 0204 05b4']) {
     assert.equal(withOptions(hex), undefined, hex)
+  }
+})
+
+test('tcp wire: SACK blocks, one to four, with and without timestamps, survive a round trip (RFC 2018 §3)', () => {
+  for (let count = 1; count <= 4; count++) {
+    for (const hasTimestamps of [false, true]) {
+      if (hasTimestamps && count === 4) continue
+      const header = new TcpHeader()
+      Object.assign(header, { flags: FLAG_ACK, hasTimestamps, tsVal: 7, tsEcr: 9, sackCount: count })
+      for (let i = 0; i < count; i++) {
+        header.sackStarts[i] = 0xfffffff0 + i
+        header.sackEnds[i] = 100 + i
+      }
+      const frame = createFrame(60)
+      const end = emitTcp(frame, 0, header)
+      assert.equal(end, tcpHeaderLen(header))
+      const back = new TcpHeader()
+      assert.equal(parseTcp(frame, 0, end, back), undefined)
+      assert.equal(back.sackCount, count)
+      assert.equal(back.hasTimestamps, hasTimestamps)
+      assert.deepEqual(back.sackStarts.slice(0, count), header.sackStarts.slice(0, count))
+      assert.deepEqual(back.sackEnds.slice(0, count), header.sackEnds.slice(0, count))
+    }
   }
 })
 

@@ -1,8 +1,8 @@
 /**
- * TCP segments on the wire: RFC 9293 §3.1 and §3.2, window scale option of RFC 7323 §2.2.
+ * TCP segments on the wire: RFC 9293 §3.1 and §3.2, window scale and timestamps (RFC 7323), selective acknowledgements
+ * (RFC 2018).
  *
- * Other options are stepped over; timestamps and selective acknowledgements come with issue 4. The urgent pointer is
- * neither read nor sent (RFC 6093 §5 advises against it).
+ * Other options are stepped over. The urgent pointer is neither read nor sent (RFC 6093 §5 advises against it).
  */
 import { checksum } from '@mirage-ts/core/checksum'
 import type { IpAddress, Port } from '@mirage-ts/signatures/addresses'
@@ -30,6 +30,9 @@ export const FLAG_SYN = 0x02
 export const FLAG_RST = 0x04
 export const FLAG_PSH = 0x08
 export const FLAG_ACK = 0x10
+/** RFC 3168 §6.1: congestion experienced, echoed; and: congestion window reduced. */
+export const FLAG_ECE = 0x40
+export const FLAG_CWR = 0x80
 
 const OPTION_END = 0
 const OPTION_NOP = 1
@@ -37,6 +40,20 @@ const OPTION_MSS = 2
 const OPTION_MSS_LEN = 4
 const OPTION_WINDOW_SCALE = 3
 const OPTION_WINDOW_SCALE_LEN = 3
+const OPTION_SACK_PERMITTED = 4
+const OPTION_SACK_PERMITTED_LEN = 2
+const OPTION_SACK = 5
+const SACK_BLOCK_LEN = 8
+const OPTION_TIMESTAMPS = 8
+const OPTION_TIMESTAMPS_LEN = 10
+/** NOP, NOP, then kind and length of the option: everybody aligns them so (RFC 7323, Appendix A). */
+const ALIGNED_TIMESTAMPS = 0x0101080a
+/** SACK permitted, then kind and length of the timestamps. */
+const SACK_PERMITTED_TIMESTAMPS = 0x0402080a
+/** Octets of the timestamps option with its padding. */
+export const TIMESTAMPS_LEN = 12
+/** RFC 2018 §3: what fits into 40 octets of options. */
+export const MAX_SACK_BLOCKS = 4
 /** RFC 7323 §2.3: "If a Window Scale option is received with a shift.cnt value larger than 14, [...] use 14". */
 const MAX_WINDOW_SCALE = 14
 
@@ -60,6 +77,17 @@ export class TcpHeader {
   mss: number = NO_OPTION
   /** Shift count, 0 to 14, or NO_OPTION. */
   windowScale: number = NO_OPTION
+  /** SACK permitted (RFC 2018 §2); for SYNs. */
+  isSackPermitted = false
+  /** tsVal and tsEcr are there. */
+  hasTimestamps = false
+  /** RFC 7323 §3.2: the sender's clock, and the clock of ours that it has seen. */
+  tsVal = 0
+  tsEcr = 0
+  /** Blocks of selective acknowledgement: [sackStarts[i], sackEnds[i]) for i < sackCount. */
+  sackCount = 0
+  readonly sackStarts: Uint32Array = new Uint32Array(MAX_SACK_BLOCKS)
+  readonly sackEnds: Uint32Array = new Uint32Array(MAX_SACK_BLOCKS)
   /** Where the text lies in the frame that was parsed. */
   payloadOff = 0
   payloadEnd = 0
@@ -70,7 +98,15 @@ export function tcpHeaderLen(header: TcpHeader): number {
   let len = TCP_HEADER_LEN
   if (header.mss !== NO_OPTION) len += OPTION_MSS_LEN
   if (header.windowScale !== NO_OPTION) len += OPTION_WINDOW_SCALE_LEN + 1
+  if (header.hasTimestamps) len += TIMESTAMPS_LEN
+  else if (header.isSackPermitted) len += OPTION_SACK_PERMITTED_LEN + 2
+  if (header.sackCount > 0) len += sackOptionLen(header.sackCount)
   return len
+}
+
+/** Octets that a SACK option of `count` blocks takes, padding included. */
+export function sackOptionLen(count: number): number {
+  return 4 + count * SACK_BLOCK_LEN
 }
 
 /** Reads the header of the segment `[off, end)` into `out`; `out` is undefined after an error. */
@@ -88,9 +124,17 @@ export function parseTcp(frame: Frame, off: number, end: number, out: TcpHeader)
   out.window = dv.getUint16(off + WINDOW)
   out.mss = NO_OPTION
   out.windowScale = NO_OPTION
+  out.isSackPermitted = false
+  out.hasTimestamps = false
+  out.sackCount = 0
   out.payloadOff = off + headerLen
   out.payloadEnd = end
   if (headerLen === TCP_HEADER_LEN) return undefined
+  if (headerLen === TCP_HEADER_LEN + TIMESTAMPS_LEN && dv.getInt32(off + TCP_HEADER_LEN) === ALIGNED_TIMESTAMPS) {
+    // Nearly every segment: RFC 7323, Appendix A.
+    readTimestamps(frame, off + TCP_HEADER_LEN + 4, out)
+    return undefined
+  }
   return parseOptions(frame, off + TCP_HEADER_LEN, off + headerLen, out)
 }
 
@@ -114,10 +158,31 @@ function parseOptions(frame: Frame, off: number, end: number, out: TcpHeader): T
     } else if (kind === OPTION_WINDOW_SCALE) {
       if (len !== OPTION_WINDOW_SCALE_LEN) return 'bad-option'
       out.windowScale = Math.min(dv.getUint8(at + 2), MAX_WINDOW_SCALE)
+    } else if (kind === OPTION_TIMESTAMPS) {
+      if (len !== OPTION_TIMESTAMPS_LEN) return 'bad-option'
+      readTimestamps(frame, at + 2, out)
+    } else if (kind === OPTION_SACK_PERMITTED) {
+      if (len !== OPTION_SACK_PERMITTED_LEN) return 'bad-option'
+      out.isSackPermitted = true
+    } else if (kind === OPTION_SACK) {
+      // A second option of the kind takes the place of the first.
+      const count = (len - 2) / SACK_BLOCK_LEN
+      if (!Number.isInteger(count) || count > MAX_SACK_BLOCKS) return 'bad-option'
+      out.sackCount = count
+      for (let i = 0; i < count; i++) {
+        out.sackStarts[i] = dv.getUint32(at + 2 + i * SACK_BLOCK_LEN)
+        out.sackEnds[i] = dv.getUint32(at + 6 + i * SACK_BLOCK_LEN)
+      }
     }
     at += len
   }
   return undefined
+}
+
+function readTimestamps(frame: Frame, at: number, out: TcpHeader): void {
+  out.hasTimestamps = true
+  out.tsVal = frame.dv.getUint32(at)
+  out.tsEcr = frame.dv.getUint32(at + 4)
 }
 
 /** Writes `header` at `off`, checksum zero, and returns its length. The payload range is not looked at. */
@@ -139,6 +204,27 @@ export function emitTcp(frame: Frame, off: number, header: TcpHeader): number {
     dv.setUint8(at + 1, OPTION_MSS_LEN)
     dv.setUint16(at + 2, header.mss)
     at += OPTION_MSS_LEN
+  }
+  if (header.hasTimestamps) {
+    dv.setInt32(at, header.isSackPermitted ? SACK_PERMITTED_TIMESTAMPS : ALIGNED_TIMESTAMPS)
+    dv.setUint32(at + 4, header.tsVal)
+    dv.setUint32(at + 8, header.tsEcr)
+    at += TIMESTAMPS_LEN
+  } else if (header.isSackPermitted) {
+    dv.setUint16(at, (OPTION_NOP << 8) | OPTION_NOP)
+    dv.setUint8(at + 2, OPTION_SACK_PERMITTED)
+    dv.setUint8(at + 3, OPTION_SACK_PERMITTED_LEN)
+    at += OPTION_SACK_PERMITTED_LEN + 2
+  }
+  if (header.sackCount > 0) {
+    dv.setUint16(at, (OPTION_NOP << 8) | OPTION_NOP)
+    dv.setUint8(at + 2, OPTION_SACK)
+    dv.setUint8(at + 3, 2 + header.sackCount * SACK_BLOCK_LEN)
+    at += 4
+    for (let i = 0; i < header.sackCount; i++, at += SACK_BLOCK_LEN) {
+      dv.setUint32(at, header.sackStarts[i] as number)
+      dv.setUint32(at + 4, header.sackEnds[i] as number)
+    }
   }
   if (header.windowScale !== NO_OPTION) {
     dv.setUint8(at, OPTION_NOP)
