@@ -198,6 +198,15 @@ export class WireWriter {
     this.pos = pos + text.length
   }
 
+  /** Says that `name` stands at `off`, written by other means, so that pointers can lead to it. */
+  noteName(name: Name, off: number): void {
+    const key = nameKey(name)
+    for (let at = 0; at < key.length - 1 && off + at <= MAX_POINTER; at += 1 + key.charCodeAt(at)) {
+      const suffix = key.slice(at) as NameKey
+      if (!this.offsets.has(suffix)) this.offsets.set(suffix, off + at)
+    }
+  }
+
   /** Writes a name, its end as a pointer when it stands in the message already. */
   putCompressedName(name: Name): void {
     const key = nameKey(name)

@@ -1,0 +1,111 @@
+/**
+ * Reads the header, the question and the OPT record of an ordinary query in place, without allocating: the hot path of
+ * the server. A message of another shape is for `parseMessage`.
+ */
+import type { Frame } from '@mirage-ts/signatures/bytes'
+import { HEADER_LEN, MAX_UDP_LEN } from './message.ts'
+import { OPTION, TYPE } from './types.ts'
+
+const MAX_QUESTION_LEN = 255 + 4
+const OPT_LEN = 11
+/** RFC 7873 §4: a client's cookie, alone or with a server's of 8 to 32 octets. */
+const CLIENT_COOKIE_LEN = 8
+const MAX_COOKIE_LEN = 40
+
+/** How a message looks to {@link Question.read}. */
+export type QuestionShape = 'ordinary' | 'other' | 'bad-cookie'
+
+/** One question; the object is filled again and again. */
+export class Question {
+  /** Where the question section ends. */
+  end = 0
+  type = 0
+  class = 0
+  hasEdns = false
+  ednsVersion = 0
+  isDnssecOk = false
+  /** The longest answer over UDP that the asker takes. */
+  udpBytes = MAX_UDP_LEN
+  /** Where the cookie of the OPT record begins, and its length: 0 when there is none. */
+  cookieOff = 0
+  cookieLen = 0
+  /** Of name (in lower case), type and class. */
+  hash = 0
+  /** How many of `words` the question has. */
+  wordCount = 0
+  /** The question four octets at a time, letters of the name in lower case; the last word is type and class. */
+  readonly words = new Int32Array(Math.ceil(MAX_QUESTION_LEN / 4) + 2)
+  private readonly seed: number
+
+  /** `seed` is secret: whoever does not know it cannot choose names with equal hashes. */
+  constructor(seed: number) {
+    this.seed = seed | 0
+  }
+
+  /** Reads the message at `[0, end)`: one question in it, nothing else but at most an OPT record. */
+  read(frame: Frame, end: number): QuestionShape {
+    const { u8, dv } = frame
+    if (end < HEADER_LEN + 5 || dv.getUint32(4) !== 0x0001_0000 || dv.getUint16(8) !== 0) return 'other'
+    let off = HEADER_LEN
+    for (let len = u8[off] as number; len !== 0; len = u8[off] as number) {
+      off += 1 + len
+      if (len > 63 || off + 5 > end || off - HEADER_LEN > 254) return 'other'
+    }
+    this.end = off + 5
+    this.type = dv.getUint16(off + 1)
+    this.class = dv.getUint16(off + 3)
+    const shape = this.readOpt(u8, dv, end)
+    if (shape === 'ordinary') this.fold(dv)
+    return shape
+  }
+
+  private readOpt(u8: Uint8Array, dv: DataView, end: number): QuestionShape {
+    const off = this.end
+    const additionalCount = dv.getUint16(10)
+    this.hasEdns = additionalCount === 1
+    this.cookieLen = 0
+    this.udpBytes = MAX_UDP_LEN
+    this.isDnssecOk = false
+    if (additionalCount === 0) return off === end ? 'ordinary' : 'other'
+    if (additionalCount > 1 || off + OPT_LEN > end || u8[off] !== 0 || dv.getUint16(off + 1) !== TYPE.OPT)
+      return 'other'
+    this.udpBytes = Math.max(MAX_UDP_LEN, dv.getUint16(off + 3))
+    this.ednsVersion = u8[off + 6] as number
+    this.isDnssecOk = (u8[off + 7] as number) >= 128
+    if (off + OPT_LEN + dv.getUint16(off + 9) !== end) return 'other'
+    let at = off + OPT_LEN
+    while (at + 4 <= end) {
+      const len = dv.getUint16(at + 2)
+      // The first cookie counts (RFC 7873 §5.2).
+      if (dv.getUint16(at) === OPTION.COOKIE && this.cookieLen === 0) {
+        this.cookieOff = at + 4
+        this.cookieLen = len
+        if (len !== CLIENT_COOKIE_LEN && (len < 2 * CLIENT_COOKIE_LEN || len > MAX_COOKIE_LEN)) return 'bad-cookie'
+      }
+      at += 4 + len
+    }
+    return at === end ? 'ordinary' : 'other'
+  }
+
+  private fold(dv: DataView): void {
+    const { words, end } = this
+    let hash = this.seed
+    let count = 0
+    // The last of these words may reach into type and class; those are compared without folding below.
+    for (let off = HEADER_LEN; off < end - 4; off += 4) {
+      const word = dv.getInt32(off)
+      // Four octets at once: the high bit of each octet from 'A' on, less those after 'Z' and those above 127.
+      const low = word & 0x7f7f7f7f
+      const upper = (low + 0x3f3f3f3f) & ~(low + 0x25252525) & ~word & 0x80808080
+      const folded = word | (upper >>> 2)
+      words[count++] = folded
+      hash = Math.imul(hash ^ folded, 0x9e3779b1)
+      hash ^= hash >>> 15
+    }
+    const last = dv.getInt32(end - 4)
+    words[count++] = last
+    hash = Math.imul(hash ^ last, 0x9e3779b1)
+    this.hash = hash ^ (hash >>> 13)
+    this.wordCount = count
+  }
+}

@@ -1,0 +1,593 @@
+/**
+ * The core of an authoritative server: octets in, octets out, no I/O.
+ *
+ * An ordinary query is read in place (`question.ts`), its answer found ready (`ready.ts`) or worked out (`resolve.ts`) and
+ * written over the query. Everything else (NOTIFY, UPDATE, transfers, signed queries) goes through whole messages.
+ *
+ * Not here: DNSSEC proofs (records of a signed zone are served like any others), views, classes other than IN.
+ */
+import { ipv4InCidr } from '@mirage-ts/core/addresses'
+import { createFrame } from '@mirage-ts/core/bytes'
+import { type Counters, createCounters } from '@mirage-ts/core/metrics'
+import type { Endpoint, IpAddress, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
+import type { Frame } from '@mirage-ts/signatures/bytes'
+import type { Random } from '@mirage-ts/signatures/random'
+import type { MonotonicClock, WallClock } from '@mirage-ts/signatures/time'
+import { COOKIE_LEN, Cookies } from './cookies.ts'
+import {
+  FLAG,
+  HEADER_LEN,
+  MAX_MESSAGE_LEN,
+  MAX_UDP_LEN,
+  type Message,
+  type MessageParts,
+  parseMessage,
+  putRr,
+  SAFE_UDP_LEN,
+  writeMessage,
+} from './message.ts'
+import { type Name, type NameKey, nameKey, ROOT } from './name.ts'
+import { Question } from './question.ts'
+import { RateLimiter } from './rate-limit.ts'
+import { soaOf } from './rdata.ts'
+import { ReadyAnswer, ReadyTable } from './ready.ts'
+import { type Resolution, resolve } from './resolve.ts'
+import { octetsToText } from './text.ts'
+import { changesSince, TransferOut, wholeZone } from './transfer.ts'
+import {
+  appendUnsigned,
+  isTsigFailure,
+  signMessage,
+  TSIG_ERROR,
+  type TsigContext,
+  type TsigFailure,
+  type TsigKey,
+  tsigLenBytes,
+  verifyTsig,
+} from './tsig.ts'
+import { CLASS, OPCODE, OPTION, RCODE, TYPE } from './types.ts'
+import { applyUpdate } from './update.ts'
+import { WireWriter } from './wire.ts'
+import { type RrSet, rrsOf, type Zone } from './zone.ts'
+
+/** Who may do something: whoever signs with one of the keys, or whose address is in one of the networks. */
+export interface Access {
+  readonly keys: readonly NameKey[]
+  readonly networks: readonly Ipv4Cidr[]
+}
+
+export const NOBODY: Access = { keys: [], networks: [] }
+
+/** What a server does with a zone. */
+export interface ZonePolicy {
+  readonly transferTo: Access
+  readonly updateFrom: Access
+  /** From whom a NOTIFY counts: the servers that we have the zone from. */
+  readonly notifyFrom: Access
+}
+
+export interface ServerCoreDeps {
+  readonly random: Random
+  /** For the limit of answers. */
+  readonly clock: MonotonicClock
+  /** For signatures and cookies. */
+  readonly wallClock: WallClock
+}
+
+export interface ServerCoreOptions {
+  readonly keys?: readonly TsigKey[]
+  /** Answers of one kind per second to one network, over UDP and without a cookie; 0 for no limit. Default 200. */
+  readonly ratePerSecond?: number
+  /** 16 octets that all servers of an anycast address share (RFC 9018 §3). Default: random. */
+  readonly cookieSecret?: Uint8Array
+  /** Octets that answers kept ready may take. Default 8 MiB; 0 keeps none. */
+  readonly readyBytes?: number
+  /** A zone has changed by an update: for NOTIFY, and to store it. */
+  readonly onChange?: (origin: NameKey) => void
+  /** A NOTIFY has come for a zone that we have from another server. */
+  readonly onNotify?: (origin: NameKey, from: Endpoint) => void
+}
+
+const DEFAULT_RATE_PER_SECOND = 200
+const DEFAULT_READY_BYTES = 8 * 1024 * 1024
+/** Longer answers are not kept ready: few, and copied from the zone nearly as fast. */
+const MAX_READY_LEN = 1024
+
+const COUNTERS = [
+  'queries',
+  'ready',
+  'truncated',
+  'rateLimited',
+  'rateSlipped',
+  'refused',
+  'updates',
+  'notifies',
+  'transfers',
+  'too-short',
+  'not-a-query',
+  'malformed',
+  'bad-tsig',
+] as const
+
+export type ServerCounters = Counters<(typeof COUNTERS)[number]>
+
+const FLAGS = 2
+const OPT_LEN = 11
+const HEADER_BITS_KEPT = 0x7900 // operation code, recursion desired
+const DNSSEC_OK_OCTET = 0x80
+
+/** Kinds of answers that the rate limit counts together, beside those to a question and those of a zone. */
+const ERROR_HASH = 0x6572726f
+
+export class ServerCore {
+  readonly counters: ServerCounters = createCounters(COUNTERS)
+  /** After {@link handle}: the reply, from its first octet on. Good until the next call. */
+  readonly frame: Frame = createFrame(MAX_MESSAGE_LEN)
+  private readonly clock: MonotonicClock
+  private readonly wallClock: WallClock
+  private readonly zones = new Map<NameKey, Zone | undefined>()
+  private readonly policies = new Map<NameKey, ZonePolicy>()
+  private readonly keys: ReadonlyMap<NameKey, TsigKey>
+  private readonly question: Question
+  private readonly ready: ReadyTable
+  private readonly limiter: RateLimiter
+  private readonly cookies: Cookies
+  private readonly writer = new WireWriter(MAX_MESSAGE_LEN)
+  /** Where the cookie of a reply is made: what it is made from lies where the reply goes. */
+  private readonly cookie = new Uint8Array(COOKIE_LEN)
+  private readonly onChange: (origin: NameKey) => void
+  private readonly onNotify: (origin: NameKey, from: Endpoint) => void
+  private transfer: SignedTransfer | undefined = undefined
+
+  constructor({ random, clock, wallClock }: ServerCoreDeps, options: ServerCoreOptions = {}) {
+    this.clock = clock
+    this.wallClock = wallClock
+    this.keys = new Map((options.keys ?? []).map((key) => [key.name, key]))
+    this.question = new Question(random.u32())
+    this.ready = new ReadyTable(options.readyBytes ?? DEFAULT_READY_BYTES)
+    this.limiter = new RateLimiter(options.ratePerSecond ?? DEFAULT_RATE_PER_SECOND, random.u32())
+    const secret = options.cookieSecret ?? new Uint8Array(16)
+    if (options.cookieSecret === undefined) random.fill(secret, 0, 16)
+    this.cookies = new Cookies(secret)
+    this.onChange = options.onChange ?? (() => {})
+    this.onNotify = options.onNotify ?? (() => {})
+  }
+
+  /** Serves `zone`, or answers SERVFAIL in its name when it is `undefined`. Replaces a zone of that name. */
+  setZone(origin: NameKey, zone: Zone | undefined, policy?: ZonePolicy): void {
+    this.zones.set(origin, zone)
+    if (policy !== undefined) this.policies.set(origin, policy)
+    this.ready.clear()
+  }
+
+  zone(origin: NameKey): Zone | undefined {
+    return this.zones.get(origin)
+  }
+
+  /**
+   * Answers one message. Returns the length of the reply in {@link frame}, 0 when there is none. Over TCP a transfer may
+   * follow: {@link takeTransfer} has it then.
+   */
+  handle(query: Uint8Array, from: Endpoint, isTcp: boolean): number {
+    const { frame, question } = this
+    if (query.length < HEADER_LEN || query.length > MAX_MESSAGE_LEN) {
+      this.counters['too-short']++
+      return 0
+    }
+    frame.u8.set(query)
+    const word = frame.dv.getUint16(FLAGS)
+    // Whoever answers answers makes two servers talk for ever.
+    if ((word & FLAG.RESPONSE) !== 0) {
+      this.counters['not-a-query']++
+      return 0
+    }
+    this.counters.queries++
+    if ((word & 0x7800) === 0) {
+      const shape = question.read(frame, query.length)
+      const isTransfer = question.type === TYPE.AXFR || question.type === TYPE.IXFR
+      if (shape === 'bad-cookie') return this.plainError(RCODE.FORMERR, from, isTcp)
+      if (shape === 'ordinary' && question.class === CLASS.IN && !isTransfer) return this.answer(from, isTcp)
+    }
+    return this.handleMessage(query, from, isTcp)
+  }
+
+  /** The messages that follow the reply just given, once; `undefined` when none do. */
+  takeTransfer(): SignedTransfer | undefined {
+    const { transfer } = this
+    this.transfer = undefined
+    return transfer
+  }
+
+  // The hot path.
+
+  private answer(from: Endpoint, isTcp: boolean): number {
+    const { question } = this
+    if (question.hasEdns && question.ednsVersion !== 0) return this.badVersion(from, isTcp)
+    let ready = this.ready.get(question)
+    if (ready === undefined) ready = this.workOut()
+    else this.counters.ready++
+    let isCookieRight = false
+    if (question.cookieLen > 0) isCookieRight = this.takeCookie(from.address)
+    let limitBytes = MAX_UDP_LEN
+    if (isTcp) limitBytes = MAX_MESSAGE_LEN
+    else {
+      if (question.hasEdns) limitBytes = Math.min(question.udpBytes, SAFE_UDP_LEN)
+      if (!isCookieRight) {
+        const verdict = this.limiter.take(ready.rateHash, from.address, this.clock.now())
+        if (verdict === 'drop') {
+          this.counters.rateLimited++
+          return 0
+        }
+        if (verdict === 'slip') {
+          this.counters.rateSlipped++
+          limitBytes = 0
+        }
+      }
+    }
+    return this.writeReady(ready, limitBytes)
+  }
+
+  /** Checks the cookie of the question and makes the one of the reply; false when it is not one of ours. */
+  private takeCookie(client: IpAddress): boolean {
+    const { question, frame, cookies } = this
+    const now = this.wallSeconds()
+    const isRight = cookies.isRight(frame.u8, question.cookieOff, question.cookieLen, client, now)
+    cookies.write(frame.u8, question.cookieOff, this.cookie, 0, client, now)
+    return isRight
+  }
+
+  /** Writes the reply over the query, whose header and question it begins with. */
+  private writeReady(ready: ReadyAnswer, limitBytes: number): number {
+    const { frame, question } = this
+    const { u8, dv } = frame
+    let optLen = 0
+    if (question.hasEdns) optLen = question.cookieLen > 0 ? OPT_LEN + 4 + COOKIE_LEN : OPT_LEN
+    const roomBytes = limitBytes - question.end - optLen
+    let flags = FLAG.RESPONSE | ready.flags | (dv.getUint16(FLAGS) & HEADER_BITS_KEPT)
+    let answerCount = ready.answerCount
+    let authorityCount = ready.authorityCount
+    let additionalCount = ready.additionalCount
+    let off = question.end
+    if (ready.body.length <= roomBytes) {
+      u8.set(ready.body, off)
+      off += ready.body.length
+    } else if (ready.neededLen <= roomBytes) {
+      u8.set(ready.body.subarray(0, ready.neededLen), off)
+      off += ready.neededLen
+      additionalCount = ready.glueCount
+    } else {
+      this.counters.truncated++
+      flags |= FLAG.TRUNCATED
+      answerCount = 0
+      authorityCount = 0
+      additionalCount = 0
+    }
+    dv.setUint16(FLAGS, flags)
+    dv.setUint16(6, answerCount)
+    dv.setUint16(8, authorityCount)
+    dv.setUint16(10, question.hasEdns ? additionalCount + 1 : additionalCount)
+    return question.hasEdns ? this.writeOpt(off) : off
+  }
+
+  private writeOpt(off: number): number {
+    const { frame, question } = this
+    const { u8, dv } = frame
+    const hasCookie = question.cookieLen > 0
+    u8[off] = 0
+    dv.setUint16(off + 1, TYPE.OPT)
+    dv.setUint16(off + 3, SAFE_UDP_LEN)
+    // RFC 3225 §3: the reply has the bit that the question has.
+    dv.setUint32(off + 5, question.isDnssecOk ? DNSSEC_OK_OCTET << 8 : 0)
+    dv.setUint16(off + 9, hasCookie ? 4 + COOKIE_LEN : 0)
+    if (!hasCookie) return off + OPT_LEN
+    dv.setUint16(off + 11, OPTION.COOKIE)
+    dv.setUint16(off + 13, COOKIE_LEN)
+    u8.set(this.cookie, off + 15)
+    return off + OPT_LEN + 4 + COOKIE_LEN
+  }
+
+  /** Works out the answer to the question and keeps it when it may be kept. */
+  private workOut(): ReadyAnswer {
+    const { question, frame } = this
+    const name = octetsToText(frame.u8, HEADER_LEN, question.end - 4) as Name
+    const resolution = resolve(this.zones, name, question.type)
+    if (resolution.rcode === RCODE.REFUSED) this.counters.refused++
+    const ready = this.write(name, resolution)
+    if (resolution.isExact && ready.body.length <= MAX_READY_LEN) this.ready.put(question, ready)
+    return ready
+  }
+
+  private write(name: Name, resolution: Resolution): ReadyAnswer {
+    const { writer, question, frame } = this
+    const bodyOff = question.end
+    writer.start()
+    writer.putBytes(frame.u8.subarray(0, bodyOff))
+    writer.noteName(name, HEADER_LEN)
+    const answerCount = putSets(writer, resolution.answers)
+    const authorityCount = putSets(writer, resolution.authorities)
+    const glueCount = putSets(writer, resolution.glue)
+    const neededLen = writer.pos - bodyOff
+    let flags = resolution.rcode | (resolution.isAuthoritative ? FLAG.AUTHORITATIVE : 0)
+    const rateHash = resolution.isExact ? question.hash : hashOf(resolution)
+    if (writer.hasOverflowed) {
+      // More than any message can hold.
+      flags = RCODE.SERVFAIL
+      return new ReadyAnswer(flags, [0, 0, 0, 0], new Uint8Array(0), 0, rateHash)
+    }
+    let additionalCount = glueCount
+    for (const set of resolution.additionals) {
+      const off = writer.pos
+      const count = putSets(writer, [set])
+      if (writer.hasOverflowed) writer.rewind(off)
+      else additionalCount += count
+    }
+    const body = writer.u8.slice(bodyOff, writer.pos)
+    return new ReadyAnswer(flags, [answerCount, authorityCount, glueCount, additionalCount], body, neededLen, rateHash)
+  }
+
+  private badVersion(from: Endpoint, isTcp: boolean): number {
+    if (!isTcp && this.isLimited(from)) return 0
+    const { frame, question } = this
+    question.cookieLen = 0
+    const nothing = new ReadyAnswer(0, [0, 0, 0, 0], new Uint8Array(0), 0, 0)
+    const end = this.writeReady(nothing, MAX_UDP_LEN)
+    frame.u8[end - OPT_LEN + 5] = RCODE.BADVERS >>> 4
+    return end
+  }
+
+  // Everything else.
+
+  private handleMessage(query: Uint8Array, from: Endpoint, isTcp: boolean): number {
+    const message = parseMessage(query)
+    if (typeof message === 'string') {
+      this.counters.malformed++
+      return this.plainError(RCODE.FORMERR, from, isTcp)
+    }
+    let context: TsigContext | undefined
+    if (message.tsig !== undefined) {
+      const outcome = verifyTsig(query, message, this.keys, this.wallSeconds())
+      if (isTsigFailure(outcome)) return this.tsigError(message, outcome, from, isTcp)
+      context = outcome
+    }
+    const asker: Asker = { from, isTcp, context }
+    // What has no signature is as easily forged as a query.
+    if (!isTcp && context === undefined && this.isLimited(from)) return 0
+    switch (message.opcode) {
+      case OPCODE.QUERY:
+        return this.handleQuery(message, asker)
+      case OPCODE.NOTIFY:
+        return this.handleNotify(message, asker)
+      case OPCODE.UPDATE:
+        return this.handleUpdate(message, asker)
+      default:
+        return this.reply(message, asker, { rcode: RCODE.NOTIMP })
+    }
+  }
+
+  private handleQuery(message: Message, asker: Asker): number {
+    const [question] = message.questions
+    if (message.edns !== undefined && message.edns.version !== 0) {
+      return this.reply(message, asker, { rcode: RCODE.BADVERS })
+    }
+    if (question === undefined || message.questions.length > 1) {
+      return this.reply(message, asker, { rcode: RCODE.FORMERR })
+    }
+    if (question.class !== CLASS.IN) return this.reply(message, asker, { rcode: RCODE.REFUSED })
+    if (question.type === TYPE.AXFR || question.type === TYPE.IXFR) return this.handleTransfer(message, asker)
+    const { rcode, isAuthoritative, answers, authorities, glue, additionals } = resolve(
+      this.zones,
+      question.name,
+      question.type,
+    )
+    return this.reply(message, asker, {
+      rcode,
+      flags: isAuthoritative ? FLAG.AUTHORITATIVE : 0,
+      answers: answers.flatMap(rrsOf),
+      authorities: authorities.flatMap(rrsOf),
+      additionals: [...glue, ...additionals].flatMap(rrsOf),
+    })
+  }
+
+  private handleTransfer(message: Message, asker: Asker): number {
+    const question = message.questions[0] as Message['questions'][0]
+    const origin = nameKey(question.name)
+    const zone = this.zones.get(origin)
+    if (!this.zones.has(origin)) return this.reply(message, asker, { rcode: RCODE.NOTAUTH })
+    if (!isAllowed(this.policies.get(origin)?.transferTo, asker)) {
+      this.counters.refused++
+      return this.reply(message, asker, { rcode: RCODE.REFUSED })
+    }
+    if (zone === undefined) return this.reply(message, asker, { rcode: RCODE.SERVFAIL })
+    if (question.type === TYPE.AXFR && !asker.isTcp) return this.reply(message, asker, { rcode: RCODE.FORMERR })
+    const [theirs] = message.authorities
+    if (question.type === TYPE.IXFR && theirs?.type !== TYPE.SOA) {
+      return this.reply(message, asker, { rcode: RCODE.FORMERR })
+    }
+    // RFC 1995 §2: over UDP a single SOA record tells to come back over TCP.
+    if (!asker.isTcp) {
+      return this.reply(message, asker, { flags: FLAG.AUTHORITATIVE, answers: rrsOf(zone.soaSet) })
+    }
+    this.counters.transfers++
+    const records =
+      question.type === TYPE.IXFR && theirs !== undefined
+        ? changesSince(zone, soaOf(theirs.rdata).serial)
+        : wholeZone(zone)
+    const transfer = new SignedTransfer(new TransferOut(message.id, question, records), asker.context, this.wallClock)
+    const first = transfer.next() as Uint8Array
+    this.frame.u8.set(first)
+    this.transfer = transfer
+    return first.length
+  }
+
+  private handleNotify(message: Message, asker: Asker): number {
+    this.counters.notifies++
+    const [question] = message.questions
+    if (question === undefined || message.questions.length > 1) {
+      return this.reply(message, asker, { rcode: RCODE.FORMERR })
+    }
+    const origin = nameKey(question.name)
+    const policy = this.policies.get(origin)
+    if (policy === undefined) return this.reply(message, asker, { rcode: RCODE.NOTAUTH })
+    if (!isAllowed(policy.notifyFrom, asker)) return this.reply(message, asker, { rcode: RCODE.REFUSED })
+    this.onNotify(origin, asker.from)
+    return this.reply(message, asker, { flags: FLAG.AUTHORITATIVE })
+  }
+
+  private handleUpdate(message: Message, asker: Asker): number {
+    this.counters.updates++
+    const [question] = message.questions
+    if (question === undefined || message.questions.length > 1 || question.type !== TYPE.SOA) {
+      return this.reply(message, asker, { rcode: RCODE.FORMERR })
+    }
+    const origin = nameKey(question.name)
+    const zone = this.zones.get(origin)
+    if (zone === undefined || question.class !== CLASS.IN) {
+      return this.reply(message, asker, { rcode: this.zones.has(origin) ? RCODE.SERVFAIL : RCODE.NOTAUTH })
+    }
+    if (!isAllowed(this.policies.get(origin)?.updateFrom, asker)) {
+      this.counters.refused++
+      return this.reply(message, asker, { rcode: RCODE.REFUSED })
+    }
+    const { rcode, change } = applyUpdate(zone, message)
+    if (change !== undefined) {
+      this.ready.clear()
+      this.onChange(origin)
+    }
+    return this.reply(message, asker, { rcode })
+  }
+
+  /** Writes a reply to `message` and signs it when the question was signed. */
+  private reply(message: Message, { from, isTcp, context }: Asker, parts: Partial<MessageParts>): number {
+    const { frame, writer } = this
+    const hasEdns = message.edns !== undefined
+    let limitBytes = MAX_UDP_LEN
+    if (isTcp) limitBytes = MAX_MESSAGE_LEN
+    else if (message.edns !== undefined) limitBytes = Math.min(message.edns.udpBytes, SAFE_UDP_LEN)
+    if (context !== undefined) limitBytes -= tsigLenBytes(context.key)
+    const whole: MessageParts = {
+      ...parts,
+      id: message.id,
+      opcode: message.opcode,
+      flags: FLAG.RESPONSE | (message.flags & FLAG.RECURSION_DESIRED) | (parts.flags ?? 0),
+      // RFC 2136 §3.8 lets an update's reply leave everything out.
+      questions: message.opcode === OPCODE.UPDATE ? [] : message.questions.slice(0, 1),
+      edns: hasEdns
+        ? {
+            udpBytes: SAFE_UDP_LEN,
+            version: 0,
+            isDnssecOk: message.edns.isDnssecOk,
+            options: this.optionsFor(message, from),
+          }
+        : undefined,
+    }
+    const end = writeMessage(writer, whole, limitBytes)
+    frame.u8.set(writer.u8.subarray(0, end))
+    if (context === undefined) return end
+    return signMessage(frame.u8, end, context.key, this.wallSeconds(), { requestMac: context.mac }).end
+  }
+
+  private optionsFor(
+    message: Message,
+    from: Endpoint,
+  ): readonly { readonly code: number; readonly data: Uint8Array }[] {
+    const theirs = message.edns?.options.find((option) => option.code === OPTION.COOKIE)
+    if (theirs === undefined || theirs.data.length < 8) return []
+    const data = new Uint8Array(COOKIE_LEN)
+    this.cookies.write(theirs.data, 0, data, 0, from.address, this.wallSeconds())
+    return [{ code: OPTION.COOKIE, data }]
+  }
+
+  /** RFC 8945 §5.2: NOTAUTH, with the reason in the TSIG record; signed only when the time alone is wrong. */
+  private tsigError(message: Message, failure: TsigFailure, from: Endpoint, isTcp: boolean): number {
+    this.counters['bad-tsig']++
+    if (failure.reason === 'bad-format') return this.plainError(RCODE.FORMERR, from, isTcp)
+    if (!isTcp && this.isLimited(from)) return 0
+    const { context, seconds } = failure
+    const end = this.reply(message, { from, isTcp, context: undefined }, { rcode: RCODE.NOTAUTH })
+    const error = TSIG_ERROR[failure.reason]
+    if (context === undefined) return appendUnsigned(this.frame.u8, end, failure, error)
+    const options = { requestMac: context.mac, error, badTime: seconds }
+    return signMessage(this.frame.u8, end, context.key, this.wallSeconds(), options).end
+  }
+
+  /** Turns the message in the frame into a reply that is a header only: what follows it cannot be trusted. */
+  private plainError(rcode: number, from: Endpoint, isTcp: boolean): number {
+    if (!isTcp && this.isLimited(from)) return 0
+    const { u8, dv } = this.frame
+    dv.setUint16(FLAGS, FLAG.RESPONSE | (dv.getUint16(FLAGS) & HEADER_BITS_KEPT) | rcode)
+    u8.fill(0, 4, HEADER_LEN)
+    return HEADER_LEN
+  }
+
+  private isLimited(from: Endpoint): boolean {
+    if (this.limiter.take(ERROR_HASH, from.address, this.clock.now()) === 'pass') return false
+    this.counters.rateLimited++
+    return true
+  }
+
+  private wallSeconds(): number {
+    return Math.floor(this.wallClock.now() / 1e6)
+  }
+}
+
+interface Asker {
+  readonly from: Endpoint
+  readonly isTcp: boolean
+  /** Of the signature, when there was one. */
+  readonly context: TsigContext | undefined
+}
+
+function isAllowed(access: Access | undefined, { from, context }: Asker): boolean {
+  if (access === undefined) return false
+  if (context !== undefined && access.keys.includes(context.key.name)) return true
+  const { address } = from
+  return typeof address === 'number' && access.networks.some((network) => ipv4InCidr(address, network))
+}
+
+/** Writes sets; the caller looks at `hasOverflowed`. */
+function putSets(writer: WireWriter, sets: readonly RrSet[]): number {
+  let count = 0
+  for (const set of sets) {
+    for (const rr of rrsOf(set)) putRr(writer, rr)
+    count += set.rdatas.length
+  }
+  return count
+}
+
+/** All answers of a zone that are not to names of it count together: names made up are without number. */
+function hashOf(resolution: Resolution): number {
+  let hash = resolution.rcode
+  const origin = resolution.zone?.origin ?? ROOT
+  for (let i = 0; i < origin.length; i++) hash = Math.imul(hash ^ origin.charCodeAt(i), 0x01000193)
+  return hash
+}
+
+/** The messages of an outgoing transfer, signed one after the other when the question was (RFC 8945 §5.3.1). */
+export class SignedTransfer {
+  private readonly transfer: TransferOut
+  private readonly key: TsigKey | undefined
+  private readonly wallClock: WallClock
+  private readonly writer = new WireWriter(MAX_MESSAGE_LEN)
+  private mac: Uint8Array | undefined
+  private isContinued = false
+
+  constructor(transfer: TransferOut, context: TsigContext | undefined, wallClock: WallClock) {
+    this.transfer = transfer
+    this.key = context?.key
+    this.mac = context?.mac
+    this.wallClock = wallClock
+  }
+
+  /** The next message, good until the next call; `undefined` when that was the last one. */
+  next(): Uint8Array | undefined {
+    const { writer, key } = this
+    const end = this.transfer.next(writer)
+    if (end === 0) return undefined
+    if (key === undefined) return writer.u8.subarray(0, end)
+    const seconds = Math.floor(this.wallClock.now() / 1e6)
+    const signed = signMessage(writer.u8, end, key, seconds, { requestMac: this.mac, isContinued: this.isContinued })
+    this.mac = signed.mac
+    this.isContinued = true
+    return writer.u8.subarray(0, signed.end)
+  }
+}
