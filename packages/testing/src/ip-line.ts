@@ -15,8 +15,12 @@ export interface LineOptions {
   readonly corrupt?: number
   readonly delayUs?: number
   readonly mtuBytes?: number
-  /** Octets per second; the queue in front of the line is unlimited. Default: no limit. */
+  /** Octets per second. Default: no limit. */
   readonly rateBytes?: number
+  /** Octets that may wait for a line with `rateBytes`, each way; further packets are lost. Default: no limit. */
+  readonly bufferBytes?: number
+  /** Packets that would be lost to a buffer half full are marked instead, when their sender agrees (RFC 3168). */
+  readonly marks?: boolean
   /** Packets that may be on the line; further ones are lost. */
   readonly queueCount?: number
 }
@@ -31,6 +35,9 @@ interface InFlight {
 }
 
 const HEADROOM = 40
+/** Packets on the line have an IPv4 header of which only the version and the traffic class are real. */
+const IP_LEN = 20
+const CONGESTION_EXPERIENCED = 3
 
 export class TestLine {
   readonly a: TestIp
@@ -38,6 +45,8 @@ export class TestLine {
   options: LineOptions
   /** Packets carried, copies of duplicates included. */
   carriedCount = 0
+  /** Packets marked with "congestion experienced". */
+  markedCount = 0
   private readonly clock: MonotonicClock
   private readonly random: Random
   private readonly alarm: Alarm
@@ -59,16 +68,31 @@ export class TestLine {
     this.alarm = time.alarm(() => this.deliver())
   }
 
-  send(from: TestIp, frame: Frame, off: number, end: number, src: IpAddress, dst: IpAddress): void {
-    const { loss = 0, duplicate = 0, reorder = 0, corrupt = 0, delayUs = 100, rateBytes, queueCount } = this.options
+  send(
+    from: TestIp,
+    frame: Frame,
+    off: number,
+    end: number,
+    src: IpAddress,
+    dst: IpAddress,
+    trafficClass: number,
+  ): void {
+    const { loss = 0, duplicate = 0, reorder = 0, corrupt = 0, delayUs = 100, rateBytes } = this.options
+    const { queueCount, bufferBytes = Number.POSITIVE_INFINITY, marks = false } = this.options
     const to = from === this.a ? this.b : this.a
     if (to.addresses[0] !== dst || this.chance(loss)) return
+    const waitingBytes = ((from.freeAtUs - this.clock.now()) * (rateBytes ?? 0)) / 1e6
+    if (waitingBytes > bufferBytes) return
+    const isMarked = marks && 2 * waitingBytes > bufferBytes && (trafficClass & 3) !== 0
+    if (isMarked) this.markedCount++
     const copies = this.chance(duplicate) ? 2 : 1
     for (let i = 0; i < copies; i++) {
-      const copy = createFrame(end - off)
-      copy.u8.set(frame.u8.subarray(off, end))
+      const copy = createFrame(IP_LEN + end - off)
+      copy.u8[0] = 0x45
+      copy.u8[1] = isMarked ? trafficClass | CONGESTION_EXPERIENCED : trafficClass
+      copy.u8.set(frame.u8.subarray(off, end), IP_LEN)
       if (this.chance(corrupt)) {
-        const at = this.random.u32() % (end - off)
+        const at = IP_LEN + (this.random.u32() % (end - off))
         copy.u8[at] = (copy.u8[at] as number) ^ (1 << (this.random.u32() & 7))
       }
       const now = this.clock.now()
@@ -99,7 +123,7 @@ export class TestLine {
     this.alarmAtUs = NEVER
     for (const one of due) {
       this.carriedCount++
-      one.to.handler?.(one.frame, 0, one.frame.u8.length, one.src, one.dst, 0)
+      one.to.handler?.(one.frame, IP_LEN, one.frame.u8.length, one.src, one.dst, 0)
     }
     for (const one of this.inFlight) this.alarmAtUs = Math.min(this.alarmAtUs, one.dueUs)
     if (this.alarmAtUs !== NEVER) this.alarm.set(this.alarmAtUs as Instant)
@@ -142,8 +166,16 @@ export class TestIp implements Ip {
     return frame
   }
 
-  send(frame: Frame, off: number, end: number, _protocol: number, src: IpAddress, dst: IpAddress): void {
-    this.line.send(this, frame, off, end, src, dst)
+  send(
+    frame: Frame,
+    off: number,
+    end: number,
+    _protocol: number,
+    src: IpAddress,
+    dst: IpAddress,
+    trafficClass = 0,
+  ): void {
+    this.line.send(this, frame, off, end, src, dst, trafficClass)
     this.free(frame)
   }
 

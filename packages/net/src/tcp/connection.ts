@@ -191,10 +191,14 @@ export class Connection {
   recover: Seq
   /** A partial acknowledgement has restarted the timer in this recovery. */
   hadPartialAck = false
+  /** The acknowledgement being processed has brought no news of losses. */
+  isAckSafe = true
   /** RFC 6937 of this recovery: octets in flight at its beginning, arrived since and sent since. */
   recoveryFlightBytes = 1
   recoveryDeliveredBytes = 0
   recoverySentBytes = 0
+  /** When congestion last lowered the threshold. */
+  reducedAtUs = 0
 
   /** The first lost segment is sent again even when the congestion window is full. */
   isResendForced = false

@@ -27,13 +27,14 @@ export function ackArrives(m: TcpMachine, c: Connection, now: Instant): void {
   const acked = seqDiff(h.ack, c.sndUna)
   const pipeBefore = c.pipeBytes()
   rack.begin(c, c.hasTimestamps, h.tsEcr, now)
+  c.isAckSafe = true
   if (board.count > 0) {
     if (acked > 0) board.acknowledge(h.ack, rack)
     if (h.sackCount > 0 && c.isSacking) sacksArrive(c, h)
   }
   measure(c, h, acked, now)
   if (acked > 0) newAck(m, c, h, acked, pipeBefore, now)
-  else if (!c.isSacking && isDuplicate(c, h)) duplicateAck(m, c)
+  else if (!c.isSacking && isDuplicate(c, h)) duplicateAck(m, c, now)
   else if (rack.deliveredBytes > 0) armRetransmit(c, now)
   if (rack.isProbeOut) probeIsAnswered(m, c, acked)
   if (c.isSacking && rack.deliveredBytes > 0) detectLosses(m, c, now)
@@ -47,7 +48,13 @@ export function detectLosses(m: TcpMachine, c: Connection, now: Instant): void {
   const lostBefore = board.lostBytes
   const overdueUs = rack.rttUs + rack.reorderingWindowUs(c, c.isRecovering || seqLt(c.sndUna, c.recover))
   const againUs = board.loseOverdue(rack.sentUs, rack.end, overdueUs, now)
-  if (board.lostBytes > lostBefore && !c.isRecovering && seqLe(c.recover, c.sndUna)) enterRecovery(m, c)
+  c.isAckSafe = board.lostBytes === lostBefore
+  if (!c.isAckSafe && !c.isRecovering && seqLe(c.recover, c.sndUna)) enterRecovery(m, c, now)
+  else if (c.isRecovering && board.lostCopySentUs > c.reducedAtUs) {
+    // RFC 5681 §4.3: "the loss of a retransmission should be taken as two indications of congestion".
+    c.reducedAtUs = now
+    c.congestion.onLoss(c.congestion.ssthreshBytes)
+  }
   if (againUs > 0 && c.sendTimer !== TIMER_PERSIST) {
     c.sendTimer = TIMER_REORDER
     c.sendAtUs = now + againUs
@@ -138,7 +145,7 @@ function isDuplicate(c: Connection, h: TcpHeader): boolean {
 }
 
 /** Some segment has arrived, we do not know which. RFC 3042: it makes room for another one. */
-function duplicateAck(m: TcpMachine, c: Connection): void {
+function duplicateAck(m: TcpMachine, c: Connection, now: Instant): void {
   c.duplicateAcks++
   if (seqLt(c.sndUna, c.recover) && !c.isRecovering) return
   if (c.pipeBytes() > c.sndMss) {
@@ -148,10 +155,10 @@ function duplicateAck(m: TcpMachine, c: Connection): void {
   // RFC 6582 §3.2 step 2: not again for what was already in flight at the last loss.
   if (c.isRecovering || c.duplicateAcks !== DUPLICATE_THRESHOLD || c.recover === c.sndUna) return
   c.board.loseFirst()
-  enterRecovery(m, c)
+  enterRecovery(m, c, now)
 }
 
-function enterRecovery(m: TcpMachine, c: Connection): void {
+function enterRecovery(m: TcpMachine, c: Connection, now: Instant): void {
   m.counters.fastRetransmits++
   c.isRecovering = true
   c.hadPartialAck = false
@@ -160,10 +167,11 @@ function enterRecovery(m: TcpMachine, c: Connection): void {
   c.recoveryDeliveredBytes = 0
   c.recoverySentBytes = 0
   c.isResendForced = true
+  c.reducedAtUs = now
   c.congestion.onLoss(c.flightBytes())
 }
 
-/** Proportional rate reduction (RFC 6937 §3, with its slow-start bound): what arrives decides how much leaves. */
+/** Proportional rate reduction (RFC 6937): what arrives decides how much leaves. */
 function pace(c: Connection): void {
   const { congestion } = c
   const { deliveredBytes } = c.rack
@@ -175,7 +183,9 @@ function pace(c: Connection): void {
     const target = Math.ceil((c.recoveryDeliveredBytes * ssthreshBytes) / c.recoveryFlightBytes)
     allowed = target - c.recoverySentBytes
   } else {
-    const limit = Math.max(c.recoveryDeliveredBytes - c.recoverySentBytes, deliveredBytes) + c.sndMss
+    // The slow-start bound only while nothing more is lost (RFC 9937, SafeACK), else conservation of packets.
+    let limit = c.recoveryDeliveredBytes - c.recoverySentBytes
+    if (c.isAckSafe) limit = Math.max(limit, deliveredBytes) + c.sndMss
     allowed = Math.min(ssthreshBytes - pipe, limit)
   }
   congestion.cwndBytes = Math.max(pipe + Math.max(allowed, 0), c.sndMss)

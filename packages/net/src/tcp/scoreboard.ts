@@ -36,6 +36,8 @@ export class Scoreboard {
   lostBytes = 0
   /** Segments held that have arrived. */
   sackedCount = 0
+  /** When the latest copy was sent that was taken for lost: a sign that the network is still congested. */
+  lostCopySentUs = 0
   /** Number of the first segment; segment `n` lies in slot `n & mask`. */
   private first = 0
   private mask = INITIAL_SLOTS - 1
@@ -201,6 +203,7 @@ export class Scoreboard {
     this.sackedBytes = 0
     this.lostBytes = 0
     this.sackedCount = 0
+    this.lostCopySentUs = 0
     this.first = 0
     this.lostFrom = 0
     this.oldest = NONE
@@ -231,6 +234,9 @@ export class Scoreboard {
     this.unlink(slot)
     this.flags[slot] = (this.flags[slot] as number) | LOST
     this.lostBytes += this.lenOf(slot)
+    if (((this.flags[slot] as number) & REPEATED) !== 0) {
+      this.lostCopySentUs = Math.max(this.lostCopySentUs, this.sentUs[slot] as number)
+    }
     const number = this.first + ((slot - this.first) & this.mask)
     if (number < this.lostFrom) this.lostFrom = number
   }

@@ -60,6 +60,7 @@ function retransmitExpires(m: TcpMachine, c: Connection, now: Instant): void {
     c.congestion.onTimeout(c.flightBytes(), c.timeouts === 0)
     // RFC 6582 §3.2 step 4: "record the highest sequence number transmitted in the variable recover".
     c.recover = c.sndNxt
+    c.reducedAtUs = now
     c.isRecovering = false
     c.duplicateAcks = 0
     c.reckonedBytes = 0
