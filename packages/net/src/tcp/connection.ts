@@ -6,6 +6,7 @@ import { type Seq, seqAdd, seqDiff } from '../seq.ts'
 import { type CongestionControl, NewReno } from './congestion.ts'
 import { Cubic } from './cubic.ts'
 import type { Listener } from './machine.ts'
+import type { RingMemory } from './memory.ts'
 import type { TcpSettings } from './options.ts'
 import { Rack } from './rack.ts'
 import { Reassembly } from './reassembly.ts'
@@ -67,6 +68,9 @@ export interface ConnectionUser {
 
 /** MSS to assume when the peer names none (RFC 9293 §3.7.1, MUST-15), for IPv4. */
 export const DEFAULT_MSS = 536
+
+/** Bound of a ring before it is tuned to the path. */
+const FIRST_BUFFER_BYTES = 256 * 1024
 
 /** What a connection with nothing in flight has for a scoreboard: nothing is ever put into it. */
 export const NO_BOARD: Scoreboard = new Scoreboard()
@@ -155,6 +159,9 @@ export class Connection {
   /** Text that came twice, to tell the peer once (RFC 2883); empty when both are equal. */
   dsackStart = 0 as Seq
   dsackEnd = 0 as Seq
+  /** Octets the user has taken since tunedAtUs: what receiveRing is tuned by. */
+  takenBytes = 0
+  tunedAtUs = 0
   /** The sequence number of the peer's FIN is known. */
   isPeerFinSeen = false
   peerFin = 0 as Seq
@@ -221,6 +228,9 @@ export class Connection {
   /** When to try to send again after the device had no room. */
   retryAtUs: number = NEVER
 
+  /** The user waits for room in sendRing that only other connections can make. */
+  isStarved = false
+
   /** Neighbours in the queue of TIME-WAIT connections, oldest first. */
   timeWaitOlder: Connection | undefined = undefined
   timeWaitNewer: Connection | undefined = undefined
@@ -232,6 +242,7 @@ export class Connection {
     remotePort: Port,
     iss: Seq,
     settings: TcpSettings,
+    memory: RingMemory,
     listener: Listener | undefined,
   ) {
     this.local = local
@@ -248,8 +259,8 @@ export class Connection {
     this.isSacking = settings.isSacking
     this.hasTimestamps = settings.hasTimestamps
     this.congestion = settings.congestion === 'cubic' ? new Cubic() : new NewReno()
-    this.sendRing = new Ring(settings.sendBufferBytes)
-    this.receiveRing = new Ring(settings.receiveBufferBytes)
+    this.sendRing = new Ring(memory, Math.min(settings.sendBufferBytes, FIRST_BUFFER_BYTES))
+    this.receiveRing = new Ring(memory, Math.min(settings.receiveBufferBytes, FIRST_BUFFER_BYTES))
   }
 
   /** The earliest of the timers. */

@@ -18,8 +18,9 @@ export const TCP_COUNTERS = [
   'challengeAcks',
   'resetsSent',
   'resetsReceived',
-  /** Sends put off because the device had no room. */
+  /** Sends put off because the device had no room, and writes because the rings had used up their memory. */
   'noFrame',
+  'noMemory',
   // Reasons to drop a segment.
   'truncated',
   'bad-data-offset',

@@ -370,11 +370,18 @@ function textArrives(m: TcpMachine, c: Connection, frame: Frame, now: Instant): 
     // RFC 5681 §4.2: "a TCP receiver SHOULD send an immediate duplicate ACK when an out-of-order segment arrives".
     c.isAckDue = true
     if (c.isSacking && c.reassembly.has(h.seq, end)) noteDuplicate(c, h.seq, end)
-    if (c.reassembly.insert(h.seq, seqAdd(h.seq, len))) {
-      ring.write(ring.lenBytes + seqDiff(h.seq, c.rcvNxt), frame.u8, h.payloadOff, h.payloadEnd)
+    const at = ring.lenBytes + seqDiff(h.seq, c.rcvNxt)
+    if (ring.reserve(at + len) && c.reassembly.insert(h.seq, seqAdd(h.seq, len))) {
+      ring.write(at, frame.u8, h.payloadOff, h.payloadEnd)
     } else {
       m.counters['text-dropped']++
     }
+    return
+  }
+  if (!ring.reserve(ring.lenBytes + len)) {
+    // No memory: as if the segment had been lost. A FIN after it is not taken either.
+    m.counters['text-dropped']++
+    c.isAckDue = true
     return
   }
   ring.write(ring.lenBytes, frame.u8, h.payloadOff, h.payloadEnd)

@@ -27,6 +27,7 @@ import {
   EVENT_CLOSED,
   EVENT_DELIVERED,
   EVENT_ESTABLISHED,
+  EVENT_WRITABLE,
   FIN_WAIT_1,
   FIN_WAIT_2,
   LAST_ACK,
@@ -42,12 +43,15 @@ import { Deadlines } from './deadlines.ts'
 import { icmpErrorArrives } from './icmp.ts'
 import { segmentArrives, segmentArrivesUnknown } from './input.ts'
 import { IsnGenerator } from './isn.ts'
+import { RingMemory } from './memory.ts'
 import type { TcpSettings } from './options.ts'
-import { output, pathMss, sendReset, windowUpdate } from './output.ts'
+import { output, pathMss, sendReset, tuneWindow, windowUpdate } from './output.ts'
 import { choosePort } from './ports.ts'
 import { Scoreboard } from './scoreboard.ts'
 import { timersExpire } from './timers.ts'
 
+/** Memory that must be free before those who wait for it are told: a few of the smallest buffers. */
+const STARVED_BYTES = 16 * 1024
 /** Scoreboards kept for the next connection that sends, and the size of those worth keeping: 52 KiB in all. */
 const SPARE_BOARDS = 32
 const SPARE_SLOTS = 64
@@ -85,6 +89,10 @@ export class TcpMachine {
   readonly rx = new TcpHeader()
   readonly tx = new TcpHeader()
   private readonly random: Random
+  /** Of the rings of all connections. */
+  readonly memory: RingMemory
+  /** Connections whose users wait for memory. */
+  private starved: Connection[] = []
   private readonly isn: IsnGenerator
   /** Where the clocks in our timestamps begin: another for each conversation, but always the same (RFC 7323 §5.4). */
   private readonly tsOffsets: IsnGenerator
@@ -104,6 +112,7 @@ export class TcpMachine {
     this.random = random
     this.log = log
     this.settings = settings
+    this.memory = new RingMemory(settings.memoryBytes)
     this.isn = new IsnGenerator(random)
     this.tsOffsets = new IsnGenerator(random)
     this.table = new FlowTable(random.u32(), random.u32())
@@ -219,8 +228,18 @@ export class TcpMachine {
   send(connection: Connection, u8: Uint8Array, off: number, now: Instant): number {
     if (connection.isFinQueued || connection.state < ESTABLISHED) return 0
     const { sendRing } = connection
-    const accepted = Math.min(sendRing.freeBytes, u8.length - off)
+    let accepted = Math.min(sendRing.freeBytes, u8.length - off)
     if (accepted <= 0) return 0
+    if (!sendRing.reserve(sendRing.lenBytes + accepted)) {
+      this.counters.noMemory++
+      // What fits into the memory it has; when that is nothing, it is told when there is some.
+      accepted = Math.min(accepted, Math.max(0, sendRing.capacityBytes - sendRing.lenBytes))
+      if (accepted === 0) {
+        if (!connection.isStarved) this.starved.push(connection)
+        connection.isStarved = true
+        return 0
+      }
+    }
     sendRing.write(sendRing.lenBytes, u8, off, off + accepted)
     sendRing.extend(accepted)
     this.settle(connection, now)
@@ -235,7 +254,10 @@ export class TcpMachine {
     const chunk = new Uint8Array(count)
     receiveRing.copyTo(0, count, chunk, 0)
     receiveRing.consume(count)
-    if (receiveRing.lenBytes === 0 && connection.isPeerFinished()) receiveRing.release()
+    connection.takenBytes += count
+    if (receiveRing.lenBytes === 0 && connection.reassembly.count === 0) receiveRing.release()
+    if (this.starved.length > 0) this.feedStarved(now)
+    tuneWindow(this, connection, now)
     if (windowUpdate(this, connection)) this.settle(connection, now)
     return chunk
   }
@@ -254,7 +276,8 @@ export class TcpMachine {
   close(connection: Connection, now: Instant): void {
     if (connection.isReceiveShut) return
     connection.isReceiveShut = true
-    connection.receiveRing.consume(connection.receiveRing.lenBytes)
+    connection.receiveRing.release()
+    connection.reassembly.clear()
     if (connection.state === FIN_WAIT_2) {
       connection.stateAtUs = now + this.settings.finWait2Us
       this.settle(connection, now)
@@ -368,6 +391,7 @@ export class TcpMachine {
       output(this, connection, now)
       this.deadlines.schedule(connection.number, connection.deadlineUs())
     }
+    if (this.starved.length > 0) this.feedStarved(now)
     const { events } = connection
     if (events === 0) return
     connection.events = 0
@@ -379,6 +403,18 @@ export class TcpMachine {
       connection.listener = undefined
       listener.accept(connection)
       connection.user?.onEvents(events)
+    }
+  }
+
+  /** Tells users who wait for memory once there is some; they try again. */
+  private feedStarved(now: Instant): void {
+    if (this.memory.usedBytes + STARVED_BYTES > this.memory.maxBytes) return
+    const { starved } = this
+    this.starved = []
+    for (const connection of starved) {
+      connection.isStarved = false
+      connection.events |= EVENT_WRITABLE
+      this.settle(connection, now)
     }
   }
 
@@ -407,7 +443,7 @@ export class TcpMachine {
     iss: Seq,
     listener: Listener | undefined,
   ): Connection {
-    const connection = new Connection(local, localPort, remote, remotePort, iss, this.settings, listener)
+    const connection = new Connection(local, localPort, remote, remotePort, iss, this.settings, this.memory, listener)
     connection.tsOffset = this.tsOffsets.next(local, localPort, remote, remotePort, 0 as Instant)
     connection.number = this.freeNumbers.pop() ?? this.connections.length
     this.connections[connection.number] = connection

@@ -45,7 +45,7 @@ test('tcp LISTEN: drops a segment with neither SYN, ACK nor RST (RFC 9293 §3.10
 test('tcp LISTEN: SYN is answered with SYN,ACK, the ACK establishes (RFC 9293 §3.10.7.2)', () => {
   const s = Script.listening()
   s.send({ flags: 'S', seq: 0, windowScale: 7 })
-  s.expect({ flags: 'SA', seq: 0, ack: 1, mss: 1460, windowScale: 3, window: 65535 })
+  s.expect({ flags: 'SA', seq: 0, ack: 1, mss: 1460, windowScale: 7, window: 65535 })
   assert.equal(s.acceptedCount, 0)
   s.send({ seq: 1, ack: 1 })
   s.expectState('ESTABLISHED').expectNothing()
@@ -117,7 +117,7 @@ test('tcp SYN-SENT: sends SYN with MSS and window scale', () => {
   const s = new Script()
   const opened = s.machine.connect({ address: PEER, port: PEER_PORT }, s, s.now)
   assert.ok(typeof opened === 'object')
-  s.expect({ flags: 'S', seq: 0, mss: 1460, windowScale: 3, window: 65535 })
+  s.expect({ flags: 'S', seq: 0, mss: 1460, windowScale: 7, window: 65535 })
 })
 
 test('tcp SYN-SENT: SYN,ACK establishes and is acknowledged (RFC 9293 §3.10.7.3)', () => {

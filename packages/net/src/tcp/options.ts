@@ -5,10 +5,15 @@ import type { CongestionName } from './congestion.ts'
 import { powerOfTwoFrom } from './ring.ts'
 
 export interface TcpOptions {
-  /** Bound of what a flow accepts before the peer has acknowledged it; rounded up to a power of two. Default 256 KiB. */
+  /**
+   * Bound of what a flow accepts before the peer has acknowledged it; rounded up to a power of two. Flows begin with 256 KiB
+   * of it and get more as the path takes more. Default 4 MiB.
+   */
   readonly sendBufferBytes?: number
-  /** Bound of what is received and not read, and so of the window; rounded up to a power of two. Default 256 KiB. */
+  /** Bound of what is received and not read, and so of the window; likewise. Default 4 MiB. */
   readonly receiveBufferBytes?: number
+  /** Bound of the memory in the buffers of all connections together. Default 32 MiB. */
+  readonly memoryBytes?: number
   /** Connections in all states; further ones are refused. Default 4096. */
   readonly maxConnections?: number
   /** Of those in TIME-WAIT; the oldest makes room. Default 1024. */
@@ -39,6 +44,7 @@ export interface TcpOptions {
 export class TcpSettings {
   readonly sendBufferBytes: number
   readonly receiveBufferBytes: number
+  readonly memoryBytes: number
   readonly maxConnections: number
   readonly maxTimeWait: number
   readonly timeWaitUs: number
@@ -57,6 +63,7 @@ export class TcpSettings {
   constructor(options: TcpOptions) {
     this.sendBufferBytes = bufferBytes('sendBufferBytes', options.sendBufferBytes)
     this.receiveBufferBytes = bufferBytes('receiveBufferBytes', options.receiveBufferBytes)
+    this.memoryBytes = bufferBytes('memoryBytes', options.memoryBytes ?? DEFAULT_MEMORY_BYTES)
     this.maxConnections = count('maxConnections', options.maxConnections ?? 4096)
     this.maxTimeWait = count('maxTimeWait', options.maxTimeWait ?? 1024)
     this.timeWaitUs = options.timeWait ?? seconds(60)
@@ -75,7 +82,8 @@ export class TcpSettings {
   }
 }
 
-const DEFAULT_BUFFER_BYTES = 256 * 1024
+const DEFAULT_BUFFER_BYTES = 4 * 1024 * 1024
+const DEFAULT_MEMORY_BYTES = 32 * 1024 * 1024
 const MIN_BUFFER_BYTES = 4096
 /** A window must stay below 2^30 (RFC 7323 §2.3). */
 const MAX_BUFFER_BYTES = 512 * 1024 * 1024

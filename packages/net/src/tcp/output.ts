@@ -48,6 +48,8 @@ const WORST_DELAYED_ACK_US = 200_000
 /** Octets of options a header has room for beside timestamps. */
 const OPTIONS_LEN = 40
 const MAX_WINDOW_FIELD = 0xffff
+/** Window while the memory of the rings is short. */
+const TIGHT_WINDOW_BYTES = 8192
 /** RFC 5961 §7: "no more than 10 challenge ACKs in any 5-second window". */
 const CHALLENGE_LIMIT = 10
 const CHALLENGE_PERIOD_US = 5_000_000
@@ -115,12 +117,25 @@ export function armPersist(c: Connection, now: Instant): void {
   c.sendAtUs = now + Math.min(c.rtt.rtoUs * 2 ** Math.min(c.timeouts, 8), MAX_RTO_US)
 }
 
+/**
+ * The user has taken octets. One that takes half a window in a round-trip time could take more if there were more: the
+ * window doubles ("dynamic right-sizing", Fisk and Feng 2001).
+ */
+export function tuneWindow(m: TcpMachine, c: Connection, now: Instant): void {
+  const { receiveRing } = c
+  if (now - c.tunedAtUs < c.rtt.srttUs) return
+  const isFast = 2 * c.takenBytes >= receiveRing.maxBytes
+  c.takenBytes = 0
+  c.tunedAtUs = now
+  if (isFast && receiveRing.maxBytes < m.settings.receiveBufferBytes && m.memory.isPlentiful) receiveRing.maxBytes *= 2
+}
+
 /** Makes an acknowledgement due when the window has opened enough to tell the peer; says whether it has. */
 export function windowUpdate(m: TcpMachine, c: Connection): boolean {
   if (c.isPeerFinSeen || c.number < 0) return false
-  const { maxBytes, freeBytes } = c.receiveRing
+  const { maxBytes } = c.receiveRing
   const offered = seqDiff(c.rcvAdv, c.rcvNxt)
-  const opened = freeBytes - offered
+  const opened = roomBytes(m, c) - offered
   // RFC 9293 §3.8.6.2.2 (MUST-39) would allow an update for each segment read. Every acknowledgement of text carries
   // the window anyway: an extra one is due when the peer may be about to run out of window.
   const isDue =
@@ -352,7 +367,7 @@ function emit(
   const { tx } = m
   prepare(tx, c.localPort, c.remotePort, seqNumber, (flags & FLAG_ACK) === 0 ? (0 as Seq) : c.rcvNxt, flags)
   if ((flags & FLAG_SYN) === 0) {
-    tx.window = windowField(c)
+    tx.window = windowField(m, c)
     if (c.isSacking) addSacks(m, c, len)
   } else {
     // RFC 7323 §2.2: "The window field in a segment where the SYN bit is set [...] MUST NOT be scaled."
@@ -419,9 +434,16 @@ function transmit(m: TcpMachine, frame: Frame, len: number, src: IpAddress, dst:
   m.ip.send(frame, off, end, PROTOCOL_TCP, src, dst)
 }
 
+/** Octets we could take: little while memory is short, whoever has been promised more. */
+function roomBytes(m: TcpMachine, c: Connection): number {
+  const { freeBytes } = c.receiveRing
+  return m.memory.isTight ? Math.min(freeBytes, TIGHT_WINDOW_BYTES) : freeBytes
+}
+
 /** The window to announce, as it goes into the header. Moves rcvAdv. */
-function windowField(c: Connection): number {
-  const { maxBytes, freeBytes } = c.receiveRing
+function windowField(m: TcpMachine, c: Connection): number {
+  const { maxBytes } = c.receiveRing
+  const freeBytes = roomBytes(m, c)
   let offered = Math.max(0, seqDiff(c.rcvAdv, c.rcvNxt))
   // RFC 9293 §3.8.6.2.2: move the right edge by a full segment or half the buffer at least.
   if (freeBytes - offered >= Math.min(c.rcvMss, maxBytes >> 1)) offered = freeBytes

@@ -96,6 +96,7 @@ function newAck(m: TcpMachine, c: Connection, h: TcpHeader, acked: number, pipeB
   const { board, congestion } = c
   const text = Math.min(acked, c.sendRing.lenBytes)
   c.sendRing.consume(text)
+  if (c.sendRing.lenBytes === 0) c.sendRing.release()
   if (text < acked) c.isFinAcked = true
   c.sndUna = h.ack
   c.sndCursor = seqMax(c.sndCursor, c.sndUna)
@@ -127,10 +128,18 @@ function newAck(m: TcpMachine, c: Connection, h: TcpHeader, acked: number, pipeB
     restartsTimer = !c.hadPartialAck
     c.hadPartialAck = true
   }
+  tuneSendRing(m, c)
   // RFC 6298 (5.2): all acknowledged, stop; (5.3): new data acknowledged, restart.
   if (c.sndUna === c.sndNxt) c.stopSendTimer()
   else if (restartsTimer) armRetransmit(c, now)
   if (4 * c.sendRing.freeBytes >= c.sendRing.maxBytes) c.events |= EVENT_WRITABLE
+}
+
+/** A sender wants twice its window: what is in flight, and as much to follow. */
+function tuneSendRing(m: TcpMachine, c: Connection): void {
+  const { sendRing } = c
+  if (2 * c.congestion.cwndBytes <= sendRing.maxBytes || sendRing.maxBytes >= m.settings.sendBufferBytes) return
+  if (m.memory.isPlentiful) sendRing.maxBytes *= 2
 }
 
 /** RFC 5681 §2, definition of a duplicate acknowledgement. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { RingMemory } from './memory.ts'
 import { powerOfTwoFrom, Ring } from './ring.ts'
 
 const MAX = 16384
@@ -21,7 +22,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 test('ring: holds what an array would, through growth and wrap, also beyond the octets held', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const ring = new Ring(MAX)
+      const ring = new Ring(new RingMemory(1 << 20), MAX)
       let model: number[] = []
       /** Octets written beyond the end, by offset from the start. */
       let waiting = new Map<number, number>()
@@ -38,6 +39,7 @@ test('ring: holds what an array would, through growth and wrap, also beyond the 
         const count = Math.min(one.count, MAX - offset)
         if (count <= 0) continue
         const octets = Uint8Array.from({ length: count }, () => next++ & 255)
+        assert.ok(ring.reserve(offset + count))
         ring.write(offset, octets, 0, count)
         if (one.tag === 'append') {
           ring.extend(count)
@@ -67,11 +69,12 @@ test('ring: holds what an array would, through growth and wrap, also beyond the 
 })
 
 test('ring: allocates nothing until used, and gives everything back', () => {
-  const ring = new Ring(MAX)
+  const ring = new Ring(new RingMemory(1 << 20), MAX)
   assert.equal(ring.capacityBytes, 0)
   ring.consume(0)
   ring.write(0, new Uint8Array(0), 0, 0)
   assert.equal(ring.capacityBytes, 0)
+  assert.ok(ring.reserve(5000))
   ring.write(0, new Uint8Array(5000), 0, 5000)
   assert.equal(ring.capacityBytes, 8192)
   ring.release()

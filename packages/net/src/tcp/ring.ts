@@ -1,25 +1,29 @@
 /**
- * A bounded ring of octets that costs nothing until it is used and grows by doubling.
+ * A bounded ring of octets that costs nothing while it is empty and grows by doubling.
  *
  * Offsets count from the first octet held. The receive side writes beyond the octets held, where out-of-order text
  * waits in place until {@link Ring.extend} says that the gap before it has been filled.
  */
+import { MIN_BUFFER_BYTES, type RingMemory } from './memory.ts'
 
-/** Smallest allocation: two segments of Ethernet, rounded up. */
-const INITIAL_BYTES = 4096
 const NO_OCTETS = new Uint8Array(0)
 
 export class Ring {
   /** Octets held; lenBytes <= maxBytes. */
   lenBytes = 0
-  /** Bound of growth, a power of two. */
-  readonly maxBytes: number
+  /** Bound of growth, a power of two; may be raised. */
+  maxBytes: number
+  private readonly memory: RingMemory
   /** Length is 0 or a power of two, at most maxBytes. */
   private octets: Uint8Array
   /** Index of the first octet held. */
   private start = 0
+  /** Octets needed at most since the ring was last empty, and what to begin with next time. */
+  private peakBytes = 0
+  private firstBytes = MIN_BUFFER_BYTES
 
-  constructor(maxBytes: number) {
+  constructor(memory: RingMemory, maxBytes: number) {
+    this.memory = memory
     this.maxBytes = maxBytes
     this.octets = NO_OCTETS
   }
@@ -34,11 +38,16 @@ export class Ring {
     return this.octets.length
   }
 
-  /** Copies `src[off, end)` to `offset`; the caller has checked `offset + (end - off) <= maxBytes`. */
+  /** Makes room for `neededBytes` octets in all; false when there is no memory for that. `neededBytes <= maxBytes`. */
+  reserve(neededBytes: number): boolean {
+    if (neededBytes > this.peakBytes) this.peakBytes = neededBytes
+    return neededBytes <= this.octets.length || this.grow(neededBytes)
+  }
+
+  /** Copies `src[off, end)` to `offset`; the caller has reserved `offset + (end - off)`. */
   write(offset: number, src: Uint8Array, off: number, end: number): void {
     const count = end - off
     if (count <= 0) return
-    if (offset + count > this.octets.length) this.grow(offset + count)
     const at = (this.start + offset) & (this.octets.length - 1)
     const first = Math.min(count, this.octets.length - at)
     this.octets.set(src.subarray(off, off + first), at)
@@ -69,23 +78,35 @@ export class Ring {
   release(): void {
     this.lenBytes = 0
     this.start = 0
+    if (this.octets.length === 0) return
+    this.memory.give(this.octets)
     this.octets = NO_OCTETS
+    // A stream that needs much now will again; one that did once is forgotten by and by.
+    const peak = powerOfTwoFrom(this.peakBytes)
+    this.firstBytes = Math.max(MIN_BUFFER_BYTES, peak, this.firstBytes >> 1)
+    this.peakBytes = 0
   }
 
-  private grow(neededBytes: number): void {
-    let capacity = Math.max(INITIAL_BYTES, this.octets.length)
-    while (capacity < neededBytes) capacity *= 2
-    const grown = new Uint8Array(Math.min(capacity, this.maxBytes))
-    // Everything moves, also what waits out of order beyond the octets held.
-    const tail = this.octets.length - this.start
-    grown.set(this.octets.subarray(this.start), 0)
-    grown.set(this.octets.subarray(0, this.start), tail)
+  private grow(neededBytes: number): boolean {
+    const { octets, memory } = this
+    const least = Math.max(MIN_BUFFER_BYTES, powerOfTwoFrom(neededBytes))
+    const wanted = Math.max(least, octets.length === 0 && !memory.isTight ? this.firstBytes : 0)
+    const grown = memory.take(wanted) ?? (wanted > least ? memory.take(least) : undefined)
+    if (grown === undefined) return false
+    if (octets.length > 0) {
+      // Everything moves, also what waits out of order beyond the octets held.
+      const tail = octets.length - this.start
+      grown.set(octets.subarray(this.start), 0)
+      grown.set(octets.subarray(0, this.start), tail)
+      memory.give(octets)
+    }
     this.octets = grown
     this.start = 0
+    return true
   }
 }
 
-/** The power of two that is `value` or follows it; `value` is 1 to 2^30. */
+/** The power of two that is `value` or follows it; `value` is 0 to 2^30. */
 export function powerOfTwoFrom(value: number): number {
   return value <= 1 ? 1 : 1 << (32 - Math.clz32(value - 1))
 }

@@ -1,0 +1,66 @@
+/**
+ * The memory of all rings of a TCP: one bound for all connections, and spare buffers, so that an idle connection need hold
+ * none and a busy one need not allocate.
+ */
+
+/** Octets of the smallest buffer: two segments of Ethernet, rounded up. Each size is twice the one before. */
+export const MIN_BUFFER_BYTES = 4096
+/** Larger buffers leave the last quarter to smaller ones, so that a few fast connections cannot starve the rest. */
+const SMALL_BYTES = 16 * 1024
+/** Spare buffers kept, as a share of the bound. */
+const SPARE_SHARE = 8
+
+export class RingMemory {
+  /** Octets in rings; usedBytes + spareBytes <= maxBytes. */
+  usedBytes = 0
+  spareBytes = 0
+  readonly maxBytes: number
+  /** By size: spares[i] holds buffers of MIN_BUFFER_BYTES << i. */
+  private readonly spares: Uint8Array[][] = []
+
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes
+  }
+
+  /** Three quarters are in use: windows are kept small and buffers do not grow. */
+  get isTight(): boolean {
+    return 4 * this.usedBytes > 3 * this.maxBytes
+  }
+
+  /** Half is in use: buffers that have served so far must do. */
+  get isPlentiful(): boolean {
+    return 2 * this.usedBytes < this.maxBytes
+  }
+
+  /** A dirty buffer of `bytes`, MIN_BUFFER_BYTES times a power of two; undefined when that is too much. */
+  take(bytes: number): Uint8Array | undefined {
+    const limit = bytes > SMALL_BYTES ? this.maxBytes - (this.maxBytes >> 2) : this.maxBytes
+    if (this.usedBytes + bytes > limit) return undefined
+    this.usedBytes += bytes
+    const spare = this.spares[sizeIndex(bytes)]?.pop()
+    if (spare !== undefined) {
+      this.spareBytes -= bytes
+      return spare
+    }
+    if (this.usedBytes + this.spareBytes > this.maxBytes) {
+      this.spares.length = 0
+      this.spareBytes = 0
+    }
+    return new Uint8Array(bytes)
+  }
+
+  /** Takes a buffer of `take` back. */
+  give(buffer: Uint8Array): void {
+    const bytes = buffer.length
+    this.usedBytes -= bytes
+    if (SPARE_SHARE * (this.spareBytes + bytes) > this.maxBytes) return
+    const index = sizeIndex(bytes)
+    while (this.spares.length <= index) this.spares.push([])
+    this.spares[index]?.push(buffer)
+    this.spareBytes += bytes
+  }
+}
+
+function sizeIndex(bytes: number): number {
+  return 31 - Math.clz32(bytes / MIN_BUFFER_BYTES)
+}
