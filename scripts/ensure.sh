@@ -15,6 +15,8 @@ net   iproute2     cmd:ip
 net   iputils-ping cmd:ping
 net   dnsmasq-base cmd:dnsmasq
 net   radvd        cmd:radvd
+disk  dosfstools   /usr/sbin/fsck.vfat
+disk  mtools       cmd:mcopy
 "
 
 ensure_debian() {

@@ -23,6 +23,8 @@ export class FaultyBlock implements Block {
   writesLeft: number = Number.POSITIVE_INFINITY
   /** Called before each write and flush takes effect: a place to stop and look. */
   beforeChange: () => void = () => {}
+  /** A crash may leave a sector half old and half new. */
+  tearsSectors = true
   writeCount = 0
   flushCount = 0
   readCount = 0
@@ -98,7 +100,8 @@ export class FaultyBlock implements Block {
     if (choice === 'all') this.#apply(image, () => true)
     else {
       const keep = choice.u32() / 0x1_0000_0000
-      this.#apply(image, () => (choice.chance(0.05) ? choice.below(this.sectorBytes) : choice.chance(keep)))
+      const tearChance = this.tearsSectors ? 0.05 : 0
+      this.#apply(image, () => (choice.chance(tearChance) ? choice.below(this.sectorBytes) : choice.chance(keep)))
     }
     return image
   }

@@ -102,19 +102,17 @@ test('tar kv: the later of two files of a name counts', async () => {
   assert.deepEqual(await kv.get('a'), Uint8Array.of(2, 2))
 })
 
-test('tar kv: sparse files are left out, what follows them is there', (t) => {
+test('tar kv: sparse files are left out, what follows them is there', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'mirage-test-'))
   t.after(() => rmSync(folder, { recursive: true }))
   writeFileSync(join(folder, 'a'), 'x')
   truncateSync(join(folder, 'a'), 10_000_000)
   writeFileSync(join(folder, 'b'), 'after')
-  return Promise.all(
-    ['gnu', 'pax'].map(async (format) => {
-      const image = execFileSync('tar', [`--format=${format}`, '-S', '-C', folder, '-cf', '-', 'a', 'b'])
-      const kv = await createTarKv({ block: diskOf(image) })
-      assert.deepEqual([...(await contentsOf(kv)).keys()], ['b'], format)
-    }),
-  )
+  for (const format of ['gnu', 'pax']) {
+    const image = execFileSync('tar', [`--format=${format}`, '-S', '-C', folder, '-cf', '-', 'a', 'b'])
+    const kv = await createTarKv({ block: diskOf(image) })
+    assert.deepEqual([...(await contentsOf(kv)).keys()], ['b'], format)
+  }
 })
 
 test('tar kv: says what is wrong, and in which sector', async () => {
