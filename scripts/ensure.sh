@@ -13,6 +13,9 @@ run   qemu-system-x86 cmd:qemu-system-x86_64
 net   curl         cmd:curl
 net   iproute2     cmd:ip
 net   iputils-ping cmd:ping
+dns   bind9-dnsutils cmd:dig
+dns   knot-dnsutils cmd:kdig
+dns   nsd          cmd:nsd
 net   dnsmasq-base cmd:dnsmasq
 net   radvd        cmd:radvd
 disk  dosfstools   /usr/sbin/fsck.vfat

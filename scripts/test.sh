@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/ensure.sh
-ensure_debian build run net disk
+ensure_debian build run net disk dns
 ensure_node_modules
 
 step() {

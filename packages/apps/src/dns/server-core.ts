@@ -469,8 +469,7 @@ export class ServerCore {
       id: message.id,
       opcode: message.opcode,
       flags: FLAG.RESPONSE | (message.flags & FLAG.RECURSION_DESIRED) | (parts.flags ?? 0),
-      // RFC 2136 §3.8 lets an update's reply leave everything out.
-      questions: message.opcode === OPCODE.UPDATE ? [] : message.questions.slice(0, 1),
+      questions: message.questions.slice(0, 1),
       edns: hasEdns
         ? {
             udpBytes: SAFE_UDP_LEN,

@@ -1,0 +1,192 @@
+/**
+ * The zones of a server from a store: each file `NAME.zone` is a zone of that name, or `dns.json` says which there are,
+ * who may transfer and update them, and from where they come. docs/dns.md describes it.
+ */
+import { parseIpv4, parseIpv4Cidr, port } from '@mirage-ts/core/addresses'
+import { KvError, messageOf } from '@mirage-ts/core/errors'
+import { utf8Decode } from '@mirage-ts/core/utf8'
+import type { Endpoint, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
+import type { KvRo } from '@mirage-ts/signatures/kv'
+import { isName, type NameKey, nameKey, nameToString, parseName } from './name.ts'
+import type { ServedZone } from './server.ts'
+import { type Access, NOBODY } from './server-core.ts'
+import { octetsToText, parseBase64 } from './text.ts'
+import { type TsigKey, tsigKey } from './tsig.ts'
+import { buildZone, type Zone } from './zone.ts'
+import { parseZoneFile, ZoneFileError } from './zone-file.ts'
+
+const CONFIG_FILE = 'dns.json'
+const ZONE_SUFFIX = '.zone'
+const DNS_PORT = 53
+
+/** What the store says. */
+export interface DnsConfig {
+  readonly zones: readonly ServedZone[]
+  readonly keys: readonly TsigKey[]
+}
+
+/** A configuration that cannot be used: what, where, what to do. */
+export class DnsConfigError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'DnsConfigError'
+  }
+}
+
+/** Reads zones and keys. Rejects with a {@link DnsConfigError} or a {@link ZoneFileError}. */
+export async function loadDnsConfig(store: KvRo): Promise<DnsConfig> {
+  if ((await store.exists(CONFIG_FILE)) === 'value') return await new ConfigReader(store).read()
+  const files = (await store.list('')).map((entry) => entry.name).filter((name) => name.endsWith(ZONE_SUFFIX))
+  if (files.length === 0)
+    throw new DnsConfigError(`Cannot find a zone: expected files NAME${ZONE_SUFFIX}, or ${CONFIG_FILE}`)
+  const zones: ServedZone[] = []
+  for (const file of files) {
+    const name = parseName(file.slice(0, -ZONE_SUFFIX.length))
+    if (!isName(name)) throw new DnsConfigError(`Cannot use ${file}: its name is not that of a zone (${name})`)
+    const policy = { transferTo: NOBODY, updateFrom: NOBODY, notifyFrom: NOBODY }
+    zones.push({ origin: nameKey(name), zone: await loadZone(store, nameKey(name), file), policy })
+  }
+  return { zones, keys: [] }
+}
+
+/** Reads one zone file, and those that it includes. */
+export async function loadZone(store: KvRo, origin: NameKey, file: string): Promise<Zone> {
+  const read = async (key: string): Promise<string | undefined> => {
+    try {
+      return octetsToText(await store.get(key))
+    } catch (error) {
+      if (error instanceof KvError && error.code !== 'io') return undefined
+      throw error
+    }
+  }
+  const text = await read(file)
+  if (text === undefined) throw new DnsConfigError(`Cannot load zone ${nameToString(origin)}: there is no file ${file}`)
+  const zone = buildZone(origin, await parseZoneFile(text, { file, origin, include: read }))
+  if (typeof zone === 'string') throw new ZoneFileError(`${file}: ${zone}`)
+  return zone
+}
+
+type Json = Readonly<Record<string, unknown>>
+
+/** Reads `dns.json`; everything in it is checked, and what is not known is an error. */
+class ConfigReader {
+  private readonly store: KvRo
+  private readonly keys = new Map<NameKey, TsigKey>()
+
+  constructor(store: KvRo) {
+    this.store = store
+  }
+
+  async read(): Promise<DnsConfig> {
+    const text = utf8Decode(await this.store.get(CONFIG_FILE))
+    if (text === undefined) this.fail('', 'UTF-8', 'something else')
+    let json: unknown
+    try {
+      json = JSON.parse(text)
+    } catch (error) {
+      throw new DnsConfigError(`${CONFIG_FILE}: ${messageOf(error)}`)
+    }
+    const root = this.object('', json, ['keys', 'zones'])
+    for (const [name, value] of Object.entries(this.object('keys', root['keys'] ?? {}))) this.addKey(name, value)
+    const zones: ServedZone[] = []
+    for (const [name, value] of Object.entries(this.object('zones', root['zones']))) {
+      zones.push(await this.zone(name, value))
+    }
+    return { zones, keys: [...this.keys.values()] }
+  }
+
+  private fail(where: string, wanted: string, got: unknown): never {
+    const place = where === '' ? CONFIG_FILE : `${CONFIG_FILE}: ${where}`
+    throw new DnsConfigError(`${place}: expected ${wanted}, got ${JSON.stringify(got) ?? 'nothing'}`)
+  }
+
+  private object(where: string, value: unknown, fields?: readonly string[]): Json {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) this.fail(where, 'an object', value)
+    const unknown = Object.keys(value).find((field) => fields !== undefined && !fields.includes(field))
+    if (unknown !== undefined) this.fail(where, fields?.join(', ') ?? '', unknown)
+    return value as Json
+  }
+
+  private name(where: string, text: string): NameKey {
+    const name = parseName(text)
+    if (!isName(name)) this.fail(where, 'a domain name', text)
+    return nameKey(name)
+  }
+
+  private addKey(text: string, value: unknown): void {
+    const where = `keys: ${text}`
+    const name = this.name(where, text)
+    const { algorithm, secret } = this.object(where, value, ['algorithm', 'secret'])
+    const octets = typeof secret === 'string' ? parseBase64(secret) : undefined
+    if (octets === undefined || octets.length === 0) this.fail(`${where}: secret`, 'base64 digits', '(not shown)')
+    try {
+      this.keys.set(name, tsigKey(name, String(algorithm ?? 'hmac-sha256'), octets))
+    } catch (error) {
+      throw new DnsConfigError(`${CONFIG_FILE}: ${where}: ${messageOf(error)}`)
+    }
+  }
+
+  private async zone(text: string, value: unknown): Promise<ServedZone> {
+    const where = `zones: ${text}`
+    const origin = this.name(where, text)
+    const fields = ['file', 'primaries', 'primaryKey', 'notify', 'transferTo', 'updateFrom']
+    const json = this.object(where, value, fields)
+    const { file, primaryKey } = json
+    if (file !== undefined && typeof file !== 'string') this.fail(`${where}: file`, 'the name of a file', file)
+    const primaries = this.list(where, 'primaries', json).map((item) => this.endpoint(`${where}: primaries`, item))
+    if ((file === undefined) === (primaries.length === 0))
+      this.fail(where, 'either file or primaries', Object.keys(json))
+    const key = primaryKey === undefined ? undefined : this.knownKey(`${where}: primaryKey`, primaryKey)
+    const hosts = primaries.map(({ address }) => ({ address, prefixBits: 32 }) as Ipv4Cidr)
+    return {
+      origin,
+      zone: file === undefined ? undefined : await loadZone(this.store, origin, file),
+      primaries,
+      primaryKey: key,
+      notify: this.list(where, 'notify', json).map((item) => this.endpoint(`${where}: notify`, item)),
+      policy: {
+        transferTo: this.access(where, 'transferTo', json),
+        updateFrom: this.access(where, 'updateFrom', json),
+        notifyFrom: { keys: key === undefined ? [] : [key.name], networks: hosts },
+      },
+    }
+  }
+
+  private list(where: string, field: string, json: Json): readonly unknown[] {
+    const value = json[field] ?? []
+    if (!Array.isArray(value)) this.fail(`${where}: ${field}`, 'a list', value)
+    return value
+  }
+
+  /** `10.0.0.3`, or `10.0.0.3:5353`. */
+  private endpoint(where: string, value: unknown): Endpoint {
+    const [, text = '', number = String(DNS_PORT)] = /^([\d.]+)(?::(\d{1,5}))?$/.exec(String(value)) ?? []
+    const address = parseIpv4(text)
+    if (address === undefined || Number(number) > 65535)
+      this.fail(where, 'an IPv4 address with or without a port', value)
+    return { address, port: port(Number(number)) }
+  }
+
+  /** Items are `10.0.0.0/24`, `10.0.0.3` or `key NAME`. */
+  private access(where: string, field: string, json: Json): Access {
+    const keys: NameKey[] = []
+    const networks: Ipv4Cidr[] = []
+    for (const item of this.list(where, field, json)) {
+      const text = String(item)
+      if (text.startsWith('key ')) {
+        keys.push(this.knownKey(`${where}: ${field}`, text.slice(4)).name)
+        continue
+      }
+      const network = parseIpv4Cidr(text.includes('/') ? text : `${text}/32`)
+      if (network === undefined) this.fail(`${where}: ${field}`, 'an address like 10.0.0.0/24, or key NAME', item)
+      networks.push(network)
+    }
+    return { keys, networks }
+  }
+
+  private knownKey(where: string, value: unknown): TsigKey {
+    const key = this.keys.get(this.name(where, String(value)))
+    if (key === undefined) this.fail(where, 'one of the keys above', value)
+    return key
+  }
+}

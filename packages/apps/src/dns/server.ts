@@ -1,0 +1,246 @@
+/** An authoritative DNS server over a stack: the core, its sockets, and what it does on its own (NOTIFY, secondaries). */
+import { endpointToString } from '@mirage-ts/core/addresses'
+import { messageOf, NetError } from '@mirage-ts/core/errors'
+import { seconds } from '@mirage-ts/core/time'
+import type { Endpoint, Port } from '@mirage-ts/signatures/addresses'
+import type { TcpFlow } from '@mirage-ts/signatures/flow'
+import type { Log, Logger } from '@mirage-ts/signatures/log'
+import type { Random } from '@mirage-ts/signatures/random'
+import type { Stack } from '@mirage-ts/signatures/stack'
+import type { TcpListener } from '@mirage-ts/signatures/tcp'
+import type { MonotonicClock, Time, WallClock } from '@mirage-ts/signatures/time'
+import type { UdpSocket } from '@mirage-ts/signatures/udp'
+import { exchangeMessage } from './exchange.ts'
+import { framed, MessageReader } from './framing.ts'
+import { FLAG, writeMessage } from './message.ts'
+import { type NameKey, nameToString } from './name.ts'
+import { Secondary } from './secondary.ts'
+import { ServerCore, type ServerCoreOptions, type ServerCounters, type ZonePolicy } from './server-core.ts'
+import { withTimeLimit } from './time-limit.ts'
+import type { TsigKey } from './tsig.ts'
+import { CLASS, OPCODE, TYPE } from './types.ts'
+import { WireWriter } from './wire.ts'
+import { rrsOf, type Zone } from './zone.ts'
+
+export interface DnsServerDeps {
+  readonly stack: Stack
+  readonly time: Time
+  readonly clock: MonotonicClock
+  readonly wallClock: WallClock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** A zone to serve. */
+export interface ServedZone {
+  readonly origin: NameKey
+  /** What is in it; left out when it is had from other servers. */
+  readonly zone?: Zone | undefined
+  /** The servers that it is had from, and the key that signs the transfers. */
+  readonly primaries?: readonly Endpoint[]
+  readonly primaryKey?: TsigKey | undefined
+  /** Servers that are told when the zone changes. */
+  readonly notify?: readonly Endpoint[]
+  readonly policy: ZonePolicy
+}
+
+export interface DnsServerOptions extends Omit<ServerCoreOptions, 'onChange' | 'onNotify'> {
+  /** For UDP and TCP; 0 for any free one. */
+  readonly port: Port
+  readonly zones: readonly ServedZone[]
+  /** TCP connections at a time; one more is reset. Default 64. */
+  readonly connectionCount?: number
+}
+
+/** A server that listens. */
+export interface DnsServer {
+  readonly port: Port
+  readonly counters: Readonly<ServerCounters>
+  /** Resolves when the server has been closed. */
+  readonly closed: Promise<void>
+  /** Stops listening and resets every connection; resolves when all have ended. Idempotent. */
+  close(): Promise<void>
+}
+
+const DEFAULT_CONNECTION_COUNT = 64
+/** RFC 7766 §6.2.3: "of the order of a few seconds" at least. */
+const IDLE_TIME = seconds(10)
+const WRITE_TIME = seconds(30)
+/** RFC 1996 §3.6: tried again, the pause doubling, until the other server says that it has heard. */
+const NOTIFY_TRIES = 5
+const FIRST_NOTIFY_PAUSE = 2
+
+/** Serves `zones`; resolves once it listens. */
+export async function createDnsServer(deps: DnsServerDeps, options: DnsServerOptions): Promise<DnsServer> {
+  const server = new ListeningServer(deps, options)
+  await server.listen()
+  return server
+}
+
+class ListeningServer implements DnsServer {
+  port: Port
+  readonly counters: ServerCounters
+  readonly closed: Promise<void>
+  private readonly deps: DnsServerDeps
+  private readonly core: ServerCore
+  private readonly log: Logger
+  private readonly maxConnectionCount: number
+  private readonly connections = new Map<TcpFlow, Promise<void>>()
+  private readonly zones: ReadonlyMap<NameKey, ServedZone>
+  private readonly secondaries = new Map<NameKey, Secondary>()
+  /** By zone and server: at most one announcement of each is under way. */
+  private readonly announcing = new Set<string>()
+  private udp: UdpSocket | undefined
+  private tcp: TcpListener | undefined
+  private isClosed = false
+  private resolveClosed: () => void = () => {}
+
+  constructor(deps: DnsServerDeps, { port, zones, connectionCount, ...coreOptions }: DnsServerOptions) {
+    this.deps = deps
+    this.port = port
+    this.log = deps.log.logger('dns')
+    this.maxConnectionCount = connectionCount ?? DEFAULT_CONNECTION_COUNT
+    this.zones = new Map(zones.map((zone) => [zone.origin, zone]))
+    this.closed = new Promise((resolve) => {
+      this.resolveClosed = resolve
+    })
+    this.core = new ServerCore(deps, {
+      ...coreOptions,
+      onChange: (origin) => this.announce(origin),
+      onNotify: (origin) => this.secondaries.get(origin)?.notified(),
+    })
+    this.counters = this.core.counters
+    for (const { origin, zone, policy } of zones) this.core.setZone(origin, zone, policy)
+  }
+
+  async listen(): Promise<void> {
+    const { udp, tcp } = this.deps.stack
+    this.udp = await udp.bind(this.port, (payload, from) => this.datagram(payload, from))
+    this.port = this.udp.port
+    try {
+      this.tcp = await tcp.listen(this.port, (flow) => this.accept(flow))
+    } catch (error) {
+      this.udp.close()
+      throw error
+    }
+    this.log.info(() => `Listening on port ${this.port}, ${this.zones.size} zones`)
+    for (const { origin, primaries = [], primaryKey } of this.zones.values()) {
+      this.announce(origin)
+      if (primaries.length === 0) continue
+      const onZone = (zone: Zone | undefined) => {
+        this.core.setZone(origin, zone)
+        if (zone !== undefined) this.announce(origin)
+      }
+      this.secondaries.set(
+        origin,
+        new Secondary({ ...this.deps, log: this.log }, { origin, primaries, key: primaryKey, onZone }),
+      )
+    }
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true
+    this.udp?.close()
+    this.tcp?.close()
+    for (const secondary of this.secondaries.values()) secondary.close()
+    for (const flow of this.connections.keys()) flow.abort()
+    await Promise.all(this.connections.values())
+    this.resolveClosed()
+  }
+
+  private datagram(payload: Uint8Array, from: Endpoint): void {
+    const { core, udp } = this
+    const end = core.handle(payload, from, false)
+    if (end === 0 || udp === undefined) return
+    // What UDP cannot send is lost, as it may be later on: the asker asks again.
+    udp.send(core.frame.u8.subarray(0, end), from).catch(ignore)
+  }
+
+  private accept(flow: TcpFlow): void {
+    if (this.connections.size >= this.maxConnectionCount) {
+      flow.abort()
+      return
+    }
+    const serving = this.serve(flow).then(() => void this.connections.delete(flow))
+    this.connections.set(flow, serving)
+  }
+
+  /** Answers what comes over a connection, in order, until it ends or is idle for too long. Never rejects. */
+  private async serve(flow: TcpFlow): Promise<void> {
+    const { time } = this.deps
+    const reader = new MessageReader(flow)
+    try {
+      for (;;) {
+        const query = await withTimeLimit(time, IDLE_TIME, (signal) => reader.next({ signal }))
+        if (query === undefined) break
+        const end = this.core.handle(query, flow.remote, true)
+        if (end === 0) break
+        const transfer = this.core.takeTransfer()
+        let message: Uint8Array | undefined = this.core.frame.u8.slice(0, end)
+        for (; message !== undefined; message = transfer?.next()) {
+          const octets = framed(message)
+          await withTimeLimit(time, WRITE_TIME, (signal) => flow.write(octets, { signal }))
+        }
+      }
+      await this.closeFlow(flow)
+    } catch (error) {
+      if (this.log.debugOn) this.log.debug(`${endpointToString(flow.remote)}: ${messageOf(error)}`)
+      if (error instanceof NetError && error.code === 'timed-out') await this.closeFlow(flow)
+      else flow.abort()
+    }
+  }
+
+  private async closeFlow(flow: TcpFlow): Promise<void> {
+    await withTimeLimit(this.deps.time, WRITE_TIME, (signal) => {
+      // Ends the close of a peer that takes no octets any more.
+      signal.addEventListener('abort', () => flow.abort())
+      return flow.close()
+    })
+  }
+
+  /** Tells the servers that the zone names (RFC 1996). */
+  private announce(origin: NameKey): void {
+    for (const server of this.zones.get(origin)?.notify ?? []) {
+      const id = `${origin}${endpointToString(server)}`
+      if (this.announcing.has(id)) continue
+      this.announcing.add(id)
+      void this.tell(origin, server).then((serial) => {
+        this.announcing.delete(id)
+        // The zone may have changed again since the message that was heard.
+        if (serial !== this.core.zone(origin)?.soa.serial) this.announce(origin)
+      })
+    }
+  }
+
+  /** Returns the serial told last. Never rejects. */
+  private async tell(origin: NameKey, server: Endpoint): Promise<number | undefined> {
+    const { time, random } = this.deps
+    let serial: number | undefined
+    for (let i = 0; i < NOTIFY_TRIES && !this.isClosed; i++) {
+      const zone = this.core.zone(origin)
+      if (zone === undefined) return undefined
+      serial = zone.soa.serial
+      const writer = new WireWriter(1024)
+      const end = writeMessage(writer, {
+        id: random.u32() & 0xffff,
+        opcode: OPCODE.NOTIFY,
+        flags: FLAG.AUTHORITATIVE,
+        questions: [{ name: origin, type: TYPE.SOA, class: CLASS.IN }],
+        answers: rrsOf(zone.soaSet),
+      })
+      const pause = seconds(FIRST_NOTIFY_PAUSE * 2 ** i)
+      try {
+        await exchangeMessage(this.deps, server, writer.u8.slice(0, end), { timeout: pause })
+        return serial
+      } catch (error) {
+        this.log.debug(
+          () => `${endpointToString(server)} has not heard of ${nameToString(origin)}: ${messageOf(error)}`,
+        )
+        if (!(error instanceof NetError && error.code === 'timed-out')) await time.sleep(pause)
+      }
+    }
+    return serial
+  }
+}
+
+function ignore(): void {}
