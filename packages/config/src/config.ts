@@ -6,11 +6,12 @@
  * Devices that exist are in `@mirage-ts/config/devices`; this is what they are made with.
  */
 import type { Arp } from '@mirage-ts/signatures/arp'
+import type { Block } from '@mirage-ts/signatures/block'
 import type { Console } from '@mirage-ts/signatures/console'
 import type { Ethernet } from '@mirage-ts/signatures/ethernet'
 import type { Icmp } from '@mirage-ts/signatures/icmp'
 import type { Ip } from '@mirage-ts/signatures/ip'
-import type { KvRo } from '@mirage-ts/signatures/kv'
+import type { KvRo, KvRw, KvTransactional } from '@mirage-ts/signatures/kv'
 import type { Log } from '@mirage-ts/signatures/log'
 import type { Network } from '@mirage-ts/signatures/network'
 import type { Random } from '@mirage-ts/signatures/random'
@@ -60,7 +61,10 @@ export interface Kinds {
   udp: Udp
   tcp: Tcp
   stack: Stack
+  block: Block
   'kv-ro': KvRo
+  'kv-rw': KvRw
+  'kv-transactional': KvTransactional
   job: undefined
 }
 

@@ -7,6 +7,8 @@ import { DMA, virtioDevices } from './virtio-devices.ts'
 export interface BlockOptions {
   /** The disk's name: QEMU's `serial`. */
   readonly name: string
+  /** Its place among the disks, from 0, where none of them has a name. */
+  readonly index: number
 }
 
 interface Disk {
@@ -16,14 +18,17 @@ interface Disk {
 
 let disks: Promise<readonly Disk[]> | undefined
 
-/** The disk of this name, or the only one there is when it has none. Rejects when the machine has no such disk. */
-export async function createBlock(_deps: Readonly<Record<string, never>>, { name }: BlockOptions): Promise<Block> {
+/** The disk of this name, or where disks have no names, the one at this place. Rejects when the machine has no such disk. */
+export async function createBlock(
+  _deps: Readonly<Record<string, never>>,
+  { name, index }: BlockOptions,
+): Promise<Block> {
   disks ??= startDisks()
   const found = await disks
-  const [first] = found
-  const disk = found.find((candidate) => candidate.name === name) ?? (found.length === 1 ? first : undefined)
+  const isNamed = found.some((disk) => disk.name !== '')
+  const disk = isNamed ? found.find((candidate) => candidate.name === name) : found[index]
   if (disk !== undefined) return disk.block
-  const names = found.map((other) => other.name).join(', ')
+  const names = found.map((other, i) => other.name || String(i)).join(', ')
   throw new Error(`Cannot find disk ${name}: the machine has ${names || 'none'} (mirage run --block ${name}=FILE)`)
 }
 

@@ -1,0 +1,177 @@
+/**
+ * Disks and stores: blocks of sectors, what divides and caches them, and the trees of named values that lie on them or in
+ * the image. docs/storage.md tells which to take.
+ */
+import { bootKey, configureKey, type Device, device, match, string, target } from './config.ts'
+import { crunch, defaultRandom, defaultWallClock } from './devices.ts'
+
+const STORAGE = 'STORAGE'
+
+export interface BlockOptions {
+  /** Opened for reading alone: then the file may be one that we cannot write. */
+  readonly isReadOnly?: boolean
+}
+
+/**
+ * The disk called `name`. `mirage run --block NAME=FILE` attaches it; on unix `--block:NAME` is also an argument of the
+ * program. Any number may be used, each under a name of its own.
+ */
+export function block(name: string, { isReadOnly = false }: BlockOptions = {}): Device<'block'> {
+  const attach = { type: 'block', name } as const
+  return match(target, {
+    unix: device('@mirage-ts/node/block-file', 'createFileBlock', {
+      makes: 'block',
+      keys: {
+        path: bootKey(`block:${name}`, {
+          type: string,
+          default: `${name}.img`,
+          doc: `the file, or block device of the host, that is disk ${name}`,
+          section: STORAGE,
+        }),
+      },
+      options: { isReadOnly },
+      attach,
+    })(),
+    virtio: device('@mirage-ts/metal/block', 'createBlock', {
+      makes: 'block',
+      options: { name, index: { tag: 'attachment-index' } },
+      attach,
+    })(),
+  })
+}
+
+/** A disk of zeros in memory: `sectorCount` sectors of 512 octets. */
+export function ramBlock(sectorCount: number): Device<'block'> {
+  return device('@mirage-ts/storage/ram-block', 'createRamBlock', { makes: 'block', options: { sectorCount } })()
+}
+
+/** The partition of a disk with this number, or in a GPT with this name. */
+export function partition(disk: Device<'block'>, name: string): Device<'block'> {
+  return device('@mirage-ts/storage/partition', 'createPartition', {
+    takes: { block: 'block' },
+    makes: 'block',
+    options: { partition: name },
+    label: name,
+  })({ block: disk })
+}
+
+/** A disk that nobody can write to. */
+export function readOnlyBlock(disk: Device<'block'>): Device<'block'> {
+  return device('@mirage-ts/storage/block-view', 'createReadOnlyBlock', { takes: { block: 'block' }, makes: 'block' })({
+    block: disk,
+  })
+}
+
+/** A write-back cache in front of a disk. */
+export function cachedBlock(disk: Device<'block'>): Device<'block'> {
+  return device('@mirage-ts/storage/cached-block', 'createCachedBlock', { takes: { block: 'block' }, makes: 'block' })({
+    block: disk,
+  })
+}
+
+/** A tar archive on a disk, plain or in gzip. */
+export function tarKv(disk: Device<'block'>): Device<'kv-ro'> {
+  return device('@mirage-ts/storage/tar/tar-kv', 'createTarKv', { takes: { block: 'block' }, makes: 'kv-ro' })({
+    block: disk,
+  })
+}
+
+/** A FAT volume on a disk or partition: for what other systems read or write as well. */
+export function fatKv(disk: Device<'block'>): Device<'kv-rw'> {
+  return device('@mirage-ts/storage/fat/fat-kv', 'createFatKv', {
+    takes: { block: 'block', clock: 'wall-clock' },
+    makes: 'kv-rw',
+  })({ block: disk, clock: defaultWallClock })
+}
+
+/** Our log-structured store on a disk: loses nothing, with transactions. A disk of zeros gets an empty one. */
+export function logKv(disk: Device<'block'>): Device<'kv-transactional'> {
+  return device('@mirage-ts/storage/log/log-kv', 'createLogKv', {
+    takes: { block: 'block', random: 'random' },
+    makes: 'kv-transactional',
+  })({ block: disk, random: defaultRandom })
+}
+
+/** A store in memory, empty at each start. */
+export function memoryKv(): Device<'kv-transactional'> {
+  return device('@mirage-ts/storage/memory-kv', 'createMemoryKv', { makes: 'kv-transactional' })()
+}
+
+/** One read-only store over another. */
+export function overlayKv(upper: Device<'kv-ro'>, lower: Device<'kv-ro'>): Device<'kv-ro'> {
+  return device('@mirage-ts/storage/overlay-kv', 'createOverlayKv', {
+    takes: { upper: 'kv-ro', lower: 'kv-ro' },
+    makes: 'kv-ro',
+  })({ upper, lower })
+}
+
+/** A store that can be written, for those who only read. */
+export function readable(kv: Device<'kv-rw'>): Device<'kv-ro'> {
+  return device('@mirage-ts/storage/kv-view', 'asKvRo', { takes: { kv: 'kv-rw' }, makes: 'kv-ro' })({ kv })
+}
+
+/** A store with transactions, for those who need none. */
+export function writable(kv: Device<'kv-transactional'>): Device<'kv-rw'> {
+  return device('@mirage-ts/storage/kv-view', 'asKvRw', { takes: { kv: 'kv-transactional' }, makes: 'kv-rw' })({ kv })
+}
+
+function folderKey(name: string, folder: string) {
+  return bootKey(name, {
+    type: string,
+    default: folder,
+    doc: 'the folder of the host with the files',
+    section: STORAGE,
+  })
+}
+
+/** A folder of the host, read anew at each call; only where there is a host, so use it inside `match(target, ...)`. */
+export function directoryKv(folder: string): Device<'kv-ro'> {
+  return device('@mirage-ts/node/kv-directory', 'createDirectoryKv', {
+    makes: 'kv-ro',
+    keys: { folder: folderKey('kv-ro-folder', folder) },
+  })()
+}
+
+/** A folder of the host that is written, too; likewise. */
+export function directoryKvRw(folder: string): Device<'kv-rw'> {
+  return device('@mirage-ts/node/kv-directory-rw', 'createDirectoryKvRw', {
+    makes: 'kv-rw',
+    keys: { folder: folderKey('kv-rw-folder', folder) },
+  })()
+}
+
+/**
+ * The files of a folder, from where `--kv-ro` says: `crunch` carries them in the image, `direct` reads the folder itself
+ * (where there is a host), `tar` and `fat` read the disk `kv-ro`.
+ */
+export function genericKvRo(folder: string): Device<'kv-ro'> {
+  const source = configureKey('kv-ro', {
+    words: ['crunch', 'direct', 'tar', 'fat'],
+    default: 'crunch',
+    doc: 'where the files are: in the image, in a folder of the host, or on a disk, as a tar archive or a FAT volume',
+  })
+  const disk = block('kv-ro', { isReadOnly: true })
+  const onDisk = { tar: tarKv(disk), fat: readable(fatKv(disk)) }
+  return match(target, {
+    unix: match(source, { crunch: crunch(folder), direct: directoryKv(folder), ...onDisk }),
+    virtio: match(source, { crunch: crunch(folder), ...onDisk }),
+  })
+}
+
+/**
+ * A store that can be written, where `--kv-rw` says: `log` and `fat` are on the disk `kv-rw`, `direct` is a folder of the
+ * host (where there is one), `memory` begins empty at each start.
+ */
+export function genericKvRw(folder = 'data'): Device<'kv-rw'> {
+  const place = configureKey('kv-rw', {
+    words: ['log', 'fat', 'direct', 'memory'],
+    default: 'log',
+    doc: 'where values are kept: on a disk, in our store or a FAT volume, in a folder of the host, or in memory',
+  })
+  const disk = block('kv-rw')
+  const anywhere = { log: writable(logKv(disk)), fat: fatKv(disk), memory: writable(memoryKv()) }
+  return match(target, {
+    unix: match(place, { ...anywhere, direct: directoryKvRw(folder) }),
+    virtio: match(place, anywhere),
+  })
+}
