@@ -12,9 +12,9 @@ import {
   directTcp,
   directUdp,
   ethernet,
+  type GroupOptions,
   hostStack,
   icmp,
-  net,
 } from './devices.ts'
 
 declare module './config.ts' {
@@ -40,7 +40,7 @@ export interface DhcpDevices {
 }
 
 /** A DHCP client that gives `ipv4` its address; `--hostname` is the name it asks for. */
-export function dhcpClient(devices: DhcpDevices): Device<'dhcp'> {
+export function dhcpClient(devices: DhcpDevices, { group }: GroupOptions = {}): Device<'dhcp'> {
   return device('@mirage-ts/net/dhcp/client', 'createDhcp', {
     takes: {
       ethernet: 'ethernet',
@@ -58,37 +58,50 @@ export function dhcpClient(devices: DhcpDevices): Device<'dhcp'> {
         type: string,
         doc: 'the name to ask the DHCP server for; with a dot, it is entered in DNS',
         section: 'NETWORK',
+        group,
       }),
     },
   })({ ...devices, clock: defaultClock, time: defaultTime, random: defaultRandom, log: defaultLog })
 }
 
 /** Our whole TCP/IP over a network, with the address that a DHCP server lends. */
-export function dhcpStack(network: Device<'network'> = defaultNetwork): Device<'stack'> {
+export function dhcpStack(network: Device<'network'> = defaultNetwork, options: GroupOptions = {}): Device<'stack'> {
   const link = ethernet(network)
   const resolution = arp(link)
   const ipv4 = unconfiguredIpv4(link, resolution)
   const icmpv4 = icmp(ipv4)
   const udp = directUdp(ipv4, icmpv4)
-  const dhcp = dhcpClient({ ethernet: link, arp: resolution, ipv4, udp })
+  const dhcp = dhcpClient({ ethernet: link, arp: resolution, ipv4, udp }, options)
   return device('@mirage-ts/net/stack', 'createDirectStack', {
     takes: { ip: 'ipv4', icmp: 'icmp', udp: 'udp', tcp: 'tcp', dhcp: 'dhcp' },
     makes: 'stack',
   })({ ip: ipv4, icmp: icmpv4, udp, tcp: directTcp(ipv4), dhcp })
 }
 
-/** Where our own stack has its address from. */
-export const addressing = configureKey('dhcp', {
-  words: ['false', 'true'],
-  default: 'false',
-  doc: 'true: our own stack asks a DHCP server for its address; false: --ipv4 gives it',
-})
-
-/** A network stack as `genericStack` makes it, which asks for its address with `--dhcp true`. */
-export function genericIpStack(network: Device<'network'> = defaultNetwork): Device<'stack'> {
-  const own = match(addressing, { false: directStack(network), true: dhcpStack(network) })
+/**
+ * A network stack as `genericStack` makes it, which asks a DHCP server for its address with `--dhcp true`. In a group the keys
+ * are `--GROUP-net` and `--GROUP-dhcp`.
+ */
+export function genericIpStack(
+  network: Device<'network'> = defaultNetwork,
+  options: GroupOptions = {},
+): Device<'stack'> {
+  const { group } = options
+  const net = configureKey('net', {
+    words: ['host', 'direct'],
+    default: 'host',
+    doc: "whose TCP/IP: the host's sockets, or our own stack on a network device",
+    group,
+  })
+  const dhcp = configureKey('dhcp', {
+    words: ['false', 'true'],
+    default: 'false',
+    doc: 'true: our own stack asks a DHCP server for its address; false: --ipv4 gives it',
+    group,
+  })
+  const direct = match(dhcp, { false: directStack(network, options), true: dhcpStack(network, options) })
   return match(target, {
-    unix: match(net, { host: hostStack(), direct: own }),
-    virtio: match(net, { direct: own }),
+    unix: match(net, { host: hostStack(), direct }),
+    virtio: match(net, { direct }),
   })
 }
