@@ -146,6 +146,64 @@ export async function start({ stack, site, log }: { stack: Stack; site: KvRo; lo
   assert.equal(await ended, 143)
 })
 
+test('virtio: two networks are attached by name, each with its own stack and keys; constants cut the image', async (t) => {
+  const app = makeApp(t, {
+    'config.ts': `import { configureFlag, main, register } from '@mirage-ts/config'
+import { defaultLog, directStack, network } from '@mirage-ts/config/devices'
+
+const gate = main('./unikernel.ts', 'start', { takes: { outside: 'stack', inside: 'stack', log: 'log' } })
+const inside = directStack(network('management'), { group: 'management' })
+export default register('gate', [gate({ outside: directStack(), inside, log: defaultLog })], {
+  keys: [configureFlag('verbose', { doc: 'say more' })],
+})
+`,
+    'unikernel.ts': `import type { Port } from '@mirage-ts/signatures/addresses'
+import type { Log } from '@mirage-ts/signatures/log'
+import type { Stack } from '@mirage-ts/signatures/stack'
+
+const octets = (text: string) => Uint8Array.from([...text].map((c) => c.charCodeAt(0)))
+
+export async function start({ outside, inside, log }: { outside: Stack; inside: Stack; log: Log }) {
+  if (import.meta.mirage.verbose) log.logger('gate').info('a sentence that nobody asked for')
+  for (const [name, stack] of [['outside', outside], ['inside', inside]] as const) {
+    await stack.tcp.listen(80 as Port, async (flow) => {
+      await flow.read()
+      await flow.write(octets('HTTP/1.0 200 OK\\r\\n\\r\\n' + name))
+      await flow.close()
+    })
+  }
+  log.logger('gate').info('open')
+  await new Promise<never>(() => {})
+}
+`,
+  })
+  const built = await mirage(app, 'build', '-t', 'virtio')
+  assert.equal(built.status, 0, built.error)
+  assert.equal(readFileSync(join(app, 'dist/gate.virtio')).includes('nobody asked for'), false)
+  const missing = await mirage(app, 'run', '--net', 'management=stream:/nowhere')
+  assert.deepEqual([missing.status, missing.out], [1, ''])
+  assert.match(missing.error, /^gate needs network 'management', and nothing listens on \/nowhere: give --net /)
+  const ports = ['--port', 'service=0:80', '--port', 'management=0:80']
+  const words = ['run', ...ports, '--', '--management-ipv4=10.0.3.15/24', '--management-ipv4-gateway=10.0.3.2']
+  const child = spawn(process.execPath, [MIRAGE, ...words], { cwd: app, stdio: ['ignore', 'pipe', 'pipe'] })
+  t.after(() => child.kill())
+  const hostPorts = await new Promise<number[]>((done, failed) => {
+    let said = ''
+    const read = (chunk: Buffer) => {
+      said += chunk.toString()
+      const found = [...said.matchAll(/Port (\d+) of this machine/g)].map((match) => Number(match[1]))
+      if (found.length === 2 && said.includes('open')) done(found)
+    }
+    child.stdout.on('data', read)
+    child.stderr.on('data', read)
+    child.on('close', (status) => failed(new Error(`ended with ${status}: ${said}`)))
+  })
+  const answers = await Promise.all(
+    hostPorts.map(async (port) => await (await fetch(`http://127.0.0.1:${port}/`)).text()),
+  )
+  assert.deepEqual(answers, ['outside', 'inside'])
+})
+
 test('virtio: what is missing to build is named with its package', async (t) => {
   const app = makeApp(t, HELLO)
   const cache = join(app, 'cache')

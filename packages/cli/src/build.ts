@@ -4,12 +4,13 @@ import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { makeLabel } from './bill.ts'
-import { bundle } from './bundle.ts'
+import { type BundledSource, bundle } from './bundle.ts'
 import { type Configured, writeConfigured, writeContext } from './configure.ts'
 import { UserError } from './errors.ts'
 import { assembleImage } from './image.ts'
 import { type Label, labelImage, labelProgram } from './label.ts'
 import { type Output, sizeToString, timed } from './output.ts'
+import { runtimeFor } from './runtime.ts'
 import { withTemporaryFolder } from './temporary.ts'
 import { ensureToolchain, findToolchain, nativeParts, type Toolchain } from './toolchain.ts'
 import { checkUnikernel } from './typecheck.ts'
@@ -22,6 +23,8 @@ export interface Artefact {
   /** Goes beside it, `.map` after its name: for reading stacks. */
   readonly sourceMap: Uint8Array
   readonly label: Label
+  /** Absolute paths of the files it was made from. */
+  readonly inputs: readonly string[]
 }
 
 /** Builds a configured unikernel: type-checks and bundles at once, and writes the artefact if both went well. */
@@ -58,12 +61,17 @@ function pathOf({ project, plan, target }: Configured): string {
   return resolve(project.distFolder, `${plan.name}${target.suffix}`)
 }
 
+function inputsOf({ configInputs, assets }: Configured, sources: readonly BundledSource[]): readonly string[] {
+  return [...configInputs, ...sources.map(({ file }) => file), ...assets.files]
+}
+
 /** A program for Node.js. */
 async function makeProgram(configured: Configured, output: Output): Promise<Artefact> {
   const { project, plan, target } = configured
   const { code, sourceMap, sources } = await timed(output, 'bundle', () => bundle(project, target, plan))
   const label = await timed(output, 'label', () => makeLabel(configured, sources, undefined))
-  return { path: pathOf(configured), contents: labelProgram(code, label), sourceMap, label }
+  const inputs = inputsOf(configured, sources)
+  return { path: pathOf(configured), contents: labelProgram(code, label), sourceMap, label, inputs }
 }
 
 /** An image that boots. */
@@ -77,13 +85,17 @@ async function makeImage(configured: Configured, check: Promise<string[]>, outpu
   // Compiling the runtime takes a minute: not for a program that is wrong.
   if (!state.isCompiled && (await check).length > 0) throw new UserError((await check).join('\n'))
   const toolchain = await ensureToolchain(state, output)
-  const [runtime, bytecode, label] = await Promise.all([
-    readFile(toolchain.runtime),
-    timed(output, 'bytecode', () => compileBytecode(toolchain, code, plan.name)),
-    timed(output, 'label', async () => makeLabel(configured, sources, await nativeParts(toolchain))),
+  const bytecode = await timed(output, 'bytecode', () => compileBytecode(toolchain, code, plan.name))
+  const runtimePath = await timed(output, 'link', () => runtimeFor(toolchain, 'virtio', bytecode))
+  const [runtime, label] = await Promise.all([
+    readFile(runtimePath),
+    timed(output, 'label', async () =>
+      makeLabel(configured, sources, await nativeParts({ ...toolchain, runtime: runtimePath })),
+    ),
   ])
+  const inputs = inputsOf(configured, sources)
   const image = assembleImage(runtime, { bytecode, assets: contents })
-  return { path: pathOf(configured), contents: labelImage(image, label), sourceMap, label }
+  return { path: pathOf(configured), contents: labelImage(image, label), sourceMap, label, inputs }
 }
 
 /** Compiles a bundle with the engine's own compiler. */

@@ -3,8 +3,13 @@ import { helpText } from '@mirage-ts/core/boot-args'
 import type { Command } from './command.ts'
 import { build } from './commands/build.ts'
 import { clean } from './commands/clean.ts'
+import { createCompletion } from './commands/completion.ts'
 import { configure } from './commands/configure.ts'
 import { describe } from './commands/describe.ts'
+import { dev } from './commands/dev.ts'
+import { disk } from './commands/disk.ts'
+import { doctor } from './commands/doctor.ts'
+import { init } from './commands/init.ts'
 import { inspect } from './commands/inspect.ts'
 import { query } from './commands/query.ts'
 import { run } from './commands/run.ts'
@@ -12,7 +17,20 @@ import { UserError } from './errors.ts'
 import { COMMON, peek, splitWords, unknownCommand } from './options.ts'
 import { createOutput, PROCESS_STREAMS, type Streams } from './output.ts'
 
-const COMMANDS: readonly Command[] = [configure, build, run, describe, query, inspect, clean]
+const COMMANDS: readonly Command[] = [
+  init,
+  configure,
+  build,
+  run,
+  dev,
+  describe,
+  query,
+  inspect,
+  disk,
+  doctor,
+  clean,
+  createCompletion(() => COMMANDS),
+]
 
 /** Runs a command line and returns the exit status: 0 done, 1 failed, 2 wrong command line. */
 export async function mirage(argv: readonly string[], streams: Streams = PROCESS_STREAMS): Promise<number> {
@@ -47,10 +65,10 @@ export async function mirage(argv: readonly string[], streams: Streams = PROCESS
 function help(name: string | undefined, streams: Streams): number {
   const command = COMMANDS.find((candidate) => candidate.name === name)
   if (command !== undefined) {
-    const keys = 'The configure-time keys of config.ts are options too.'
-    streams.out(
-      `mirage ${command.name}: ${command.summary}\n\n${command.details}\n${command === clean ? '' : `${keys}\n`}\n${helpText({ ...command.options, ...COMMON })}`,
-    )
+    const { summary, details, argument, options } = command
+    const usage = argument === undefined ? command.name : `${command.name} ${argument}`
+    const keys = 'target' in options ? 'The configure-time keys of config.ts are options too.\n' : ''
+    streams.out(`mirage ${usage}: ${summary}\n\n${details}\n${keys}\n${helpText({ ...options, ...COMMON })}`)
     return 0
   }
   if (name !== undefined)

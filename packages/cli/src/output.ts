@@ -8,18 +8,30 @@ export interface Output {
   progress(text: string): void
   /** Each step with its time; only with `-v`. */
   detail(text: string): void
+  /** The text in a colour on a terminal, as it is elsewhere. */
+  paint(color: Color, text: string): string
 }
+
+/** Colours of the terminal, by their meaning. */
+export type Color = 'good' | 'bad' | 'unsure'
+
+/** Select Graphic Rendition (ECMA-48 §8.3.117): green, red, yellow. */
+const SGR: Readonly<Record<Color, number>> = { good: 32, bad: 31, unsure: 33 }
 
 /** Where text goes. */
 export interface Streams {
   out(text: string): void
   error(text: string): void
+  /** Colours may be used on `out`. */
+  readonly hasColor?: boolean
 }
 
 /** The streams of this process. */
 export const PROCESS_STREAMS: Streams = {
   out: (text) => process.stdout.write(text),
   error: (text) => process.stderr.write(text),
+  // https://no-color.org
+  hasColor: process.stdout.isTTY === true && !process.env['NO_COLOR'],
 }
 
 export function createOutput(
@@ -36,6 +48,7 @@ export function createOutput(
     detail: (text) => {
       if (options.isVerbose) streams.error(`${text}\n`)
     },
+    paint: (color, text) => (streams.hasColor === true ? `\x1b[${SGR[color]}m${text}\x1b[0m` : text),
   }
 }
 

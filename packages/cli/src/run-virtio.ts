@@ -27,7 +27,8 @@ export async function runVirtio(options: RunOptions): Promise<ChildRun> {
     if (type === 'block') requireBlock(label, name, to)
     else if (to !== undefined) requireNetwork(label, name, to)
   }
-  const forwards = await Promise.all(options.forwards.map((forward) => withHostPort(forward, output)))
+  const forwards: Forward[] = []
+  for (const forward of options.forwards) forwards.push(await withHostPort(forward, output))
   const args = qemuArguments({ ...options, forwards })
   output.detail(`${QEMU} ${args.map(quoteWord).join(' ')}`)
   const map = `${artefact}.map`

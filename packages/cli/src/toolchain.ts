@@ -5,7 +5,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { availableParallelism, homedir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
@@ -18,7 +18,7 @@ import { ownPackage } from './packages.ts'
 
 /** Paths of the compiled native parts. */
 export interface Toolchain {
-  /** The runtime of target virtio, an ELF with room for a payload. */
+  /** The runtime of target virtio with all parts of the library; `runtime.ts` finds the others, which lie beside it. */
   readonly runtime: string
   /** Compiles a bundle to bytecode. */
   readonly bytecode: string
@@ -65,7 +65,8 @@ export async function ensureToolchain(state: ToolchainState, output: Output): Pr
     await compile(temporary, output)
     await keepEngineObjects(temporary, engine)
     await writeFile(join(temporary, VERSIONS), JSON.stringify(await versions()))
-    for (const folder of OBJECT_FOLDERS) await rm(join(temporary, folder), { recursive: true })
+    // The other objects stay: runtimes with fewer parts of the library are linked of them.
+    await rm(join(temporary, 'obj-host'), { recursive: true })
     await rename(temporary, state.folder)
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
@@ -140,8 +141,8 @@ export async function nativeParts(toolchain: Toolchain): Promise<NativeParts> {
   }
 }
 
-/** Where make puts objects. */
-const OBJECT_FOLDERS = ['obj-virtio', 'obj-host']
+/** Where make puts the engine's objects. */
+const OBJECT_FOLDERS = ['obj-bare', 'obj-host']
 
 /** Keeps the engine's objects, which take most of the time: they outlive changes of our own sources. */
 async function keepEngineObjects(built: string, kept: string): Promise<void> {
@@ -163,9 +164,29 @@ async function copyEngineObjects(from: string, to: string): Promise<void> {
   }
 }
 
-function cacheFolder(): string {
+/** Where compiled native parts are kept. */
+export function cacheFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'mirage-ts')
 }
+
+/** Removes native parts of other versions than this one from the cache; returns their names. */
+export async function pruneCache(isDryRun: boolean): Promise<string[]> {
+  const kept = new Set([(await findToolchain()).folder, join(cacheFolder(), `engine-${await engineDigest()}`)])
+  // No cache: nothing to remove.
+  const names = await readdir(cacheFolder()).catch(() => [])
+  const old: string[] = []
+  for (const name of names.sort()) {
+    const path = join(cacheFolder(), name)
+    // Another build may be at work in a folder that is being made.
+    const isBusy = name.startsWith('building-') && Date.now() - (await stat(path)).mtimeMs < ABANDONED_MS
+    if (!kept.has(path) && !isBusy) old.push(name)
+  }
+  if (!isDryRun) for (const name of old) await rm(join(cacheFolder(), name), { recursive: true, force: true })
+  return old
+}
+
+/** A compilation that has not finished after an hour never will. */
+const ABANDONED_MS = 3_600_000
 
 /** What the engine's objects depend on. */
 async function engineDigest(): Promise<string> {
@@ -212,7 +233,7 @@ async function compilerVersion(): Promise<string> {
 }
 
 /** Each tool that compiles the native parts and the Debian package it is in. */
-const TOOLS: readonly { readonly found: () => boolean; readonly name: string; readonly package: string }[] = [
+export const TOOLS: readonly { readonly found: () => boolean; readonly name: string; readonly package: string }[] = [
   { found: () => isOnPath('gcc'), name: 'gcc', package: 'gcc' },
   { found: () => isOnPath('make'), name: 'make', package: 'make' },
   { found: () => existsSync('/usr/include/stdio.h'), name: "the C library's headers", package: 'libc6-dev' },
@@ -232,18 +253,14 @@ export function isOnPath(name: string): boolean {
   return (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, name)))
 }
 
-async function compile(folder: string, output: Output): Promise<void> {
+/** What make needs to know to build in `folder`; goals follow. */
+export function makeArguments(folder: string): string[] {
   const engine = resolve(dirname(enginePackage()), 'vendor/quickjs-ng')
-  const args = [
-    `-j${availableParallelism()}`,
-    '-C',
-    NATIVE_FOLDER,
-    'runtime',
-    'host',
-    'TARGET=virtio',
-    `ENGINE=${engine}`,
-    `OUT=${folder}`,
-  ]
+  return ['-C', NATIVE_FOLDER, `ENGINE=${engine}`, `OUT=${folder}`]
+}
+
+async function compile(folder: string, output: Output): Promise<void> {
+  const args = [`-j${availableParallelism()}`, ...makeArguments(folder), 'runtime', 'host']
   output.progress('Compiling the native runtime: once for this version, about a minute...')
   output.detail(`make ${args.join(' ')}`)
   const start = performance.now()

@@ -1,11 +1,12 @@
 import { readdir, readFile, rm, rmdir } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
 import { TARGET_NAMES } from '@mirage-ts/config/targets'
-import { parseArgs } from '@mirage-ts/core/boot-args'
+import { bool, parseArgs } from '@mirage-ts/core/boot-args'
 import type { Command } from '../command.ts'
 import { UsageError } from '../errors.ts'
 import { COMMON, DRY_RUN } from '../options.ts'
 import { openProject, type Project, readContext } from '../project.ts'
+import { pruneCache } from '../toolchain.ts'
 
 /** `mirage clean`: removes what the tool generated, and nothing else. */
 export const clean: Command = {
@@ -13,10 +14,18 @@ export const clean: Command = {
   summary: 'remove what the tool generated',
   details: `Removes the generated files of mirage/ and the artefacts it built in dist/; a file that the tool did not write stays,
 and so does the folder it is in.`,
-  options: DRY_RUN,
+  options: {
+    ...DRY_RUN,
+    cache: { type: bool, default: 'false', doc: 'instead, remove native runtimes of other versions from the cache' },
+  },
   async run({ words, file, isDryRun, output }) {
-    const parsed = parseArgs({ ...COMMON, ...DRY_RUN }, words)
+    const parsed = parseArgs({ ...COMMON, ...this.options }, words)
     if (parsed.tag === 'error') throw new UsageError(parsed.message)
+    if (parsed.tag === 'args' && parsed.args['cache'] === true) {
+      const removed = await pruneCache(isDryRun)
+      for (const name of removed) output.print(`${isDryRun ? 'would remove' : 'removed'} ${name}`)
+      return 0
+    }
     const project = openProject(file)
     for (const path of await generatedFiles(project)) {
       if (isDryRun) output.print(`would remove ${path}`)
