@@ -98,6 +98,13 @@ export class FatTable {
     }
   }
 
+  /** Counts the free clusters one by one. */
+  async countFree(): Promise<number> {
+    let count = 0
+    for (let cluster = 2; cluster < this.volume.clusterCount + 2; cluster++) if ((await this.get(cluster)) === 0) count++
+    return count
+  }
+
   /** Throws unless `cluster` is one of the volume. */
   check(cluster: number): void {
     if (cluster < 2 || cluster > this.volume.clusterCount + 1) {

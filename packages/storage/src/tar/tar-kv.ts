@@ -27,6 +27,8 @@ export interface TarOptions {
 export interface TarKv extends KvRo {
   /** Entries left out. */
   readonly skippedCount: number
+  /** Where the last entry ends: the next one goes there. */
+  readonly endBytes: number
 }
 
 /** Opens the archive on `block`. Rejects with `corrupt` and the sector when it makes no sense. */
@@ -53,6 +55,7 @@ const PIECE_BYTES = 65_536
 class TarReader {
   readonly index = new KvIndex<File>()
   skippedCount = 0
+  endBytes = 0
   readonly #source: ByteSource
   readonly #maxEntries: number
   /** What the headers before the next entry say of it. */
@@ -84,6 +87,7 @@ class TarReader {
       if (isMeta) await this.#readMeta(header, dataOff, off)
       else this.#add(header, dataOff, sizeBytes)
       off = dataOff + dataLen
+      if (!isMeta) this.endBytes = off
     }
   }
 
@@ -148,13 +152,15 @@ function keyOf(path: string | undefined): string | undefined {
 
 class TarStore implements TarKv {
   readonly skippedCount: number
+  readonly endBytes: number
   readonly #source: ByteSource
   readonly #index: KvIndex<File>
 
-  constructor(source: ByteSource, { index, skippedCount }: TarReader) {
+  constructor(source: ByteSource, { index, skippedCount, endBytes }: TarReader) {
     this.#source = source
     this.#index = index
     this.skippedCount = skippedCount
+    this.endBytes = endBytes
   }
 
   async exists(key: string): Promise<'value' | 'dictionary' | undefined> {
