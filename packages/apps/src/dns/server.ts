@@ -7,16 +7,20 @@ import type { TcpFlow } from '@mirage-ts/signatures/flow'
 import type { Log, Logger } from '@mirage-ts/signatures/log'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Stack } from '@mirage-ts/signatures/stack'
-import type { TcpListener } from '@mirage-ts/signatures/tcp'
 import type { MonotonicClock, Time, WallClock } from '@mirage-ts/signatures/time'
 import type { UdpSocket } from '@mirage-ts/signatures/udp'
 import { exchangeMessage } from './exchange.ts'
-import { framed, MessageReader } from './framing.ts'
 import { FLAG, writeMessage } from './message.ts'
 import { type NameKey, nameToString } from './name.ts'
 import { Secondary } from './secondary.ts'
-import { ServerCore, type ServerCoreOptions, type ServerCounters, type ZonePolicy } from './server-core.ts'
-import { withTimeLimit } from './time-limit.ts'
+import {
+  ServerCore,
+  type ServerCoreOptions,
+  type ServerCounters,
+  type SignedTransfer,
+  type ZonePolicy,
+} from './server-core.ts'
+import { TcpService } from './tcp-service.ts'
 import type { TsigKey } from './tsig.ts'
 import { CLASS, OPCODE, TYPE } from './types.ts'
 import { WireWriter } from './wire.ts'
@@ -63,9 +67,6 @@ export interface DnsServer {
 }
 
 const DEFAULT_CONNECTION_COUNT = 64
-/** RFC 7766 §6.2.3: "of the order of a few seconds" at least. */
-const IDLE_TIME = seconds(10)
-const WRITE_TIME = seconds(30)
 /** RFC 1996 §3.6: tried again, the pause doubling, until the other server says that it has heard. */
 const NOTIFY_TRIES = 5
 const FIRST_NOTIFY_PAUSE = 2
@@ -84,14 +85,12 @@ class ListeningServer implements DnsServer {
   private readonly deps: DnsServerDeps
   private readonly core: ServerCore
   private readonly log: Logger
-  private readonly maxConnectionCount: number
-  private readonly connections = new Map<TcpFlow, Promise<void>>()
+  private readonly tcp: TcpService
   private readonly zones: ReadonlyMap<NameKey, ServedZone>
   private readonly secondaries = new Map<NameKey, Secondary>()
   /** By zone and server: at most one announcement of each is under way. */
   private readonly announcing = new Set<string>()
   private udp: UdpSocket | undefined
-  private tcp: TcpListener | undefined
   private isClosed = false
   private resolveClosed: () => void = () => {}
 
@@ -99,7 +98,11 @@ class ListeningServer implements DnsServer {
     this.deps = deps
     this.port = port
     this.log = deps.log.logger('dns')
-    this.maxConnectionCount = connectionCount ?? DEFAULT_CONNECTION_COUNT
+    this.tcp = new TcpService(
+      { time: deps.time, log: this.log },
+      connectionCount ?? DEFAULT_CONNECTION_COUNT,
+      (query, flow) => this.answerTcp(query, flow),
+    )
     this.zones = new Map(zones.map((zone) => [zone.origin, zone]))
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve
@@ -114,11 +117,11 @@ class ListeningServer implements DnsServer {
   }
 
   async listen(): Promise<void> {
-    const { udp, tcp } = this.deps.stack
-    this.udp = await udp.bind(this.port, (payload, from) => this.datagram(payload, from))
+    const { stack } = this.deps
+    this.udp = await stack.udp.bind(this.port, (payload, from) => this.datagram(payload, from))
     this.port = this.udp.port
     try {
-      this.tcp = await tcp.listen(this.port, (flow) => this.accept(flow))
+      await this.tcp.listen(stack, this.port)
     } catch (error) {
       this.udp.close()
       throw error
@@ -141,10 +144,8 @@ class ListeningServer implements DnsServer {
   async close(): Promise<void> {
     this.isClosed = true
     this.udp?.close()
-    this.tcp?.close()
     for (const secondary of this.secondaries.values()) secondary.close()
-    for (const flow of this.connections.keys()) flow.abort()
-    await Promise.all(this.connections.values())
+    await this.tcp.close()
     this.resolveClosed()
   }
 
@@ -156,46 +157,9 @@ class ListeningServer implements DnsServer {
     udp.send(core.frame.u8.subarray(0, end), from).catch(ignore)
   }
 
-  private accept(flow: TcpFlow): void {
-    if (this.connections.size >= this.maxConnectionCount) {
-      flow.abort()
-      return
-    }
-    const serving = this.serve(flow).then(() => void this.connections.delete(flow))
-    this.connections.set(flow, serving)
-  }
-
-  /** Answers what comes over a connection, in order, until it ends or is idle for too long. Never rejects. */
-  private async serve(flow: TcpFlow): Promise<void> {
-    const { time } = this.deps
-    const reader = new MessageReader(flow)
-    try {
-      for (;;) {
-        const query = await withTimeLimit(time, IDLE_TIME, (signal) => reader.next({ signal }))
-        if (query === undefined) break
-        const end = this.core.handle(query, flow.remote, true)
-        if (end === 0) break
-        const transfer = this.core.takeTransfer()
-        let message: Uint8Array | undefined = this.core.frame.u8.slice(0, end)
-        for (; message !== undefined; message = transfer?.next()) {
-          const octets = framed(message)
-          await withTimeLimit(time, WRITE_TIME, (signal) => flow.write(octets, { signal }))
-        }
-      }
-      await this.closeFlow(flow)
-    } catch (error) {
-      if (this.log.debugOn) this.log.debug(`${endpointToString(flow.remote)}: ${messageOf(error)}`)
-      if (error instanceof NetError && error.code === 'timed-out') await this.closeFlow(flow)
-      else flow.abort()
-    }
-  }
-
-  private async closeFlow(flow: TcpFlow): Promise<void> {
-    await withTimeLimit(this.deps.time, WRITE_TIME, (signal) => {
-      // Ends the close of a peer that takes no octets any more.
-      signal.addEventListener('abort', () => flow.abort())
-      return flow.close()
-    })
+  private async answerTcp(query: Uint8Array, flow: TcpFlow): Promise<Iterable<Uint8Array> | undefined> {
+    const end = this.core.handle(query, flow.remote, true)
+    return end === 0 ? undefined : replies(this.core.frame.u8.slice(0, end), this.core.takeTransfer())
   }
 
   /** Tells the servers that the zone names (RFC 1996). */
@@ -241,6 +205,12 @@ class ListeningServer implements DnsServer {
     }
     return serial
   }
+}
+
+/** A reply, and the messages of the transfer that it begins. */
+function* replies(first: Uint8Array, transfer: SignedTransfer | undefined): Generator<Uint8Array> {
+  yield first
+  for (let next = transfer?.next(); next !== undefined; next = transfer?.next()) yield next
 }
 
 function ignore(): void {}
