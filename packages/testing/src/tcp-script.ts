@@ -15,6 +15,8 @@ import { type TcpOptions, TcpSettings } from '@mirage-ts/net/tcp/options'
 import {
   emitTcp,
   FLAG_ACK,
+  FLAG_CWR,
+  FLAG_ECE,
   FLAG_FIN,
   FLAG_PSH,
   FLAG_RST,
@@ -43,9 +45,11 @@ const LETTERS = [
   ['R', FLAG_RST],
   ['P', FLAG_PSH],
   ['A', FLAG_ACK],
+  ['E', FLAG_ECE],
+  ['C', FLAG_CWR],
 ] as const
 
-/** A segment, either way. Flags are letters in the order `SFRPA`. */
+/** A segment, either way. Flags are letters in the order `SFRPAEC`; E and C are those of ECN. */
 export interface Segment {
   readonly seq?: number
   /** Absent: no ACK flag is set. */
@@ -59,6 +63,8 @@ export interface Segment {
   readonly sackPermitted?: boolean
   /** Blocks `[start, end)`. */
   readonly sack?: readonly (readonly [number, number])[]
+  /** The packet says "congestion experienced"; of ours: agrees to be marked. */
+  readonly marked?: boolean
   /** TSval and TSecr. */
   readonly timestamps?: readonly [number, number]
 }
@@ -82,7 +88,9 @@ export class Script implements ConnectionUser {
   readonly settings: TcpSettings
   now = 1_000_000 as Instant
   /** Segments sent and not yet expected. */
-  readonly sent: { readonly header: TcpHeader; readonly text: Uint8Array }[] = []
+  readonly sent: { readonly header: TcpHeader; readonly text: Uint8Array; readonly trafficClass: number }[] = []
+  /** Octets of an IP packet's payload that the path takes. */
+  mtuBytes = 1480
   /** The connection of the script, once there is one. */
   connection: Connection | undefined
   /** EVENT_ bits the user was told since last asked. */
@@ -98,7 +106,7 @@ export class Script implements ConnectionUser {
   private readonly frame: Frame = createFrame(2048)
 
   constructor(options: TcpOptions = {}) {
-    this.settings = new TcpSettings({ congestion: 'newreno', ...options })
+    this.settings = new TcpSettings({ congestion: 'newreno', ecn: false, ...options })
     this.machine = new TcpMachine(
       { ip: this.ip(), random: new SeededRandom(3), log: NO_LOG.logger('tcp') },
       this.settings,
@@ -120,10 +128,7 @@ export class Script implements ConnectionUser {
 
   static synSent(options: TcpOptions = {}): Script {
     const s = new Script(options)
-    const opened = s.machine.connect({ address: PEER, port: PEER_PORT }, s, s.now)
-    if (typeof opened === 'string') assert.fail(opened)
-    s.connection = opened
-    s.localPort = opened.localPort
+    s.connect()
     s.expect({ flags: 'S', seq: 0 })
     return s
   }
@@ -225,7 +230,7 @@ export class Script implements ConnectionUser {
     this.frame.u8.set(text, textAt)
     const end = textAt + text.length
     setTcpChecksum(this.frame, 0, end, from, US)
-    this.machine.input(this.frame, 0, end, from, US, this.now)
+    this.machine.input(this.frame, 0, end, from, US, segment.marked ?? false, this.now)
     return this
   }
 
@@ -233,7 +238,7 @@ export class Script implements ConnectionUser {
   expect(wanted: Segment): Uint8Array {
     const next = this.sent.shift()
     assert.ok(next !== undefined, `expected ${JSON.stringify(wanted)}, nothing was sent`)
-    const { header: h, text } = next
+    const { header: h, text, trafficClass } = next
     if ((h.flags & FLAG_SYN) !== 0) this.iss = h.seq
     const got: Record<string, unknown> = {}
     for (const key of Object.keys(wanted)) {
@@ -245,6 +250,7 @@ export class Script implements ConnectionUser {
       else if (key === 'windowScale') got[key] = h.windowScale
       else if (key === 'sackPermitted') got[key] = h.isSackPermitted
       else if (key === 'timestamps') got[key] = [h.tsVal, h.tsEcr]
+      else if (key === 'marked') got[key] = trafficClass === 2
       else if (key === 'sack') {
         const blocks = Array.from(h.sackStarts.subarray(0, h.sackCount), (start, i) => [
           seqDiff(start as Seq, PEER_ISS),
@@ -289,10 +295,18 @@ export class Script implements ConnectionUser {
       this.machine.poll(this.now)
     }
     this.now = end
+    this.machine.poll(end)
     return this
   }
 
   // --- The user ---
+
+  connect(): void {
+    const opened = this.machine.connect({ address: PEER, port: PEER_PORT }, this, this.now)
+    if (typeof opened === 'string') assert.fail(opened)
+    this.connection = opened
+    this.localPort = opened.localPort
+  }
 
   write(text: string | number): number {
     const octets = typeof text === 'number' ? textOf(this.writtenCount + 1, text) : encode(text)
@@ -335,7 +349,7 @@ export class Script implements ConnectionUser {
     return {
       headroomBytes: HEADROOM,
       addresses: [US],
-      mtuBytes: () => 1480,
+      mtuBytes: () => this.mtuBytes,
       source: () => US,
       alloc: () => {
         if (this.isFull) return undefined
@@ -344,13 +358,13 @@ export class Script implements ConnectionUser {
         frame.u8.fill(0xa5)
         return frame
       },
-      send: (frame, off, end, _protocol, src, dst) => {
+      send: (frame, off, end, _protocol, src, dst, trafficClass = 0) => {
         this.lentCount--
         const header = new TcpHeader()
         assert.equal(parseTcp(frame, off, end, header), undefined)
         assert.ok(isTcpChecksumGood(frame, off, end, src, dst), 'checksum of a segment sent')
         assert.equal(frame.u8[off - 1], 0xa5, 'nothing is written before the header')
-        this.sent.push({ header, text: frame.u8.slice(header.payloadOff, header.payloadEnd) })
+        this.sent.push({ header, text: frame.u8.slice(header.payloadOff, header.payloadEnd), trafficClass })
       },
       free: () => this.lentCount--,
       listen: () => {},

@@ -4,14 +4,13 @@ import { test } from 'node:test'
 import { seconds } from '@mirage-ts/core/time'
 import type { Port } from '@mirage-ts/signatures/addresses'
 import { Script } from '@mirage-ts/testing/tcp-script'
-import { EVENT_CLOSED, EVENT_DELIVERED } from './connection.ts'
+import { EVENT_DELIVERED } from './connection.ts'
 
 test('tcp ESTABLISHED: normal close from our side (RFC 9293 §3.6, figure 12)', () => {
   const s = Script.timeWait()
   assert.equal(s.events & EVENT_DELIVERED, EVENT_DELIVERED)
   s.advance(seconds(60) - 1).expectState('TIME-WAIT')
   s.advance(1).expectGone()
-  assert.equal(s.events & EVENT_CLOSED, EVENT_CLOSED)
 })
 
 test('tcp LAST-ACK: ACK of our FIN ends the connection without TIME-WAIT (RFC 9293 §3.10.7.4)', () => {
@@ -136,6 +135,38 @@ test('tcp TIME-WAIT: a SYN with a later number opens a new connection (RFC 9293 
   assert.ok(((s.sent[0]?.header.seq ?? 0) - old.sndNxt) | 0, 'the new numbers are beyond the old ones')
   s.expect({ flags: 'SA', ack: 101 })
   s.expectState('CLOSED')
+})
+
+test('tcp TIME-WAIT: with timestamps a later one decides, whatever the number (RFC 6191 §2)', () => {
+  const inTimeWait = (): Script => {
+    const s = Script.established({}, { timestamps: [100, 0] })
+    s.shutdown()
+    s.expect({ flags: 'FA' })
+    s.send({ flags: 'FA', seq: 1, ack: 2, timestamps: [200, 0] })
+    s.expect({ flags: 'A' })
+    return s.expectState('TIME-WAIT')
+  }
+  inTimeWait()
+    .send({ flags: 'S', seq: -500, timestamps: [201, 0] })
+    .expect({ flags: 'SA' })
+  inTimeWait()
+    .send({ flags: 'S', seq: 500, timestamps: [199, 0] })
+    .expect({ flags: 'A' })
+  inTimeWait()
+    .send({ flags: 'S', seq: 500, timestamps: [200, 0] })
+    .expect({ flags: 'SA' })
+  inTimeWait()
+    .send({ flags: 'S', seq: -500, timestamps: [200, 0] })
+    .expect({ flags: 'A' })
+})
+
+test('tcp TIME-WAIT: sets no alarm, and ends all the same', () => {
+  const s = Script.timeWait()
+  s.advance(seconds(1)).expectState('TIME-WAIT')
+  assert.equal(s.machine.nextDeadline(), Number.POSITIVE_INFINITY)
+  s.now = (s.now + seconds(61)) as typeof s.now
+  s.send({ flags: 'S', seq: -500 })
+  s.expect({ flags: 'SA' })
 })
 
 test('tcp TIME-WAIT: an old SYN does not', () => {

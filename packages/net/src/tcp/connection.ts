@@ -114,8 +114,10 @@ export class Connection {
   isScaling = true
   /** Shift of the windows the peer announces; 0 unless both sides sent the option. */
   sndScale = 0
-  /** Octets of text in a full segment: the least of what the peer and the path take. */
+  /** Octets of text in a full segment: the least of what the peer and the path take, less the options of every segment. */
   sndMss: number = DEFAULT_MSS
+  /** What the peer takes, options included. */
+  peerMss: number = DEFAULT_MSS
   /** End of the last segment sent that was neither full nor acknowledged by then (Nagle as refined by Minshall). */
   sndSmallEnd: Seq
   /** The user has no more to send: a FIN follows the octets in sendRing. */
@@ -135,6 +137,8 @@ export class Connection {
   isSacking: boolean
   /** Timestamps (RFC 7323). */
   hasTimestamps: boolean
+  /** Explicit congestion notification (RFC 3168). */
+  isEcn: boolean
   /** Our clock in them is tickAt(now, tsOffset). */
   tsOffset = 0
   /** TS.Recent of RFC 7323 §4.3, and when it came. */
@@ -172,6 +176,9 @@ export class Connection {
 
   /** rcvNxt when an acknowledgement last left: Last.ACK.sent of RFC 7323 §4.3. */
   lastAckSent = 0 as Seq
+  /** RFC 3168: the packet being processed met congestion; and one did, so acknowledgements say it until the peer has heard. */
+  isMarked = false
+  isEcho = false
   /** An acknowledgement must leave before this event is over. */
   isAckDue = false
   /** Segments with text received since the last acknowledgement left. */
@@ -200,6 +207,9 @@ export class Connection {
   hadPartialAck = false
   /** The acknowledgement being processed has brought no news of losses. */
   isAckSafe = true
+  /** RFC 3168: our packets met congestion, to be said in our next segment; not again before this is acknowledged. */
+  isCwrDue = false
+  cwrEnd: Seq
   /** RFC 6937 of this recovery: octets in flight at its beginning, arrived since and sent since. */
   recoveryFlightBytes = 1
   recoveryDeliveredBytes = 0
@@ -227,6 +237,12 @@ export class Connection {
   stateAtUs: number = NEVER
   /** When to try to send again after the device had no room. */
   retryAtUs: number = NEVER
+
+  /** When a segment last arrived. */
+  heardUs = 0
+  /** When to look whether the peer is still there; probes sent since it was last heard. */
+  keepAliveAtUs: number = NEVER
+  keepAliveCount = 0
 
   /** The user waits for room in sendRing that only other connections can make. */
   isStarved = false
@@ -256,8 +272,10 @@ export class Connection {
     this.sndCursor = iss
     this.sndSmallEnd = iss
     this.recover = iss
+    this.cwrEnd = iss
     this.isSacking = settings.isSacking
     this.hasTimestamps = settings.hasTimestamps
+    this.isEcn = settings.isEcn
     this.congestion = settings.congestion === 'cubic' ? new Cubic() : new NewReno()
     this.sendRing = new Ring(memory, Math.min(settings.sendBufferBytes, FIRST_BUFFER_BYTES))
     this.receiveRing = new Ring(memory, Math.min(settings.receiveBufferBytes, FIRST_BUFFER_BYTES))
@@ -267,8 +285,9 @@ export class Connection {
   deadlineUs(): number {
     let at = this.sendAtUs
     if (this.ackAtUs < at) at = this.ackAtUs
-    if (this.stateAtUs < at) at = this.stateAtUs
+    if (this.stateAtUs < at && this.state !== TIME_WAIT) at = this.stateAtUs
     if (this.retryAtUs < at) at = this.retryAtUs
+    if (this.keepAliveAtUs < at) at = this.keepAliveAtUs
     return at
   }
 

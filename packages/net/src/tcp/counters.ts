@@ -15,7 +15,13 @@ export const TCP_COUNTERS = [
   'retransmittedSegments',
   'probes',
   'windowUpdates',
+  'keepAlives',
   'challengeAcks',
+  /** Windows reduced because packets were marked instead of lost (RFC 3168). */
+  'marksEchoed',
+  /** Segments made smaller: an ICMP error said so, or long ones were lost again and again without one (RFC 4821). */
+  'pathMtuReductions',
+  'blackHoles',
   'resetsSent',
   'resetsReceived',
   /** Sends put off because the device had no room, and writes because the rings had used up their memory. */
@@ -30,7 +36,10 @@ export const TCP_COUNTERS = [
   'no-connection',
   /** From or to an address that is not one host's (RFC 9293 §3.9.2.3, MUST-57), or from ourselves to ourselves. */
   'bad-address',
+  /** SYNs beyond the backlog; those that were answered with a cookie, and the cookies that came back. */
   'backlog-full',
+  'cookiesSent',
+  'cookiesReceived',
   'too-many-connections',
   /** Outside the window. */
   'unacceptable',

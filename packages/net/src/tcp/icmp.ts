@@ -7,6 +7,7 @@ import { seqLe, seqLt } from '../seq.ts'
 import { QUOTED_LEN, quotedDstPort, quotedSeq, quotedSrcPort } from '../wire/tcp.ts'
 import { SYN_SENT } from './connection.ts'
 import type { TcpMachine } from './machine.ts'
+import { pathMssChanged } from './path-mtu.ts'
 
 /** An error has arrived that quotes `[off, end)` of a segment of ours from `src` to `dst`. */
 export function icmpErrorArrives(
@@ -41,8 +42,14 @@ export function icmpErrorArrives(
     case 'host-unreachable':
       c.softError = 'host-unreachable'
       return
+    case 'fragmentation-needed':
+      // The network layer has noted what the path takes. RFC 5927 §7.2 would have us wait for a timeout too; the check of the
+      // number quoted, and that the size only ever goes down to what the layer allows, must do.
+      pathMssChanged(m, c)
+      m.settle(c, now)
+      return
     default:
-      // Fragmentation needed waits for path MTU discovery (issue 4); time exceeded and the rest are soft.
+      // Time exceeded and the rest are soft.
       return
   }
 }

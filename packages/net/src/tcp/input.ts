@@ -5,7 +5,7 @@ import type { IpAddress } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Instant } from '@mirage-ts/signatures/time'
 import { type Seq, seqAdd, seqDiff, seqLe, seqLt } from '../seq.ts'
-import { FLAG_ACK, FLAG_FIN, FLAG_RST, FLAG_SYN, NO_OPTION, type TcpHeader, TIMESTAMPS_LEN } from '../wire/tcp.ts'
+import { FLAG_ACK, FLAG_ECE, FLAG_FIN, FLAG_RST, FLAG_SYN, NO_OPTION, type TcpHeader } from '../wire/tcp.ts'
 import {
   CLOSE_WAIT,
   CLOSED,
@@ -21,18 +21,19 @@ import {
   SYN_SENT,
   TIME_WAIT,
 } from './connection.ts'
-import type { TcpMachine } from './machine.ts'
-import { challenge, pathMss, replyReset, segmentLen } from './output.ts'
+import { optionsOfTick } from './cookies.ts'
+import { echoArrives, learnEcn, noteMark } from './ecn.ts'
+import type { Listener, TcpMachine } from './machine.ts'
+import { challenge, pathMss, replyReset, segmentLen, sendCookie } from './output.ts'
+import { effectiveMss } from './path-mtu.ts'
 import { ackArrives } from './recovery.ts'
 import { isPawsOld, noteTimestamp } from './timestamps.ts'
 
-/** A peer that asks for less would make us send nothing but headers (CVE-2019-11479); Linux has 48. */
-const MIN_MSS = 64
 /** RFC 9293 §3.8.6.3 (MUST-58): "an ACK SHOULD be generated for at least every second full-sized segment". */
 const SEGMENTS_PER_ACK = 2
 
 /** The segment `m.rx` belongs to no connection: LISTEN (RFC 9293 §3.10.7.2) or CLOSED (§3.10.7.1). */
-export function segmentArrivesUnknown(m: TcpMachine, src: IpAddress, dst: IpAddress, now: Instant): void {
+export function segmentArrivesUnknown(m: TcpMachine, frame: Frame, src: IpAddress, dst: IpAddress, now: Instant): void {
   const h = m.rx
   const listener = m.listenerOf(h.dstPort)
   if ((h.flags & FLAG_RST) !== 0) {
@@ -43,6 +44,9 @@ export function segmentArrivesUnknown(m: TcpMachine, src: IpAddress, dst: IpAddr
     m.counters['bad-address']++
     return
   }
+  if (listener !== undefined && (h.flags & (FLAG_ACK | FLAG_SYN)) === FLAG_ACK) {
+    if (cookieArrives(m, listener, frame, src, dst, now)) return
+  }
   if (listener === undefined || (h.flags & FLAG_ACK) !== 0) {
     m.counters['no-connection']++
     replyReset(m, src, dst)
@@ -52,12 +56,47 @@ export function segmentArrivesUnknown(m: TcpMachine, src: IpAddress, dst: IpAddr
     m.counters['no-connection']++
     return
   }
+  if (m.settings.hasSynCookies && listener.halfOpenCount >= listener.backlogCount) {
+    m.counters['backlog-full']++
+    sendCookie(m, src, dst, now)
+    return
+  }
   const connection = m.accept(listener, dst, src, undefined, now)
   if (connection !== undefined) synArrives(m, connection, now)
 }
 
+/** An ACK for no connection: true when it completes a handshake that we kept no memory of (RFC 4987 §3.6). */
+function cookieArrives(
+  m: TcpMachine,
+  listener: Listener,
+  frame: Frame,
+  src: IpAddress,
+  dst: IpAddress,
+  now: Instant,
+): boolean {
+  const h = m.rx
+  const mss = m.cookies.check(h, dst, src, now)
+  if (mss === undefined) return false
+  const c = m.acceptCookie(listener, dst, src, seqAdd(h.ack, -1), now)
+  // Too many: the peer sends again.
+  if (c === undefined) return true
+  c.rcvMss = pathMss(m, c.remote)
+  c.sndNxt = h.ack
+  c.sndCursor = h.ack
+  h.mss = mss
+  optionsOfTick(h)
+  h.seq = seqAdd(h.seq, -1)
+  learnSyn(m, c, now)
+  c.isEcn = false
+  h.seq = seqAdd(h.seq, 1)
+  segmentArrives(m, c, frame, now)
+  m.settle(c, now)
+  return true
+}
+
 /** The segment `m.rx` belongs to `c`. */
 export function segmentArrives(m: TcpMachine, c: Connection, frame: Frame, now: Instant): void {
+  c.heardUs = now
   if (c.state === SYN_SENT) {
     synSent(m, c, frame, now)
     return
@@ -159,6 +198,7 @@ function synSent(m: TcpMachine, c: Connection, frame: Frame, now: Instant): void
     return
   }
   learnSyn(m, c, now)
+  learnEcn(c, h, hasAck)
   if (!hasAck) {
     // Simultaneous open: our SYN goes out again, with an ACK of theirs.
     c.sndCursor = c.iss
@@ -177,6 +217,7 @@ function synSent(m: TcpMachine, c: Connection, frame: Frame, now: Instant): void
 function synArrives(m: TcpMachine, c: Connection, now: Instant): void {
   c.rcvMss = pathMss(m, c.remote)
   learnSyn(m, c, now)
+  learnEcn(c, m.rx, false)
   m.settle(c, now)
 }
 
@@ -187,16 +228,16 @@ function learnSyn(m: TcpMachine, c: Connection, now: Instant): void {
   c.rcvNxt = seqAdd(h.seq, 1)
   c.rcvAdv = seqAdd(c.rcvNxt, Math.min(c.receiveRing.maxBytes, 0xffff))
   const peerMss = h.mss === NO_OPTION ? DEFAULT_MSS : h.mss
-  c.sndMss = Math.max(MIN_MSS, Math.min(peerMss, pathMss(m, c.remote)))
+  c.peerMss = peerMss
   c.lastAckSent = c.rcvNxt
   c.isSacking = c.isSacking && h.isSackPermitted
   c.hasTimestamps = c.hasTimestamps && h.hasTimestamps
   if (c.hasTimestamps) {
     c.tsRecent = h.tsVal
     c.tsRecentAtUs = now
-    // RFC 9293 §3.7.1: the MSS does not count options, so segments with options carry less text.
-    c.sndMss -= TIMESTAMPS_LEN
   }
+  // RFC 9293 §3.7.1: the MSS does not count options, so segments with options carry less text.
+  c.sndMss = effectiveMss(c, Math.min(peerMss, pathMss(m, c.remote)))
   // RFC 7323 §2.2: scaling is in use when both SYNs carry the option.
   c.isScaling = h.windowScale !== NO_OPTION
   c.sndScale = c.isScaling ? h.windowScale : 0
@@ -229,8 +270,8 @@ function synIsAcked(m: TcpMachine, c: Connection, now: Instant): void {
 function timeWait(m: TcpMachine, c: Connection, now: Instant): boolean {
   const h = m.rx
   const controls = h.flags & (FLAG_SYN | FLAG_ACK | FLAG_RST | FLAG_FIN)
-  // RFC 9293 §3.10.7.4 fourth step, MAY-2: a SYN beyond the old connection's numbers begins a new one.
-  if (controls === FLAG_SYN && seqLt(c.rcvNxt, h.seq)) {
+  // RFC 9293 §3.10.7.4 fourth step, MAY-2: a SYN later than the old connection begins a new one.
+  if (controls === FLAG_SYN && isLaterSyn(c, h)) {
     const listener = m.listenerOf(c.localPort)
     if (listener === undefined) return false
     // "its initial sequence number [...] larger than the largest sequence number it used on the previous connection"
@@ -247,6 +288,15 @@ function timeWait(m: TcpMachine, c: Connection, now: Instant): boolean {
     return true
   }
   return false
+}
+
+/** RFC 6191 §2: by timestamps if there are any, else by sequence numbers. */
+function isLaterSyn(c: Connection, h: TcpHeader): boolean {
+  if (h.hasTimestamps) {
+    if (!c.hasTimestamps || seqLt(c.tsRecent as Seq, h.tsVal as Seq)) return true
+    if (h.tsVal !== c.tsRecent) return false
+  }
+  return seqLt(c.rcvNxt, h.seq)
 }
 
 /** First step of §3.10.7.4: some octet of the segment lies in the window. */
@@ -308,6 +358,7 @@ function checkAck(m: TcpMachine, c: Connection, now: Instant): boolean {
     // "If the ACK is a duplicate (SEG.ACK =< SND.UNA), it can be ignored": but its text is taken.
     if (acked < 0) return true
     ackArrives(m, c, now)
+    if (c.isEcn && (h.flags & FLAG_ECE) !== 0) echoArrives(m, c)
   }
   updateWindow(c, h)
   if (!c.isFinAcked) return true
@@ -361,6 +412,7 @@ function textArrives(m: TcpMachine, c: Connection, frame: Frame, now: Instant): 
   }
   const len = h.payloadEnd - h.payloadOff
   if (len === 0) return
+  if (c.isEcn) noteMark(c, h)
   if (c.isReceiveShut) {
     textForNobody(m, c, len, now)
     return

@@ -32,16 +32,21 @@ export class IsnGenerator {
 
   /** The initial sequence number of a connection opened now. */
   next(local: IpAddress, localPort: Port, remote: IpAddress, remotePort: Port, now: Instant): Seq {
+    return seq(this.hash(local, localPort, remote, remotePort, 0) + Math.floor(now / TICK_US))
+  }
+
+  /** F alone, over a conversation and one word more: 32 bits, with a sign. */
+  hash(local: IpAddress, localPort: Port, remote: IpAddress, remotePort: Port, word: number): number {
     this.state.set(this.key)
     const ports = (localPort << 16) | remotePort
     if (typeof local === 'number' && typeof remote === 'number') {
-      this.absorbLast(local, remote, ports, 4)
+      this.absorbLast(local, remote, ports, 4 ^ word)
     } else {
       this.absorbAddress(BigInt(local))
       this.absorbAddress(BigInt(remote))
-      this.absorbLast(ports, 0, 0, 6)
+      this.absorbLast(ports, word, 0, 6)
     }
-    return seq((this.state[0] as number) + Math.floor(now / TICK_US))
+    return this.state[0] as number
   }
 
   private absorbAddress(address: bigint): void {

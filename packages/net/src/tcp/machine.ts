@@ -38,6 +38,7 @@ import {
   SYN_SENT,
   TIME_WAIT,
 } from './connection.ts'
+import { SynCookies } from './cookies.ts'
 import { TCP_COUNTERS, type TcpCounters } from './counters.ts'
 import { Deadlines } from './deadlines.ts'
 import { icmpErrorArrives } from './icmp.ts'
@@ -93,6 +94,7 @@ export class TcpMachine {
   readonly memory: RingMemory
   /** Connections whose users wait for memory. */
   private starved: Connection[] = []
+  readonly cookies: SynCookies
   private readonly isn: IsnGenerator
   /** Where the clocks in our timestamps begin: another for each conversation, but always the same (RFC 7323 §5.4). */
   private readonly tsOffsets: IsnGenerator
@@ -114,6 +116,7 @@ export class TcpMachine {
     this.settings = settings
     this.memory = new RingMemory(settings.memoryBytes)
     this.isn = new IsnGenerator(random)
+    this.cookies = new SynCookies(random)
     this.tsOffsets = new IsnGenerator(random)
     this.table = new FlowTable(random.u32(), random.u32())
   }
@@ -125,8 +128,8 @@ export class TcpMachine {
 
   // --- Events from below ---
 
-  /** A segment `[off, end)` has arrived. */
-  input(frame: Frame, off: number, end: number, src: IpAddress, dst: IpAddress, now: Instant): void {
+  /** A segment `[off, end)` has arrived; `isMarked`: its packet says "congestion experienced" (RFC 3168). */
+  input(frame: Frame, off: number, end: number, src: IpAddress, dst: IpAddress, isMarked: boolean, now: Instant): void {
     const { rx } = this
     this.counters.rxSegments++
     const error = parseTcp(frame, off, end, rx)
@@ -138,12 +141,14 @@ export class TcpMachine {
       this.counters['bad-checksum']++
       return
     }
+    if (this.timeWaitOldest !== undefined) this.expireTimeWait(now)
     const number = this.table.get(dst, rx.dstPort, src, rx.srcPort)
     if (number < 0) {
-      segmentArrivesUnknown(this, src, dst, now)
+      segmentArrivesUnknown(this, frame, src, dst, now)
       return
     }
     const connection = this.connections[number] as Connection
+    connection.isMarked = isMarked
     segmentArrives(this, connection, frame, now)
     this.settle(connection, now)
   }
@@ -163,6 +168,7 @@ export class TcpMachine {
 
   /** Does everything that is due at `now`. */
   poll(now: Instant): void {
+    this.expireTimeWait(now)
     while (this.deadlines.nextUs() <= now) {
       const number = this.deadlines.nextNumber()
       this.deadlines.remove(number)
@@ -207,6 +213,7 @@ export class TcpMachine {
   connect(remote: Endpoint, user: ConnectionUser, now: Instant): Connection | NetErrorCode {
     const local = this.ip.source(remote.address)
     if (local === undefined) return 'no-route'
+    this.expireTimeWait(now)
     if (!this.makeRoom(now)) return 'no-ports'
     const localPort = choosePort(
       this.random,
@@ -339,6 +346,7 @@ export class TcpMachine {
         }
         return
       case ESTABLISHED:
+        connection.keepAliveAtUs = now + this.settings.keepAliveUs
         connection.events |= EVENT_ESTABLISHED
         return
       case FIN_WAIT_2:
@@ -347,6 +355,7 @@ export class TcpMachine {
         return
       case TIME_WAIT:
         connection.events |= EVENT_DELIVERED
+        connection.keepAliveAtUs = NEVER
         this.enterTimeWait(connection, now)
         return
       case CLOSED:
@@ -358,11 +367,50 @@ export class TcpMachine {
     }
   }
 
+  /** True once the machine has forgotten `connection`. */
+  isGone(connection: Connection): boolean {
+    return connection.number < 0
+  }
+
+  /** Where the clock in the timestamps of a conversation begins. */
+  tsOffset(local: IpAddress, localPort: Port, remote: IpAddress, remotePort: Port): number {
+    return this.tsOffsets.hash(local, localPort, remote, remotePort, 0)
+  }
+
+  /** A peer has shown the cookie `iss`: a connection in SYN-RECEIVED, all of whose handshake but the ACK is over. */
+  acceptCookie(
+    listener: Listener,
+    local: IpAddress,
+    remote: IpAddress,
+    iss: Seq,
+    now: Instant,
+  ): Connection | undefined {
+    if (!this.makeRoom(now)) {
+      this.counters['too-many-connections']++
+      return undefined
+    }
+    const connection = this.add(local, this.rx.dstPort, remote, this.rx.srcPort, iss, listener)
+    this.counters.passiveOpens++
+    this.counters.cookiesReceived++
+    this.setState(connection, SYN_RECEIVED, 'cookie', now)
+    return connection
+  }
+
   /** Ends the connection with an error: what was received and not read is lost too. */
   fail(connection: Connection, failure: NetErrorCode, why: string, now: Instant): void {
     connection.failure = failure
     connection.receiveRing.release()
     this.setState(connection, CLOSED, why, now)
+  }
+
+  /**
+   * Forgets the connections whose TIME-WAIT is over. They set no alarm: nobody waits for it, and a process or machine need not
+   * stay awake for it. Whoever might meet one of them calls this first.
+   */
+  expireTimeWait(now: Instant): void {
+    while (this.timeWaitOldest !== undefined && this.timeWaitOldest.stateAtUs <= now) {
+      this.setState(this.timeWaitOldest, CLOSED, '2 MSL are over', now)
+    }
   }
 
   /** Starts the 2 MSL wait again: the peer has repeated its FIN. */
@@ -444,7 +492,7 @@ export class TcpMachine {
     listener: Listener | undefined,
   ): Connection {
     const connection = new Connection(local, localPort, remote, remotePort, iss, this.settings, this.memory, listener)
-    connection.tsOffset = this.tsOffsets.next(local, localPort, remote, remotePort, 0 as Instant)
+    connection.tsOffset = this.tsOffset(local, localPort, remote, remotePort)
     connection.number = this.freeNumbers.pop() ?? this.connections.length
     this.connections[connection.number] = connection
     this.table.set(local, localPort, remote, remotePort, connection.number)

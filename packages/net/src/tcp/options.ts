@@ -1,5 +1,5 @@
 /** Settings of TCP, each with its source. */
-import { minutes, ms, seconds } from '@mirage-ts/core/time'
+import { minutes, ms, NEVER, seconds } from '@mirage-ts/core/time'
 import type { Duration } from '@mirage-ts/signatures/time'
 import type { CongestionName } from './congestion.ts'
 import { powerOfTwoFrom } from './ring.ts'
@@ -38,6 +38,15 @@ export interface TcpOptions {
   readonly sack?: boolean
   /** Offers timestamps (RFC 7323). Default true. */
   readonly timestamps?: boolean
+  /** Offers explicit congestion notification (RFC 3168). Default true. */
+  readonly ecn?: boolean
+  /** Answers SYNs beyond a full backlog with cookies (RFC 4987) instead of dropping them. Default true. */
+  readonly synCookies?: boolean
+  /**
+   * Probes peers that have been silent for so long, and gives them up after nine unanswered probes 75 s apart (RFC 9293
+   * §3.8.4). Default: never, as MUST-25 wants.
+   */
+  readonly keepAlive?: Duration
 }
 
 /** The same with the defaults filled in; durations in µs. */
@@ -57,6 +66,10 @@ export class TcpSettings {
   readonly congestion: CongestionName
   readonly isSacking: boolean
   readonly hasTimestamps: boolean
+  readonly isEcn: boolean
+  readonly hasSynCookies: boolean
+  /** NEVER when off. */
+  readonly keepAliveUs: number
   /** The least shift with which receiveBufferBytes fits in 16 bits (RFC 7323 §2.2). */
   readonly windowScale: number
 
@@ -76,6 +89,9 @@ export class TcpSettings {
     this.congestion = congestionName(options.congestion ?? 'cubic')
     this.isSacking = options.sack ?? true
     this.hasTimestamps = options.timestamps ?? true
+    this.isEcn = options.ecn ?? true
+    this.hasSynCookies = options.synCookies ?? true
+    this.keepAliveUs = options.keepAlive ?? NEVER
     let shift = 0
     while (this.receiveBufferBytes >> shift > 0xffff) shift++
     this.windowScale = shift

@@ -12,6 +12,8 @@ import { type Seq, seqAdd, seqDiff, seqLt, seqMax } from '../seq.ts'
 import {
   emitTcp,
   FLAG_ACK,
+  FLAG_CWR,
+  FLAG_ECE,
   FLAG_FIN,
   FLAG_PSH,
   FLAG_RST,
@@ -36,6 +38,8 @@ import {
   TIMER_RETRANSMIT,
   TIMER_TAIL_PROBE,
 } from './connection.ts'
+import { tickWithOptions } from './cookies.ts'
+import { ECN_CAPABLE } from './ecn.ts'
 import type { TcpMachine } from './machine.ts'
 import { MAX_RTO_US } from './rtt.ts'
 import { MAX_SEGMENTS } from './scoreboard.ts'
@@ -70,7 +74,7 @@ export function output(m: TcpMachine, c: Connection, now: Instant): void {
     }
     if (c.sendTimer === TIMER_OFF) startPersist(c, now)
   }
-  if (c.isAckDue) emit(m, c, acceptableSeq(c), FLAG_ACK, 0, 0, now)
+  if (c.isAckDue) emit(m, c, acceptableSeq(c), FLAG_ACK, 0, 0, now, 0)
 }
 
 /** Starts or restarts the retransmission timer (RFC 6298 (5.1), (5.3)). */
@@ -167,7 +171,7 @@ export function sendReset(m: TcpMachine, c: Connection): void {
   if (frame === undefined) return
   prepare(m.tx, c.localPort, c.remotePort, acceptableSeq(c), c.rcvNxt, FLAG_RST | FLAG_ACK)
   m.counters.resetsSent++
-  transmit(m, frame, 0, c.local, c.remote)
+  transmit(m, frame, 0, c.local, c.remote, 0)
 }
 
 /** Answers the segment in `m.rx`, which belongs to no connection, with a reset (RFC 9293 §3.10.7.1). */
@@ -181,7 +185,33 @@ export function replyReset(m: TcpMachine, src: IpAddress, dst: IpAddress): void 
     prepare(m.tx, rx.dstPort, rx.srcPort, 0 as Seq, seqAdd(rx.seq, segmentLen(rx)), FLAG_RST | FLAG_ACK)
   }
   m.counters.resetsSent++
-  transmit(m, frame, 0, dst, src)
+  transmit(m, frame, 0, dst, src, 0)
+}
+
+/** Answers the SYN in `m.rx` and forgets it: what must be known of it comes back with the ACK (RFC 4987 §3.6). */
+export function sendCookie(m: TcpMachine, src: IpAddress, dst: IpAddress, now: Instant): void {
+  const { rx, tx } = m
+  const frame = m.ip.alloc()
+  if (frame === undefined) return
+  const iss = m.cookies.make(rx, dst, src, now)
+  prepare(tx, rx.dstPort, rx.srcPort, iss, seqAdd(rx.seq, 1), FLAG_SYN | FLAG_ACK)
+  tx.window = Math.min(m.settings.receiveBufferBytes, MAX_WINDOW_FIELD)
+  tx.mss = pathMss(m, src)
+  if (rx.hasTimestamps && m.settings.hasTimestamps) {
+    tx.hasTimestamps = true
+    tx.tsVal = tickWithOptions(tickAt(now, m.tsOffset(dst, rx.dstPort, src, rx.srcPort)), rx)
+    tx.tsEcr = rx.tsVal
+    // Without timestamps there is no place to keep these in.
+    tx.isSackPermitted = rx.isSackPermitted && m.settings.isSacking
+    if (rx.windowScale !== NO_OPTION) tx.windowScale = m.settings.windowScale
+  }
+  m.counters.cookiesSent++
+  transmit(m, frame, 0, dst, src, 0)
+}
+
+/** RFC 9293 §3.8.4: "SEG.SEQ = SND.NXT-1", no text: outside of the window, so that a peer who is there answers. */
+export function sendKeepAlive(m: TcpMachine, c: Connection, now: Instant): void {
+  if (emit(m, c, seqAdd(c.sndNxt, -1), FLAG_ACK, 0, 0, now, 0)) m.counters.keepAlives++
 }
 
 /** SEG.LEN of RFC 9293 §3.4: octets of text, SYN and FIN. */
@@ -198,7 +228,12 @@ export function pathMss(m: TcpMachine, remote: IpAddress): number {
 }
 
 function sendSyn(m: TcpMachine, c: Connection, now: Instant): void {
-  if (!emit(m, c, c.iss, c.state === SYN_SENT ? FLAG_SYN : FLAG_SYN | FLAG_ACK, 0, 0, now)) return
+  // RFC 3168 §6.1.1.1: a SYN sent again does without, for a path that drops it for that.
+  if (c.sndNxt !== c.iss && c.state === SYN_SENT) c.isEcn = false
+  let flags = FLAG_SYN
+  if (c.state === SYN_SENT) flags |= c.isEcn ? FLAG_ECE | FLAG_CWR : 0
+  else flags |= c.isEcn ? FLAG_ACK | FLAG_ECE : FLAG_ACK
+  if (!emit(m, c, c.iss, flags, 0, 0, now, 0)) return
   c.sndCursor = seqAdd(c.iss, 1)
   if (c.sndNxt === c.iss) {
     c.sndNxt = c.sndCursor
@@ -232,7 +267,11 @@ function sendNext(m: TcpMachine, c: Connection, now: Instant, isForced: boolean)
   let flags = FLAG_ACK
   if (len === text && len > 0) flags |= FLAG_PSH
   if (hasFin) flags |= FLAG_FIN
-  if (!emit(m, c, c.sndCursor, flags, sent, len, now)) return false
+  const isCwrSent = c.isCwrDue && !isAgain && len > 0
+  if (isCwrSent) flags |= FLAG_CWR
+  // RFC 3168 §6.1.5: what is sent again, and §6.1.4: what carries no text, does not ask for marks.
+  if (!emit(m, c, c.sndCursor, flags, sent, len, now, c.isEcn && !isAgain && len > 0 ? ECN_CAPABLE : 0)) return false
+  if (isCwrSent) c.isCwrDue = false
   const end = seqAdd(c.sndCursor, hasFin ? len + 1 : len)
   if (isAgain) m.counters.retransmittedSegments++
   m.lendBoard(c)
@@ -283,7 +322,7 @@ function resend(m: TcpMachine, c: Connection, number: number, now: Instant): boo
   const text = Math.min(len, c.sendRing.lenBytes - off)
   let flags = text < len ? FLAG_ACK | FLAG_FIN : FLAG_ACK
   if (text > 0 && off + text === c.sendRing.lenBytes) flags |= FLAG_PSH
-  if (!emit(m, c, start, flags, off, text, now)) return false
+  if (!emit(m, c, start, flags, off, text, now, 0)) return false
   board.resend(number, now)
   m.counters.retransmittedSegments++
   c.recoverySentBytes += len
@@ -321,7 +360,7 @@ function sendProbe(m: TcpMachine, c: Connection, now: Instant): void {
     c.isProbeDue = !sendNext(m, c, now, true) && c.retryAtUs !== NEVER
     return
   }
-  c.isProbeDue = !emit(m, c, c.sndUna, hasText ? FLAG_ACK : FLAG_ACK | FLAG_FIN, 0, hasText ? 1 : 0, now)
+  c.isProbeDue = !emit(m, c, c.sndUna, hasText ? FLAG_ACK : FLAG_ACK | FLAG_FIN, 0, hasText ? 1 : 0, now, 0)
   if (c.isProbeDue) return
   m.counters.probes++
   // sndCursor stays: the octet goes out again with the rest once there is a window.
@@ -357,6 +396,7 @@ function emit(
   textOff: number,
   len: number,
   now: Instant,
+  trafficClass: number,
 ): boolean {
   const frame = m.ip.alloc()
   if (frame === undefined) {
@@ -368,6 +408,7 @@ function emit(
   prepare(tx, c.localPort, c.remotePort, seqNumber, (flags & FLAG_ACK) === 0 ? (0 as Seq) : c.rcvNxt, flags)
   if ((flags & FLAG_SYN) === 0) {
     tx.window = windowField(m, c)
+    if (c.isEcho) tx.flags |= FLAG_ECE
     if (c.isSacking) addSacks(m, c, len)
   } else {
     // RFC 7323 §2.2: "The window field in a segment where the SYN bit is set [...] MUST NOT be scaled."
@@ -389,7 +430,7 @@ function emit(
     c.unackedSegments = 0
     c.ackAtUs = NEVER
   }
-  transmit(m, frame, len, c.local, c.remote)
+  transmit(m, frame, len, c.local, c.remote, trafficClass)
   return true
 }
 
@@ -426,12 +467,19 @@ function addSacks(m: TcpMachine, c: Connection, len: number): void {
 }
 
 /** Writes the header `m.tx` in front of `len` octets of text already in place, and sends. */
-function transmit(m: TcpMachine, frame: Frame, len: number, src: IpAddress, dst: IpAddress): void {
+function transmit(
+  m: TcpMachine,
+  frame: Frame,
+  len: number,
+  src: IpAddress,
+  dst: IpAddress,
+  trafficClass: number,
+): void {
   const off = m.ip.headroomBytes
   const end = off + emitTcp(frame, off, m.tx) + len
   setTcpChecksum(frame, off, end, src, dst)
   m.counters.txSegments++
-  m.ip.send(frame, off, end, PROTOCOL_TCP, src, dst)
+  m.ip.send(frame, off, end, PROTOCOL_TCP, src, dst, trafficClass)
 }
 
 /** Octets we could take: little while memory is short, whoever has been promised more. */

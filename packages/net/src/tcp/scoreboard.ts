@@ -173,6 +173,11 @@ export class Scoreboard {
     return n
   }
 
+  /** Octets of the first segment; there is one. */
+  firstLen(): number {
+    return this.lenOf(this.first & this.mask)
+  }
+
   /** The number of the last segment; there is one. */
   lastNumber(): number {
     return this.first + this.count - 1

@@ -14,6 +14,7 @@ import type { Alarm, Instant, MonotonicClock, Time } from '@mirage-ts/signatures
 import { PROTOCOL_TCP } from '../wire/tcp.ts'
 import { type Connection, EVENT_CLOSED, EVENT_ESTABLISHED } from './connection.ts'
 import type { TcpCounters } from './counters.ts'
+import { isCongestionExperienced } from './ecn.ts'
 import { MachineFlow, REASONS } from './flow.ts'
 import { TcpMachine } from './machine.ts'
 import { type TcpOptions, TcpSettings } from './options.ts'
@@ -57,8 +58,8 @@ class AlarmedTcp implements CountedTcp {
       this.machine.poll(this.clock.now())
       this.touched()
     })
-    ip.listen(PROTOCOL_TCP, (frame, off, end, src, dst) => {
-      this.machine.input(frame, off, end, src, dst, this.clock.now())
+    ip.listen(PROTOCOL_TCP, (frame, off, end, src, dst, packetOff) => {
+      this.machine.input(frame, off, end, src, dst, isCongestionExperienced(frame, packetOff), this.clock.now())
       this.touched()
     })
     ip.listenErrors(PROTOCOL_TCP, (kind, frame, off, end, src, dst) => {
@@ -72,6 +73,7 @@ class AlarmedTcp implements CountedTcp {
   }
 
   get connectionCount(): number {
+    this.machine.expireTimeWait(this.now())
     return this.machine.connectionCount
   }
 

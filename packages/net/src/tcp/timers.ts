@@ -8,15 +8,20 @@ import {
   ESTABLISHED,
   FIN_WAIT_2,
   SYN_RECEIVED,
-  TIME_WAIT,
+  TIMER_OFF,
   TIMER_PERSIST,
   TIMER_REORDER,
   TIMER_RETRANSMIT,
   TIMER_TAIL_PROBE,
 } from './connection.ts'
 import type { TcpMachine } from './machine.ts'
-import { armPersist, armRetransmit } from './output.ts'
+import { armPersist, armRetransmit, sendKeepAlive } from './output.ts'
+import { suspectBlackHole } from './path-mtu.ts'
 import { detectLosses } from './recovery.ts'
+
+/** Probes of a silent peer, and the time between them: as in Linux. */
+const KEEP_ALIVE_COUNT = 9
+const KEEP_ALIVE_INTERVAL_US = 75e6
 
 /** Some timer of `c` is due at `now`. Sending again after a shortage needs nothing here: output follows. */
 export function timersExpire(m: TcpMachine, c: Connection, now: Instant): void {
@@ -28,6 +33,10 @@ export function timersExpire(m: TcpMachine, c: Connection, now: Instant): void {
     c.ackAtUs = NEVER
     c.isAckDue = true
   }
+  if (c.keepAliveAtUs <= now) {
+    keepAliveExpires(m, c, now)
+    if (m.isGone(c)) return
+  }
   if (c.sendAtUs > now) return
   if (c.sendTimer === TIMER_PERSIST) persistExpires(m, c, now)
   else if (c.sendTimer === TIMER_RETRANSMIT) retransmitExpires(m, c, now)
@@ -37,9 +46,6 @@ export function timersExpire(m: TcpMachine, c: Connection, now: Instant): void {
 
 function stateExpires(m: TcpMachine, c: Connection, now: Instant): void {
   switch (c.state) {
-    case TIME_WAIT:
-      m.setState(c, CLOSED, '2 MSL are over', now)
-      return
     case FIN_WAIT_2:
       m.setState(c, CLOSED, 'no fin from the peer', now)
       return
@@ -70,6 +76,7 @@ function retransmitExpires(m: TcpMachine, c: Connection, now: Instant): void {
     c.sndCursor = c.sndUna
   }
   c.timeouts++
+  if (c.state >= ESTABLISHED) suspectBlackHole(m, c)
   c.rtt.backOff()
   if (c.state >= ESTABLISHED && c.sndWnd === 0) {
     // The window closed over what was in flight: from now on it is probed.
@@ -104,6 +111,23 @@ function reorderExpires(m: TcpMachine, c: Connection, now: Instant): void {
   // Nothing has arrived, but what is lost leaves the pipe, and the first of it goes out at once.
   c.congestion.cwndBytes = Math.max(c.congestion.cwndBytes, c.sndMss)
   c.isResendForced = true
+}
+
+/** RFC 9293 §3.8.4. What is in flight or waits for a window is asked about by the other timers. */
+function keepAliveExpires(m: TcpMachine, c: Connection, now: Instant): void {
+  const quietUs = now - c.heardUs
+  if (quietUs < m.settings.keepAliveUs || c.sendTimer !== TIMER_OFF) {
+    c.keepAliveCount = 0
+    c.keepAliveAtUs = Math.max(c.heardUs, now - m.settings.keepAliveUs / 2) + m.settings.keepAliveUs
+    return
+  }
+  if (c.keepAliveCount >= KEEP_ALIVE_COUNT) {
+    m.fail(c, 'timed-out', 'keep-alive', now)
+    return
+  }
+  c.keepAliveCount++
+  c.keepAliveAtUs = now + KEEP_ALIVE_INTERVAL_US
+  sendKeepAlive(m, c, now)
 }
 
 function persistExpires(m: TcpMachine, c: Connection, now: Instant): void {
