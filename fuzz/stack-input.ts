@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { port } from '@mirage-ts/core/addresses'
 import { ms, seconds } from '@mirage-ts/core/time'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
-import { createTestStack } from '@mirage-ts/testing/direct-stack'
+import { createDualTestStack } from '@mirage-ts/testing/dual-stack'
 import { FrameFuzzer } from '@mirage-ts/testing/frame-fuzzer'
 import { createLink } from '@mirage-ts/testing/link'
 
@@ -24,7 +24,8 @@ for (let seed = Number(values.seed); Date.now() < end; seed++) {
 
 async function runBatch(seed: number): Promise<void> {
   const { time, network, peer } = createLink()
-  const stack = createTestStack(network, time, '10.0.0.2/24', { seed, gateway: '10.0.0.1' })
+  const stack = createDualTestStack(network, time, '10.0.0.2/24', { seed, ipv6: '2001:db8::2/64' })
+  await time.advance(seconds(2))
   const accepted: TcpFlow[] = []
   await stack.tcp.listen(port(80), (flow) => {
     accepted.push(flow)

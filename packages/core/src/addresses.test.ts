@@ -1,108 +1,143 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Ipv4, Ipv4Cidr, Mac } from '@mirage-ts/signatures/addresses'
-import fc from 'fast-check'
+import type { Ipv6, Mac } from '@mirage-ts/signatures/addresses'
 import {
+  endpointToString,
+  interfaceIdOf,
   ipv4,
-  ipv4BroadcastOf,
-  ipv4CidrToString,
-  ipv4InCidr,
-  ipv4Mask,
-  ipv4ToString,
-  isIpv4Multicast,
-  isMacGroup,
+  ipv6CidrToString,
+  ipv6InCidr,
+  ipv6MulticastMac,
+  ipv6SolicitedNode,
+  ipv6ToString,
+  isIpv6LinkLocal,
+  isIpv6Multicast,
   macToString,
-  parseIpv4,
-  parseIpv4Cidr,
+  parseIp,
+  parseIpv6,
+  parseIpv6Cidr,
   parseMac,
   port,
-  readMac,
-  writeMac,
+  readIpv6,
+  writeIpv6,
 } from './addresses.ts'
 
-const cidr = (text: string): Ipv4Cidr => parseIpv4Cidr(text) as Ipv4Cidr
+const groupCount = (text: string): number => text.split(':').filter((group) => group !== '').length
 
-describe('addresses', () => {
-  it('ipv4: text and number agree, both ways', () => {
-    fc.assert(
-      fc.property(fc.nat(0xffffffff), (address) => {
-        assert.equal(parseIpv4(ipv4ToString(address as Ipv4)), address)
-      }),
-    )
-    assert.equal(ipv4(192, 168, 1, 2), parseIpv4('192.168.1.2'))
+const address = (text: string): Ipv6 => {
+  const parsed = parseIpv6(text)
+  assert(parsed !== undefined, text)
+  return parsed
+}
+
+describe('ipv6 text', () => {
+  it('prints as RFC 5952 says', () => {
+    for (const [text, printed] of [
+      ['2001:0db8:0000:0000:0001:0000:0000:0001', '2001:db8::1:0:0:1'], // §4.2.3: the first of two equal runs
+      ['2001:db8:0:1:1:1:1:1', '2001:db8:0:1:1:1:1:1'], // §4.2.2: one group is no run
+      ['2001:0:0:1:0:0:0:1', '2001:0:0:1::1'], // §4.2.3: the longest
+      ['2001:DB8::ABCD', '2001:db8::abcd'], // §4.3
+      ['::', '::'],
+      ['0:0:0:0:0:0:0:1', '::1'],
+      ['1::', '1::'],
+      ['1:0:0:0:0:0:0:0', '1::'],
+      ['::1:2:3:4:5:6:7', '0:1:2:3:4:5:6:7'],
+      ['fe80:0:0:0:0:0:0:0', 'fe80::'],
+      ['::ffff:192.0.2.1', '::ffff:192.0.2.1'], // §5
+      ['::ffff:c000:201', '::ffff:192.0.2.1'],
+      ['64:ff9b::192.0.2.33', '64:ff9b::c000:221'],
+      ['ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
+    ] as const) {
+      assert.equal(ipv6ToString(address(text)), printed, text)
+    }
   })
 
-  it('ipv4: refuses text that is not four plain decimal octets', () => {
+  it('refuses what RFC 4291 §2.2 does not allow', () => {
     for (const text of [
       '',
-      '1.2.3',
-      '1.2.3.4.5',
-      '256.1.1.1',
-      '01.2.3.4',
-      '1.2.3.4 ',
-      '1.2.3.-4',
-      '0x1.2.3.4',
-      '1.2.3.4444',
+      ':',
+      ':::',
+      '1',
+      '1:2:3:4:5:6:7',
+      '1:2:3:4:5:6:7:8:9',
+      '1:2:3:4:5:6:7:8::',
+      '::1:2:3:4:5:6:7:8',
+      '1::2::3',
+      ':1:2:3:4:5:6:7:8',
+      '1:2:3:4:5:6:7:',
+      ':1::2',
+      '1::2:',
+      '12345::',
+      'g::',
+      '1:2:3:4:5:6:7:1.2.3.4',
+      '1.2.3.4::',
+      '::1.2.3.4:5',
+      '::1.2.3',
+      '::1.2.3.256',
+      '::01.2.3.4',
+      'fe80::1%eth0',
+      '[::1]',
+      ' ::1',
+      '::1/64',
+      '-1::',
     ]) {
-      assert.equal(parseIpv4(text), undefined, text)
+      assert.equal(parseIpv6(text), undefined, JSON.stringify(text))
     }
   })
 
-  it('cidr: reads, prints, and refuses a prefix over 32 bits', () => {
-    assert.equal(ipv4CidrToString(cidr('10.1.2.3/8')), '10.1.2.3/8')
-    for (const text of ['10.0.0.1', '10.0.0.1/33', '10.0.0.1/', '10.0.0/8', '10.0.0.1/8x']) {
-      assert.equal(parseIpv4Cidr(text), undefined, text)
+  it('reads back what it prints: every pattern of zero groups, and every way to write it', () => {
+    for (let pattern = 0; pattern < 256; pattern++) {
+      const groups = Array.from({ length: 8 }, (_, i) => ((pattern >> i) & 1) * (0xa0 + i))
+      const value = groups.reduce((sum, group) => (sum << 16n) | BigInt(group), 0n) as Ipv6
+      const printed = ipv6ToString(value)
+      assert.equal(parseIpv6(printed), value, printed)
+      assert.equal(parseIpv6(printed.toUpperCase()), value)
+      assert.equal(parseIpv6(groups.map((group) => group.toString(16).padStart(4, '0')).join(':')), value)
+      // Every run of zeros may be the one that is left out, and ours leaves out as many groups as any.
+      for (let start = 0; start < 8; start++) {
+        for (let end = start + 1; end <= 8 && groups[end - 1] === 0; end++) {
+          const hex = (part: readonly number[]): string => part.map((group) => group.toString(16)).join(':')
+          const text = `${hex(groups.slice(0, start))}::${hex(groups.slice(end))}`
+          assert.equal(parseIpv6(text), value, text)
+          if (value >> 32n !== 0xffffn && end - start > 1) assert(groupCount(printed) <= groupCount(text), printed)
+        }
+      }
     }
   })
 
-  it('cidr: membership is that of the masked addresses, for every prefix', () => {
-    fc.assert(
-      fc.property(fc.nat(0xffffffff), fc.nat(0xffffffff), fc.nat(32), (a, b, prefixBits) => {
-        const mask = ipv4Mask(prefixBits)
-        const expected = (a & mask) >>> 0 === (b & mask) >>> 0
-        assert.equal(ipv4InCidr(a as Ipv4, { address: b as Ipv4, prefixBits }), expected)
-      }),
-    )
-    assert.equal(ipv4Mask(0), 0)
-    assert.equal(ipv4ToString(ipv4Mask(20)), '255.255.240.0')
+  it('reads networks, endpoints and either family', () => {
+    assert.equal(ipv6CidrToString(parseIpv6Cidr('2001:db8::2/64') ?? assert.fail()), '2001:db8::2/64')
+    for (const text of ['::1', '::1/129', '::1/', '/64', '::1/-1', '::1/64/64'])
+      assert.equal(parseIpv6Cidr(text), undefined)
+    assert.equal(parseIp('10.0.0.1'), ipv4(10, 0, 0, 1))
+    assert.equal(parseIp('::1'), 1n)
+    assert.equal(parseIp('::1::'), undefined)
+    assert.equal(endpointToString({ address: address('2001:db8::1'), port: port(80) }), '[2001:db8::1]:80')
+    assert.equal(endpointToString({ address: ipv4(10, 0, 0, 1), port: port(80) }), '10.0.0.1:80')
+  })
+})
+
+describe('ipv6 addresses', () => {
+  it('knows kinds, groups and identifiers', () => {
+    assert.equal(isIpv6LinkLocal(address('fe80::1')) && isIpv6LinkLocal(address('febf::1')), true)
+    assert.equal(isIpv6LinkLocal(address('fec0::1')), false)
+    assert.equal(isIpv6Multicast(address('ff02::1')), true)
+    assert.equal(ipv6ToString(ipv6SolicitedNode(address('2001:db8::1:800:200e:8c6c'))), 'ff02::1:ff0e:8c6c')
+    assert.equal(macToString(ipv6MulticastMac(address('ff02::1:ff0e:8c6c'))), '33:33:ff:0e:8c:6c')
+    // RFC 4291 appendix A: 34-56-78-9A-BC-DE.
+    assert.equal(interfaceIdOf(parseMac('34:56:78:9a:bc:de') as Mac), 0x365678fffe9abcden)
+    const cidr = parseIpv6Cidr('2001:db8:0:1::1/64') ?? assert.fail()
+    assert.equal(ipv6InCidr(address('2001:db8:0:1:ffff::'), cidr), true)
+    assert.equal(ipv6InCidr(address('2001:db8:0:2::1'), cidr), false)
+    assert.equal(ipv6InCidr(address('::1'), { address: address('ff::'), prefixBits: 0 }), true)
   })
 
-  it('cidr: a network has a broadcast address unless it is a /31 or /32 (RFC 3021)', () => {
-    assert.equal(ipv4ToString(ipv4BroadcastOf(cidr('10.0.5.1/22')) as Ipv4), '10.0.7.255')
-    assert.equal(ipv4BroadcastOf(cidr('10.0.0.0/31')), undefined)
-    assert.equal(ipv4BroadcastOf(cidr('10.0.0.0/32')), undefined)
-  })
-
-  it('ipv4: multicast is 224.0.0.0/4', () => {
-    const isMulticast = (text: string) => isIpv4Multicast(parseIpv4(text) as Ipv4)
-    assert.deepEqual(['223.255.255.255', '224.0.0.0', '239.255.255.255', '240.0.0.0'].map(isMulticast), [
-      false,
-      true,
-      true,
-      false,
-    ])
-  })
-
-  it('mac: text, number and octets agree', () => {
-    fc.assert(
-      fc.property(fc.nat(0xffffff), fc.nat(0xffffff), (high, low) => {
-        const mac = (high * 0x1000000 + low) as Mac
-        assert.equal(parseMac(macToString(mac)), mac)
-        const dv = new DataView(new ArrayBuffer(8))
-        writeMac(dv, 1, mac)
-        assert.equal(readMac(dv, 1), mac)
-        assert.equal(isMacGroup(mac), (dv.getUint8(1) & 1) === 1)
-      }),
-    )
-    for (const text of ['', '02:00:00:00:00', '02:00:00:00:00:0g', '020000000001', '02:00:00:00:00:01:02']) {
-      assert.equal(parseMac(text), undefined, text)
-    }
-  })
-
-  it('port: takes 0 to 65535 and says so', () => {
-    assert.equal(port(65535), 65535)
-    for (const bad of [-1, 65536, 1.5, Number.NaN]) {
-      assert.throws(() => port(bad), { name: 'RangeError', message: `Cannot use ${bad} as a port: expected 0..65535` })
-    }
+  it('reads and writes octets', () => {
+    const dv = new DataView(new ArrayBuffer(20))
+    const value = address('123:4567:89ab:cdef:fedc:ba98:7654:3210')
+    writeIpv6(dv, 3, value)
+    assert.equal(readIpv6(dv, 3), value)
+    assert.equal(dv.getUint8(3), 1)
+    assert.equal(dv.getUint8(18), 0x10)
   })
 })

@@ -1,5 +1,5 @@
 /** Building, parsing and printing addresses. Parsers return `undefined` on bad text; they never throw. */
-import type { Endpoint, IpAddress, Ipv4, Ipv4Cidr, Mac, Port } from '@mirage-ts/signatures/addresses'
+import type { Endpoint, IpAddress, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr, Mac, Port } from '@mirage-ts/signatures/addresses'
 
 /** `ff:ff:ff:ff:ff:ff`. */
 export const MAC_BROADCAST: Mac = 0xffffffffffff as Mac
@@ -9,6 +9,11 @@ export const IPV4_ANY: Ipv4 = 0 as Ipv4
 export const IPV4_BROADCAST: Ipv4 = 0xffffffff as Ipv4
 /** `224.0.0.1`, the group of all hosts on a link (RFC 1112 §4). */
 export const IPV4_ALL_HOSTS: Ipv4 = 0xe0000001 as Ipv4
+
+/** `::`, the unspecified address. */
+export const IPV6_ANY: Ipv6 = 0n as Ipv6
+/** `ff02::1`, all nodes on the link. */
+export const IPV6_ALL_NODES: Ipv6 = 0xff020000000000000000000000000001n as Ipv6
 
 /** Checks that `value` is an integer from 0 to 65535 and calls it a port. */
 export function port(value: number): Port {
@@ -106,16 +111,130 @@ export function isMacGroup(mac: Mac): boolean {
   return Math.floor(mac / 0x100_0000_0000) % 2 === 1
 }
 
+/**
+ * Reads the text of an IPv6 address (RFC 4291 §2.2): eight groups of one to four hex digits, one run of zeros as `::`, the
+ * last two groups as an IPv4 address if you like. Zones (`%eth0`) are not part of an address.
+ */
+export function parseIpv6(text: string): Ipv6 | undefined {
+  const halves = text.split('::')
+  if (halves.length > 2) return undefined
+  const head = parseGroups(halves[0] as string, halves.length === 1)
+  const tail = halves.length === 1 ? [] : parseGroups(halves[1] as string, true)
+  if (head === undefined || tail === undefined) return undefined
+  const missing = 8 - head.length - tail.length
+  // RFC 4291 §2.2: "::" stands for one group at least.
+  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined
+  let address = 0n
+  for (const group of [...head, ...new Array<number>(missing).fill(0), ...tail])
+    address = (address << 16n) | BigInt(group)
+  return address as Ipv6
+}
+
+/** The groups between two ends or `::`; those at the end of the address may close with dotted decimal. */
+function parseGroups(text: string, isEnd: boolean): readonly number[] | undefined {
+  if (text === '') return []
+  const parts = text.split(':')
+  const groups: number[] = []
+  for (const [i, part] of parts.entries()) {
+    if (/^[0-9a-fA-F]{1,4}$/.test(part)) {
+      groups.push(Number.parseInt(part, 16))
+      continue
+    }
+    const dotted = isEnd && i === parts.length - 1 ? parseIpv4(part) : undefined
+    if (dotted === undefined) return undefined
+    groups.push(dotted >>> 16, dotted & 0xffff)
+  }
+  return groups
+}
+
+/** The text RFC 5952 asks for: lowercase, no leading zeros, the longest run of zero groups as `::`. */
+export function ipv6ToString(address: Ipv6): string {
+  // RFC 5952 §5: dotted decimal where the prefix says that an IPv4 address follows.
+  if (address >> 32n === 0xffffn) return `::ffff:${ipv4ToString(Number(address & 0xffffffffn) as Ipv4)}`
+  const groups = Array.from({ length: 8 }, (_, i) => Number((address >> BigInt(112 - 16 * i)) & 0xffffn))
+  let best = 0
+  let bestLen = 1 // RFC 5952 §4.2.2: a single group of zeros is not shortened
+  for (let start = 0; start < 8; start++) {
+    let end = start
+    while (end < 8 && groups[end] === 0) end++
+    if (end - start > bestLen) {
+      best = start
+      bestLen = end - start
+    }
+  }
+  const hex = (part: readonly number[]): string => part.map((group) => group.toString(16)).join(':')
+  return bestLen === 1 ? hex(groups) : `${hex(groups.slice(0, best))}::${hex(groups.slice(best + bestLen))}`
+}
+
+/** Reads `2001:db8::2/64`. */
+export function parseIpv6Cidr(text: string): Ipv6Cidr | undefined {
+  const match = /^([^/]+)\/(\d{1,3})$/.exec(text)
+  const address = match === null ? undefined : parseIpv6(match[1] as string)
+  const prefixBits = match === null ? 129 : Number(match[2])
+  return address === undefined || prefixBits > 128 ? undefined : { address, prefixBits }
+}
+
+export function ipv6CidrToString(cidr: Ipv6Cidr): string {
+  return `${ipv6ToString(cidr.address)}/${cidr.prefixBits}`
+}
+
+/** True when `address` lies in the network of `cidr`. */
+export function ipv6InCidr(address: Ipv6, cidr: Ipv6Cidr): boolean {
+  return (address ^ cidr.address) >> BigInt(128 - cidr.prefixBits) === 0n
+}
+
+/** True for ff00::/8. */
+export function isIpv6Multicast(address: Ipv6): boolean {
+  return address >> 120n === 0xffn
+}
+
+/** True for fe80::/10. */
+export function isIpv6LinkLocal(address: Ipv6): boolean {
+  return address >> 118n === 0x3fan
+}
+
+/** The Ethernet group that carries an IPv6 group (RFC 2464 §7). */
+export function ipv6MulticastMac(group: Ipv6): Mac {
+  return (0x333300000000 + Number(group & 0xffffffffn)) as Mac
+}
+
+/** The group in which the owner of `address` is asked for (RFC 4291 §2.7.1). */
+export function ipv6SolicitedNode(address: Ipv6): Ipv6 {
+  return (0xff0200000000000000000001ff000000n | (address & 0xffffffn)) as Ipv6
+}
+
+/** The interface identifier made of a MAC (RFC 4291 appendix A). */
+export function interfaceIdOf(mac: Mac): bigint {
+  const bits = BigInt(mac)
+  return (((bits >> 24n) << 40n) | 0xfffe000000n | (bits & 0xffffffn)) ^ (1n << 57n)
+}
+
+/** Reads the IPv6 address at `off`; the caller has checked the length. */
+export function readIpv6(dv: DataView, off: number): Ipv6 {
+  return ((dv.getBigUint64(off) << 64n) | dv.getBigUint64(off + 8)) as Ipv6
+}
+
+export function writeIpv6(dv: DataView, off: number, address: Ipv6): void {
+  dv.setBigUint64(off, address >> 64n)
+  dv.setBigUint64(off + 8, address & 0xffffffffffffffffn)
+}
+
+/** Reads an address of either family. */
+export function parseIp(text: string): IpAddress | undefined {
+  return parseIpv4(text) ?? parseIpv6(text)
+}
+
 /** Tells the families apart. */
 export function isIpv4(address: IpAddress): address is Ipv4 {
   return typeof address === 'number'
 }
 
 export function ipToString(address: IpAddress): string {
-  // IPv6 text (RFC 5952) arrives with IPv6 itself; until then no value of that type can be built.
-  return isIpv4(address) ? ipv4ToString(address) : `0x${address.toString(16)}`
+  return isIpv4(address) ? ipv4ToString(address) : ipv6ToString(address)
 }
 
+/** `10.0.0.1:80` or `[2001:db8::1]:80`. */
 export function endpointToString(endpoint: Endpoint): string {
-  return `${ipToString(endpoint.address)}:${endpoint.port}`
+  const address = ipToString(endpoint.address)
+  return isIpv4(endpoint.address) ? `${address}:${endpoint.port}` : `[${address}]:${endpoint.port}`
 }

@@ -49,6 +49,7 @@ export class PathMtus {
     if (lower >= this.get(dst, linkBytes, now)) return
     this.paths.delete(dst)
     this.paths.set(dst, { mtuBytes: lower, until: after(now, LIFETIME) })
-    if (this.paths.size > MAX_PATHS) for (const oldest of this.paths.keys()) return void this.paths.delete(oldest)
+    const [oldest] = this.paths.keys()
+    if (this.paths.size > MAX_PATHS && oldest !== undefined) this.paths.delete(oldest)
   }
 }

@@ -29,6 +29,13 @@ export interface Ipv4Cidr {
   readonly prefixBits: number
 }
 
+/** An IPv6 network: the interface's own address and the length of the prefix in bits. */
+export interface Ipv6Cidr {
+  readonly address: Ipv6
+  /** 0 to 128. */
+  readonly prefixBits: number
+}
+
 /** TCP or UDP port, 0 to 65535. */
 export type Port = number & Brand<'Port'>
 

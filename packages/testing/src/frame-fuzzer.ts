@@ -1,9 +1,10 @@
 /**
- * Frames that a hostile neighbour might send to `10.0.0.2` at `02:00:00:00:00:02`: noise, and packets of every protocol we
+ * Frames that a hostile neighbour might send to `10.0.0.2` and `2001:db8::2` at `02:00:00:00:00:02`: noise, and packets of every protocol we
  * speak with fields changed, truncated or extended. Half of them get their checksums put right again, so that what was changed
  * reaches the code behind the check.
  */
 
+import { readIpv6 } from '@mirage-ts/core/addresses'
 import { fromHex } from '@mirage-ts/core/bytes'
 import { checksum } from '@mirage-ts/core/checksum'
 import { pseudoHeaderSum } from '@mirage-ts/net/wire/ipv4'
@@ -11,6 +12,9 @@ import type { Ipv4 } from '@mirage-ts/signatures/addresses'
 import { SeededRandom } from './seeded-random.ts'
 
 const TO_US = '020000000002 020000000001'
+
+const V6 = `${TO_US} 86dd 60000000`
+const V6_PAIR = 'fe8000000000000000000000ff000001 20010db8000000000000000000000002'
 
 /** One well-formed packet of each kind, as Linux sends them. */
 const SEEDS: readonly Uint8Array[] = [
@@ -33,11 +37,29 @@ const SEEDS: readonly Uint8Array[] = [
   `${TO_US} 0800 45000024 5150 2000 4011 0000 0a000001 0a000002 aab1 0fa0 0018 0000 6161616161616161`,
   `${TO_US} 0800 4500001c 5150 0002 4011 0000 0a000001 0a000002 6262626262626262`,
   `${TO_US} 0800 45c00038 ba68 0000 4001 0000 0a000001 0a000002 0b00 0000 00000000 45000028 0001 0000 0111 0000 0a000002 0a000001 0050 aab1 00000000`,
+  // IPv6: echo, datagram, SYN, two pieces, options; solicitation, advertisement, router advertisement with every option,
+  // redirect, query for groups, packet too big.
+  `${V6} 000b 3a 40 ${V6_PAIR} 8000 0000 00010002 616263`,
+  `${V6} 000d 11 40 ${V6_PAIR} aab1 0fa0 000d 0000 68656c6c6f`,
+  `${V6} 0014 06 40 ${V6_PAIR} aab1 0050 00000001 00000000 5002 faf0 0000 0000`,
+  `${V6} 0018 2c 40 ${V6_PAIR} 1100 0001 00000007 aab1 0fa0 0018 0000 6161616161616161`,
+  `${V6} 0010 2c 40 ${V6_PAIR} 1100 0010 00000007 6262626262626262`,
+  `${V6} 0015 00 40 ${V6_PAIR} 1100 050200000100 aab1 0fa0 000d 0000 68656c6c6f`,
+  `${V6} 0010 3c 40 ${V6_PAIR} 1100 9e0400000000 aab1 0fa0 0008 0000`,
+  `${V6} 0020 3a ff ${V6_PAIR} 8700 0000 00000000 20010db8000000000000000000000002 0101020000000001`,
+  `${V6} 0020 3a ff ${V6_PAIR} 8800 0000 60000000 fe8000000000000000000000ff000001 0201020000000001`,
+  `${V6} 0068 3a ff ${V6_PAIR} 8600 0000 40c80708 00000000 00000000 0101020000000001 0501000000000514 030440c0 00000e10 00000708 00000000 20010db8000100000000000000000000 19030000 00000e10 20010db8000100000000000000000053 18022008 00000e10 20010db900000000`,
+  `${V6} 0030 3a ff ${V6_PAIR} 8900 0000 00000000 fe8000000000000000000000ff000001 20010db8000000000000000000000077 0201020000000001`,
+  `${V6} 0024 00 01 ${V6_PAIR} 3a00 050200000100 8200 0000 03e80000 00000000000000000000000000000000 00000000`,
+  `${V6} 0038 3a 40 ${V6_PAIR} 0200 0000 00000514 60000000 0010 11 40 20010db8000000000000000000000002 fe8000000000000000000000ff000001 0fa0 aab1 0010 0000`,
 ].map(fromHex)
 
 const ETHERNET_LEN = 14
+const MAX_LEN = ETHERNET_LEN + 1500
 const IP = ETHERNET_LEN
 const TCP = IP + 20
+
+const TCP_SEEDS = SEEDS.filter(isTcp)
 
 /** An endless supply of frames; the same seed gives the same ones. */
 export class FrameFuzzer {
@@ -54,7 +76,9 @@ export class FrameFuzzer {
   /** The next frame, 0 to 1514 octets. */
   next(): Uint8Array {
     if (this.random.chance(0.05)) return this.random.bytes(this.random.below(1515))
-    let frame: Uint8Array = Uint8Array.from(SEEDS[this.random.below(SEEDS.length)] as Uint8Array)
+    // A connection takes several segments that fit: the others would crowd them out.
+    const seeds = this.random.chance(0.4) ? TCP_SEEDS : SEEDS
+    let frame: Uint8Array = Uint8Array.from(seeds[this.random.below(seeds.length)] as Uint8Array)
     if (isTcp(frame)) this.placeSegment(frame)
     for (let changes = this.random.below(4); changes > 0; changes--) this.change(frame)
     if (this.random.chance(0.2)) frame = this.resize(frame)
@@ -87,7 +111,8 @@ export class FrameFuzzer {
   }
 
   private resize(frame: Uint8Array): Uint8Array {
-    const length = this.random.chance(0.5) ? this.random.below(frame.length) : frame.length + this.random.below(1400)
+    const longer = Math.min(MAX_LEN, frame.length + this.random.below(1400))
+    const length = this.random.chance(0.5) ? this.random.below(frame.length) : longer
     const resized = new Uint8Array(length)
     resized.set(frame.subarray(0, length))
     return resized
@@ -98,8 +123,9 @@ function isTcp(frame: Uint8Array): boolean {
   return frame.length >= TCP + 20 && frame[12] === 8 && frame[13] === 0 && frame[IP] === 0x45 && frame[IP + 9] === 6
 }
 
-/** Makes the lengths and checksums of an IPv4 frame right, as far as it is one. */
+/** Makes the lengths and checksums of an IP frame right, as far as it is one. */
 function repairChecksums(frame: Uint8Array): void {
+  if (frame.length >= IP + 40 && frame[12] === 0x86 && frame[13] === 0xdd) repairIpv6(frame)
   if (frame.length < IP + 20 || frame[12] !== 8 || frame[13] !== 0) return
   const dv = new DataView(frame.buffer, frame.byteOffset, frame.length)
   const headerLen = ((frame[IP] as number) & 15) * 4
@@ -114,6 +140,21 @@ function repairChecksums(frame: Uint8Array): void {
   if (protocol === 1 && frame.length >= payload + 4) repair(dv, payload, frame.length, payload + 2, 0)
   if (protocol === 6 && frame.length >= payload + 18) repair(dv, payload, frame.length, payload + 16, pseudo)
   if (protocol === 17 && frame.length >= payload + 8) repair(dv, payload, frame.length, payload + 6, pseudo)
+}
+
+/** The same for IPv6; extension headers are passed over when they have the length our seeds give them. */
+function repairIpv6(frame: Uint8Array): void {
+  const dv = new DataView(frame.buffer, frame.byteOffset, frame.length)
+  dv.setUint16(IP + 4, frame.length - IP - 40)
+  let protocol = frame[IP + 6] as number
+  let payload = IP + 40
+  if ((protocol === 0 || protocol === 60) && frame.length >= payload + 8) {
+    protocol = frame[payload] as number
+    payload += 8
+  }
+  const pseudo = pseudoHeaderSum(readIpv6(dv, IP + 8), readIpv6(dv, IP + 24), protocol, frame.length - payload)
+  const at = protocol === 58 ? 2 : protocol === 6 ? 16 : protocol === 17 ? 6 : -1
+  if (at > 0 && frame.length >= payload + at + 2) repair(dv, payload, frame.length, payload + at, pseudo)
 }
 
 function repair(dv: DataView, off: number, end: number, at: number, initial: number): void {

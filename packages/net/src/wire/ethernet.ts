@@ -10,6 +10,7 @@ export const ETHERNET_HEADER_LEN = 14
 
 export const ETHERTYPE_IPV4 = 0x0800
 export const ETHERTYPE_ARP = 0x0806
+export const ETHERTYPE_IPV6 = 0x86dd
 
 /** Writes the 14 octets of header at `off`. */
 export function emitEthernet(frame: Frame, off: number, dst: Mac, src: Mac, etherType: number): void {
