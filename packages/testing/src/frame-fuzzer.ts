@@ -68,6 +68,7 @@ export class FrameFuzzer {
   private port = 40000
   private seq = 1
   private ack = 1
+  private pieceCount = 0
 
   constructor(seed: number) {
     this.random = new SeededRandom(seed)
@@ -80,9 +81,11 @@ export class FrameFuzzer {
     const seeds = this.random.chance(0.4) ? TCP_SEEDS : SEEDS
     let frame: Uint8Array = Uint8Array.from(seeds[this.random.below(seeds.length)] as Uint8Array)
     if (isTcp(frame)) this.placeSegment(frame)
-    for (let changes = this.random.below(4); changes > 0; changes--) this.change(frame)
+    if (isPiece(frame)) this.placePiece(frame)
+    const changeCount = this.random.below(4)
+    for (let i = 0; i < changeCount; i++) this.change(frame)
     if (this.random.chance(0.2)) frame = this.resize(frame)
-    if (this.random.chance(0.5)) repairChecksums(frame)
+    if (changeCount === 0 || this.random.chance(0.5)) repairChecksums(frame)
     return frame
   }
 
@@ -105,6 +108,12 @@ export class FrameFuzzer {
     dv.setUint32(TCP + 8, this.ack)
   }
 
+  /** Two pieces after each other belong to one datagram: with one number for all, the first that overlaps would end them all. */
+  private placePiece(frame: Uint8Array): void {
+    const at = frame[12] === 8 ? IP + 4 : IP + 40 + 6
+    new DataView(frame.buffer).setUint16(at, this.pieceCount++ >> 1)
+  }
+
   private change(frame: Uint8Array): void {
     const at = this.random.chance(0.1) ? this.random.below(frame.length) : IP + this.random.below(frame.length - IP)
     frame[at] = this.random.chance(0.5) ? this.random.u32() & 255 : (frame[at] as number) ^ (1 << this.random.below(8))
@@ -121,6 +130,11 @@ export class FrameFuzzer {
 
 function isTcp(frame: Uint8Array): boolean {
   return frame.length >= TCP + 20 && frame[12] === 8 && frame[13] === 0 && frame[IP] === 0x45 && frame[IP + 9] === 6
+}
+
+/** True for the pieces of datagrams among the seeds. */
+function isPiece(frame: Uint8Array): boolean {
+  return frame[12] === 8 && frame[13] === 0 ? frame[IP + 5] === 0x50 && frame[IP + 4] === 0x51 : frame[IP + 6] === 44
 }
 
 /** Makes the lengths and checksums of an IP frame right, as far as it is one. */
