@@ -28,16 +28,18 @@ function mirage(folder: string, ...words: readonly string[]): Promise<Ended> {
 const HELLO = { 'config.ts': HELLO_CONFIG, 'unikernel.ts': HELLO_UNIKERNEL }
 
 test('virtio: hello is built, boots, and ends with status 0; the same sources give the same image', async (t) => {
-  const [one, other] = [makeApp(t, HELLO), makeApp(t, HELLO)]
-  const built = await mirage(one, 'build', '-t', 'virtio')
+  const one = makeApp(t, HELLO)
+  const built = await mirage(one, 'build', '-t', 'virtio', '--verify')
   assert.equal(built.status, 0, built.error)
+  assert.match(built.out, /\nVerified: built again elsewhere it is the same, SHA-256 [0-9a-f]{64}\n$/)
   const ran = await mirage(one, 'run', '--mem', '8')
   assert.deepEqual([ran.status, ran.error], [0, ''])
   assert.match(ran.out, /INFO {2}\[application\] hello\r?\n$/)
-  assert.equal((await mirage(other, 'build', '-t', 'virtio')).status, 0)
   const image = readFileSync(join(one, 'dist/hello.virtio'))
-  assert.deepEqual(readFileSync(join(other, 'dist/hello.virtio')), image)
   assert.equal(readImage(image).assets.length, 0)
+  const inspected = await mirage(one, 'inspect', 'dist/hello.virtio')
+  assert.match(inspected.out, /\nEngine {5}QuickJS-ng \d+\.\d+\.\d+\n/)
+  assert.match(inspected.out, /\n {2}mirage-runtime .*\n {2}musl .*\n {2}quickjs-ng /)
 })
 
 test('virtio: boot arguments, their help and their errors reach the exit status', async (t) => {
@@ -59,7 +61,7 @@ test('virtio: a job that fails and a device that does not start end with status 
   })
   const failed = await mirage(failing, 'run', '-t', 'virtio')
   assert.equal(failed.status, 1, failed.error)
-  assert.match(failed.out, /hello: config\.ts:6: job start failed: Error: boom\r?\n +at start /)
+  assert.match(failed.out, /hello: config\.ts:6: job start failed: Error: boom\r?\n +at start \(unikernel\.ts:8:\d+\)/)
   const broken = makeApp(t, {
     'config.ts': `import { device, main, register } from '@mirage-ts/config'
 

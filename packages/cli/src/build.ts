@@ -10,6 +10,7 @@ import { UserError } from './errors.ts'
 import { assembleImage } from './image.ts'
 import { type Label, labelImage, labelProgram } from './label.ts'
 import { type Output, sizeToString, timed } from './output.ts'
+import type { Project } from './project.ts'
 import { runtimeFor } from './runtime.ts'
 import { withTemporaryFolder } from './temporary.ts'
 import { ensureToolchain, findToolchain, nativeParts, type Toolchain } from './toolchain.ts'
@@ -17,8 +18,8 @@ import { checkUnikernel } from './typecheck.ts'
 
 /** An artefact, made but not yet written. */
 export interface Artefact {
-  /** Absolute path of where it goes. */
-  readonly path: string
+  /** `hello.mjs`: what it is called in `dist/`. */
+  readonly name: string
   readonly contents: Uint8Array
   /** Goes beside it, `.map` after its name: for reading stacks. */
   readonly sourceMap: Uint8Array
@@ -32,15 +33,21 @@ export async function buildProject(configured: Configured, output: Output): Prom
   const start = performance.now()
   const { project, plan, target, context } = configured
   const artefact = await makeArtefact(configured, output)
-  const { path, contents, sourceMap } = artefact
-  await mkdir(project.distFolder, { recursive: true })
-  await replace(path, contents, target.hasHost)
-  await replace(`${path}.map`, sourceMap, false)
-  const outputs = [path, `${path}.map`].map((file) => relative(project.folder, file))
+  const outputs = await writeArtefact(project, artefact)
   await writeContext(project, { ...context, outputs: [...new Set([...context.outputs, ...outputs])].sort() })
   const seconds = ((performance.now() - start) / 1000).toFixed(2)
-  output.print(`Built dist/${plan.name}${target.suffix} (${sizeToString(contents.length)}) in ${seconds} s`)
+  output.print(`Built dist/${plan.name}${target.suffix} (${sizeToString(artefact.contents.length)}) in ${seconds} s`)
   return artefact
+}
+
+/** Writes an artefact and its source map to `dist/`; returns their paths, relative to the application's folder. */
+export async function writeArtefact(project: Project, { name, contents, sourceMap }: Artefact): Promise<string[]> {
+  const path = resolve(project.distFolder, name)
+  await mkdir(project.distFolder, { recursive: true })
+  // What begins with #! is to be run.
+  await replace(path, contents, contents[0] === '#'.charCodeAt(0))
+  await replace(`${path}.map`, sourceMap, false)
+  return [path, `${path}.map`].map((file) => relative(project.folder, file))
 }
 
 /** Writes the generated sources and makes the artefact of them; its place in `dist/` is left alone. */
@@ -57,8 +64,8 @@ export async function makeArtefact(configured: Configured, output: Output): Prom
   return artefact.value
 }
 
-function pathOf({ project, plan, target }: Configured): string {
-  return resolve(project.distFolder, `${plan.name}${target.suffix}`)
+function nameOf({ plan, target }: Configured): string {
+  return `${plan.name}${target.suffix}`
 }
 
 function inputsOf({ configInputs, assets }: Configured, sources: readonly BundledSource[]): readonly string[] {
@@ -71,7 +78,7 @@ async function makeProgram(configured: Configured, output: Output): Promise<Arte
   const { code, sourceMap, sources } = await timed(output, 'bundle', () => bundle(project, target, plan))
   const label = await timed(output, 'label', () => makeLabel(configured, sources, undefined))
   const inputs = inputsOf(configured, sources)
-  return { path: pathOf(configured), contents: labelProgram(code, label), sourceMap, label, inputs }
+  return { name: nameOf(configured), contents: labelProgram(code, label), sourceMap, label, inputs }
 }
 
 /** An image that boots. */
@@ -95,7 +102,7 @@ async function makeImage(configured: Configured, check: Promise<string[]>, outpu
   ])
   const inputs = inputsOf(configured, sources)
   const image = assembleImage(runtime, { bytecode, assets: contents })
-  return { path: pathOf(configured), contents: labelImage(image, label), sourceMap, label, inputs }
+  return { name: nameOf(configured), contents: labelImage(image, label), sourceMap, label, inputs }
 }
 
 /** Compiles a bundle with the engine's own compiler. */

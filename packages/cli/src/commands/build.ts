@@ -1,7 +1,11 @@
-import { buildProject } from '../build.ts'
+import { bool, string } from '@mirage-ts/core/boot-args'
+import { buildProject, writeArtefact } from '../build.ts'
 import type { Command } from '../command.ts'
 import { configureProject, prepare } from '../configure.ts'
+import { UsageError } from '../errors.ts'
 import { DRY_RUN, TARGET } from '../options.ts'
+import { buildFromRecord, record } from '../record.ts'
+import { verify } from '../verify.ts'
 
 /** `mirage build`: configures and makes the artefact. */
 export const build: Command = {
@@ -9,18 +13,40 @@ export const build: Command = {
   summary: 'make the artefact in dist/, configuring first',
   details: `For unix the artefact is one executable program for Node.js, dist/NAME.mjs; for virtio an image that boots on a
 virtual machine, dist/NAME.virtio. Options given override what configure remembered. The first build for virtio compiles
-the native runtime, which takes about a minute; it is kept for all later builds.`,
-  options: { ...TARGET, ...DRY_RUN },
+the native runtime, which takes about a minute; it is kept for all later builds.
+
+--verify builds a second time, elsewhere, and fails unless both are the same. --record commits the sources, keys, lock
+file and digest to a Git repository, on the branch mirage/NAME.TARGET; with --from-record a recorded build is made again,
+and fails, naming what has changed, unless it is the same.`,
+  options: {
+    ...TARGET,
+    ...DRY_RUN,
+    verify: { type: bool, default: 'false', doc: 'build twice and compare' },
+    record: { type: string, doc: 'the Git repository to record the build in; made when absent' },
+    'record-image': { type: bool, default: 'false', doc: 'record the artefact itself, too' },
+    'from-record': { type: string, doc: 'build what this revision of the --record repository says' },
+  },
   async run(call) {
     const { isDryRun, output } = call
     const { project, config, given } = await prepare(call, this.options)
+    const repository = given.values['record'] as string | undefined
+    const revision = given.values['from-record'] as string | undefined
+    if (revision !== undefined) {
+      if (repository === undefined) throw new UsageError('--from-record needs the repository: --record FOLDER')
+      await writeArtefact(project, await buildFromRecord(project, repository, revision, output))
+      return 0
+    }
     const configured = await configureProject(project, config, given.words)
     if (isDryRun) {
       for (const name of [...configured.files.keys(), 'context.json']) output.print(`would write mirage/${name}`)
       output.print(`would write dist/${configured.plan.name}${configured.target.suffix}`)
       return 0
     }
-    await buildProject(configured, output)
+    const artefact = await buildProject(configured, output)
+    if (given.values['verify'] === true) await verify(configured, artefact, output)
+    if (repository !== undefined) {
+      await record(configured, artefact, { repository, withImage: given.values['record-image'] === true }, output)
+    }
     return 0
   },
 }

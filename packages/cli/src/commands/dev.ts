@@ -28,13 +28,19 @@ again and restarts the unikernel. A mistake is shown, and the unikernel that run
         try {
           const { config, given } = await prepare(call, this.options)
           const configured = await configureProject(project, config, given.words)
-          const { path, inputs } = await buildProject(configured, output)
+          const { name, inputs } = await buildProject(configured, output)
           watcher.follow(
             inputs,
             configured.main.folders.map(({ folder }) => join(project.folder, folder)),
           )
           await end(child)
-          child = await startArtefact(path, configured.target, given.values, call.boot, output)
+          child = await startArtefact(
+            join(project.distFolder, name),
+            configured.target,
+            given.values,
+            call.boot,
+            output,
+          )
           noteEnd(child, call)
         } catch (error) {
           if (!(error instanceof UserError)) throw error
