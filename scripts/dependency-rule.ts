@@ -18,6 +18,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   net: { packages: ['signatures', 'core'] },
   storage: { packages: ['signatures', 'core'], others: ['fflate'] },
   apps: { packages: ['signatures', 'core', 'net', 'storage'], others: ['@noble/hashes/'] },
+  web: { packages: ['signatures', 'core', 'apps'], others: ['web-streams-polyfill'] },
   config: { packages: ['signatures', 'core'], others: ['node:'] },
   cli: { packages: ['config', 'core', 'signatures', 'storage', 'node'], others: ['node:', 'esbuild', '@viz-js/viz'] },
   testing: { packages: ['signatures', 'core', 'net'], others: ['node:'] },

@@ -57,8 +57,7 @@ export class WebSocketConnection {
   readonly #quietTime: Duration
   readonly #clock: MonotonicClock
   readonly #alarm: Alarm
-  /** Makes masks, on the side of the client. */
-  readonly #random: Random | undefined
+  readonly #maskRandom: Random | undefined
   #chunk: Uint8Array = EMPTY
   #off = 0
   /** Frames are written one after the other; rejects once writing has failed. */
@@ -67,16 +66,18 @@ export class WebSocketConnection {
   #isPinged = false
   #isAborted = false
 
+  /** `maskRandom` is what a client masks its frames with; a server has none (§5.1). */
   constructor(
     flow: Flow,
-    { time, clock, random }: WebSocketDeps & { readonly random?: Random },
+    { time, clock }: WebSocketDeps,
     { messageBytes = DEFAULT_MESSAGE_BYTES, quietTime = DEFAULT_QUIET_TIME }: WebSocketOptions = {},
     protocol = '',
+    maskRandom: Random | undefined = undefined,
   ) {
     this.protocol = protocol
     this.#flow = flow
-    this.#random = random
-    this.#parser = new FrameParser(random === undefined, messageBytes)
+    this.#maskRandom = maskRandom
+    this.#parser = new FrameParser(maskRandom === undefined, messageBytes)
     this.#messageBytes = messageBytes
     this.#quietTime = quietTime
     this.#clock = clock
@@ -227,9 +228,9 @@ export class WebSocketConnection {
   }
 
   #frame(opcode: number, payload: Uint8Array): Uint8Array {
-    if (this.#random === undefined) return emitFrame(opcode, true, payload)
+    if (this.#maskRandom === undefined) return emitFrame(opcode, true, payload)
     const key = new Uint8Array(4)
-    this.#random.fill(key, 0, 4)
+    this.#maskRandom.fill(key, 0, 4)
     return emitFrame(opcode, true, payload, key)
   }
 
@@ -361,5 +362,5 @@ export async function connectWebSocket(
     const why = upgraded === undefined ? `it answers ${status}` : 'its handshake is wrong'
     throw new NetError('protocol', `Cannot open a WebSocket to ${target.authority}: ${why}`)
   }
-  return new WebSocketConnection(upgraded, { ...deps, random }, options, protocol)
+  return new WebSocketConnection(upgraded, deps, options, protocol, random)
 }
