@@ -34,6 +34,8 @@ export interface CountedTcp extends Tcp {
   readonly counters: Readonly<TcpCounters>
   /** Connections in all states, TIME-WAIT included. */
   readonly connectionCount: number
+  /** Octets of memory that buffers take now. */
+  readonly bufferBytes: number
 }
 
 /** Makes TCP over `ip` and takes over its protocol 6. */
@@ -75,6 +77,10 @@ class AlarmedTcp implements CountedTcp {
   get connectionCount(): number {
     this.machine.expireTimeWait(this.now())
     return this.machine.connectionCount
+  }
+
+  get bufferBytes(): number {
+    return this.machine.memory.usedBytes
   }
 
   now(): Instant {

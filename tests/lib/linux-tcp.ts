@@ -1,0 +1,176 @@
+/** Our stack and Linux's on the two ends of a tap, with a bad line between them, and transfers over it. Root only. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { ipv4 } from '@mirage-ts/core/addresses'
+import { createMonotonicClock } from '@mirage-ts/node/clock'
+import { createNetwork } from '@mirage-ts/node/network'
+import { createRandom } from '@mirage-ts/node/random'
+import { createTime } from '@mirage-ts/node/time'
+import type { Port } from '@mirage-ts/signatures/addresses'
+import type { TcpFlow } from '@mirage-ts/signatures/flow'
+import type { Alarm, Time } from '@mirage-ts/signatures/time'
+import { createTestStack, type TestStack } from '@mirage-ts/testing/direct-stack'
+import { ImpairedNetwork } from '@mirage-ts/testing/impaired-network'
+import { SeededRandom } from '@mirage-ts/testing/seeded-random'
+import { Namespace } from './namespace.ts'
+
+const PEER = fileURLToPath(new URL('../tcp-linux-peer.mjs', import.meta.url))
+const TAP_SOURCE = fileURLToPath(new URL('../../native/host/tap.c', import.meta.url))
+export const LINUX = '10.77.0.1'
+export const OURS = '10.77.0.2'
+export const LINUX_ADDRESS = ipv4(10, 77, 0, 1)
+
+export interface Transfer {
+  readonly role: 'connect' | 'listen'
+  /** Octets that we send, and that Linux sends, at once. */
+  readonly upBytes: number
+  readonly downBytes: number
+  /** Linux reads a piece in so many milliseconds. */
+  readonly slowMs?: number
+}
+
+/** A namespace with Linux's end of the tap, the line, and our stack. */
+export class LinuxLink {
+  readonly stack: TestStack
+  readonly line: ImpairedNetwork
+  private readonly namespace: Namespace
+  private readonly relay: ChildProcess
+  private readonly folder: string
+  private readonly alarms: readonly Alarm[]
+  private nextPort = 2000
+
+  private constructor(
+    stack: TestStack,
+    line: ImpairedNetwork,
+    namespace: Namespace,
+    relay: ChildProcess,
+    folder: string,
+    alarms: readonly Alarm[],
+  ) {
+    this.stack = stack
+    this.line = line
+    this.namespace = namespace
+    this.relay = relay
+    this.folder = folder
+    this.alarms = alarms
+  }
+
+  static async open({ mtuBytes = 1500, seed = 5 } = {}): Promise<LinuxLink> {
+    const folder = mkdtempSync(join(tmpdir(), 'mirage-tcp-'))
+    const tap = process.env['MIRAGE_TAP'] ?? join(folder, 'mirage-tap')
+    if (process.env['MIRAGE_TAP'] === undefined) {
+      execFileSync('cc', ['-D_GNU_SOURCE', '-O2', '-o', tap, TAP_SOURCE], { stdio: 'inherit' })
+    }
+    const namespace = new Namespace()
+    const path = join(folder, 'tap.sock')
+    const relay = spawn('ip', ['netns', 'exec', namespace.name, tap, 'tap0', path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await firstLine(relay)
+    namespace.ip('addr', 'add', `${LINUX}/24`, 'dev', 'tap0')
+    namespace.ip('link', 'set', 'tap0', 'mtu', String(mtuBytes), 'up')
+    const network = await createNetwork({ random: createRandom() }, { attachment: `stream:${path}` })
+    const clock = createMonotonicClock()
+    const time = createTime()
+    const alarms: Alarm[] = []
+    // What our stack still waits for (neighbours, for one) must not keep the process alive.
+    const alarm: Time['alarm'] = (ring) => {
+      const made = time.alarm(ring)
+      alarms.push(made)
+      return made
+    }
+    const both = { now: () => clock.now(), sleep: time.sleep.bind(time), alarm }
+    const line = new ImpairedNetwork(network, both, new SeededRandom(seed), mtuBytes)
+    const stack = createTestStack(line, both, `${OURS}/24`, { seed: createRandom().u32() })
+    return new LinuxLink(stack, line, namespace, relay, folder, alarms)
+  }
+
+  close(): void {
+    for (const alarm of this.alarms) alarm.clear()
+    this.line.close()
+    this.relay.kill()
+    this.namespace.remove()
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  /** Starts the peer; the function returned waits for its next line of JSON. */
+  peer(...args: (string | number)[]): () => Promise<unknown> {
+    const child = spawn('ip', ['netns', 'exec', this.namespace.name, process.execPath, PEER, ...args.map(String)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
+    return async () => JSON.parse((await lines.next()).value ?? '"ended"')
+  }
+
+  /** Carries out a transfer and checks every octet; returns the milliseconds it took. */
+  async transfer({ role, upBytes, downBytes, slowMs }: Transfer): Promise<number> {
+    const port = this.nextPort++ as Port
+    const slow = slowMs === undefined ? [] : [slowMs]
+    let flow: TcpFlow
+    let line: () => Promise<unknown>
+    let started = performance.now()
+    if (role === 'connect') {
+      line = this.peer('server', LINUX, port, downBytes, ...slow)
+      assert.equal(await line(), 'listening')
+      started = performance.now()
+      flow = await this.stack.tcp.connect({ address: LINUX_ADDRESS, port })
+    } else {
+      let accept: (flow: TcpFlow) => void = () => {}
+      const accepted = new Promise<TcpFlow>((resolve) => {
+        accept = resolve
+      })
+      const listener = await this.stack.tcp.listen(port, (flow) => accept(flow))
+      line = this.peer('client', OURS, port, downBytes, ...slow)
+      flow = await accepted
+      started = performance.now()
+      listener.close()
+    }
+    const [ours, theirs] = await Promise.all([receiveAll(flow), line(), sendAll(flow, upBytes)])
+    const tookMs = performance.now() - started
+    await flow.close()
+    assert.deepEqual(ours, { bytes: downBytes, sha256: hashOf(downBytes) })
+    assert.deepEqual(theirs, { bytes: upBytes, sha256: hashOf(upBytes) })
+    return Math.round(tookMs)
+  }
+}
+
+function firstLine(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', () => reject(new Error('ended without a word')))
+    if (child.stdout !== null) createInterface(child.stdout).once('line', resolve)
+  })
+}
+
+function pattern(off: number, len: number): Uint8Array {
+  const octets = new Uint8Array(len)
+  for (let i = 0; i < len; i++) octets[i] = ((off + i) * 2654435761) >>> 24
+  return octets
+}
+
+function hashOf(len: number): string {
+  const hash = createHash('sha256')
+  for (let off = 0; off < len; off += 65536) hash.update(pattern(off, Math.min(65536, len - off)))
+  return hash.digest('hex')
+}
+
+async function sendAll(flow: TcpFlow, len: number): Promise<void> {
+  for (let off = 0; off < len; off += 40_000) await flow.write(pattern(off, Math.min(40_000, len - off)))
+  flow.shutdownWrite()
+}
+
+async function receiveAll(flow: TcpFlow): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash('sha256')
+  let bytes = 0
+  for (let chunk = await flow.read(); chunk !== undefined; chunk = await flow.read()) {
+    hash.update(chunk)
+    bytes += chunk.length
+  }
+  return { bytes, sha256: hash.digest('hex') }
+}
