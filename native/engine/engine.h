@@ -18,6 +18,12 @@ struct engine {
 
 extern struct engine engine;
 
+/* What this runtime was linked with: bits of enum feature. */
+extern const uint32_t features;
+
+/* Adds these to a context; not 0 when memory ran out. */
+int features_add(JSContext *ctx);
+
 /* Defines the module 'mirage:native'; NULL with an exception when it cannot. */
 JSModuleDef *module_define(JSContext *ctx, const char *name);
 

@@ -177,6 +177,9 @@ static void read_payload(const struct plat_start *start)
     if (bytecode->engine_id != ENGINE_ID)
         refuse("its bytecode was made by another version of the engine; build "
                "runtime and image with the same mirage");
+    if (bytecode->features & ~features)
+        refuse("it needs parts of the library that this runtime was linked "
+               "without; build it with `mirage build`");
     engine.sections = sections;
     engine.section_count = header->section_count;
 }
@@ -216,13 +219,9 @@ static void start_engine(size_t stack_bytes)
     JS_SetInterruptHandler(runtime, limit_garbage, NULL);
     context = JS_NewContextRaw(runtime);
     if (!context || JS_AddIntrinsicBaseObjects(context) ||
-        JS_AddIntrinsicDate(context) || JS_AddIntrinsicRegExp(context) ||
-        JS_AddIntrinsicJSON(context) || JS_AddIntrinsicProxy(context) ||
-        JS_AddIntrinsicMapSet(context) ||
         JS_AddIntrinsicTypedArrays(context) ||
-        JS_AddIntrinsicPromise(context) || JS_AddIntrinsicWeakRef(context))
+        JS_AddIntrinsicPromise(context) || features_add(context))
         out_of_memory();
-    JS_AddIntrinsicRegExpCompiler(context);
 }
 
 static void start_program(void)

@@ -44,24 +44,25 @@ static bool get_integer(JSContext *ctx, JSValueConst value, const char *name,
     return false;
 }
 
-struct span {
+struct span { /* octets of a view */
     uint8_t *start;
     size_t len;
     bool immutable;
 };
 
-/* Arguments (bytes, off, end): the part [off, end) of a Uint8Array. */
-static bool get_span(JSContext *ctx, JSValueConst *argv, struct span *out)
+/* All of a typed array of this type. */
+static bool get_view(JSContext *ctx, JSValueConst value, const char *name,
+                     JSTypedArrayEnum type, struct span *out)
 {
     size_t len, view_off, buffer_len;
-    uint64_t off, end;
 
-    if (JS_GetTypedArrayType(argv[0]) != JS_TYPED_ARRAY_UINT8) {
-        JS_ThrowTypeError(ctx, "bytes must be a Uint8Array");
+    if (JS_GetTypedArrayType(value) != (int)type) {
+        JS_ThrowTypeError(ctx, "%s must be a %s", name,
+                          type == JS_TYPED_ARRAY_UINT8 ? "Uint8Array"
+                                                       : "Uint32Array");
         return false;
     }
-    JSValue buffer =
-        JS_GetTypedArrayBuffer(ctx, argv[0], &view_off, &len, NULL);
+    JSValue buffer = JS_GetTypedArrayBuffer(ctx, value, &view_off, &len, NULL);
     if (JS_IsException(buffer))
         return false; /* detached, or beyond its shrunk buffer */
     uint8_t *start = JS_GetArrayBuffer(ctx, &buffer_len, buffer);
@@ -72,16 +73,35 @@ static bool get_span(JSContext *ctx, JSValueConst *argv, struct span *out)
         view_off = buffer_len;
     if (len > buffer_len - view_off)
         len = buffer_len - view_off;
-    if (!get_integer(ctx, argv[1], "off", len, &off) ||
-        !get_integer(ctx, argv[2], "end", len, &end))
+    *out = (struct span){start + view_off, len, immutable};
+    return true;
+}
+
+/* Arguments (bytes, off, end): the part [off, end) of a Uint8Array. */
+static bool get_span(JSContext *ctx, JSValueConst *argv, struct span *out)
+{
+    uint64_t off, end;
+
+    if (!get_view(ctx, argv[0], "bytes", JS_TYPED_ARRAY_UINT8, out) ||
+        !get_integer(ctx, argv[1], "off", out->len, &off) ||
+        !get_integer(ctx, argv[2], "end", out->len, &end))
         return false;
     if (off > end) {
         JS_ThrowRangeError(ctx, "off %u must not exceed end %u", (unsigned)off,
                            (unsigned)end);
         return false;
     }
-    *out = (struct span){start + view_off + off, end - off, immutable};
+    out->start += off;
+    out->len = end - off;
     return true;
+}
+
+/* What was asked to be written to can be. */
+static bool is_mutable(JSContext *ctx, struct span span)
+{
+    if (span.immutable)
+        JS_ThrowTypeError(ctx, "bytes must not be immutable");
+    return !span.immutable;
 }
 
 static JSValue console_write(JSContext *ctx, JSValueConst self, int argc,
@@ -114,10 +134,8 @@ static JSValue entropy_fill(JSContext *ctx, JSValueConst self, int argc,
 {
     struct span span;
     (void)self, (void)argc;
-    if (!get_span(ctx, argv, &span))
+    if (!get_span(ctx, argv, &span) || !is_mutable(ctx, span))
         return JS_EXCEPTION;
-    if (span.immutable)
-        return JS_ThrowTypeError(ctx, "bytes must not be immutable");
     if (plat_entropy_fill(span.start, span.len) != PLAT_OK)
         return JS_ThrowPlainError(
             ctx, "This processor has no working random number generator");
@@ -264,6 +282,151 @@ static JSValue irq_enable(JSContext *ctx, JSValueConst self, int argc,
     return JS_UNDEFINED;
 }
 
+/* `index` as an argument, below count. */
+static bool get_index(JSContext *ctx, JSValueConst value, unsigned count,
+                      unsigned *out)
+{
+    uint64_t index;
+    if (count == 0) {
+        JS_ThrowRangeError(ctx, "this machine was given no such device");
+        return false;
+    }
+    if (!get_integer(ctx, value, "index", count - 1, &index))
+        return false;
+    *out = (unsigned)index;
+    return true;
+}
+
+static JSValue net_open(JSContext *ctx, JSValueConst self, int argc,
+                        JSValueConst *argv)
+{
+    unsigned index;
+    (void)self, (void)argc;
+    if (!get_index(ctx, argv[0], plat_net_count(), &index))
+        return JS_EXCEPTION;
+    plat_net_open(index);
+    engine.can_be_woken = true;
+    return JS_UNDEFINED;
+}
+
+/* (index, bytes, lens): each of lens.length frames has an equal part of bytes. */
+static JSValue net_receive(JSContext *ctx, JSValueConst self, int argc,
+                           JSValueConst *argv)
+{
+    struct span bytes, lens;
+    unsigned index, count;
+    (void)self, (void)argc;
+    if (!get_index(ctx, argv[0], plat_net_count(), &index) ||
+        !get_view(ctx, argv[1], "bytes", JS_TYPED_ARRAY_UINT8, &bytes) ||
+        !get_view(ctx, argv[2], "lens", JS_TYPED_ARRAY_UINT32, &lens) ||
+        !is_mutable(ctx, bytes) || !is_mutable(ctx, lens))
+        return JS_EXCEPTION;
+    size_t max = lens.len / sizeof(uint32_t);
+    if (max == 0 || bytes.len < max)
+        return JS_ThrowRangeError(ctx, "bytes and lens must not be empty");
+    if (plat_net_receive(index, bytes.start, bytes.len / max,
+                         (uint32_t *)lens.start, (unsigned)max,
+                         &count) != PLAT_OK)
+        return JS_NewInt32(ctx, -1);
+    return JS_NewUint32(ctx, count);
+}
+
+/* (index, bytes, spans, count): spans holds off and end of each frame. */
+static JSValue net_send(JSContext *ctx, JSValueConst self, int argc,
+                        JSValueConst *argv)
+{
+    struct span bytes, spans;
+    unsigned index, sent;
+    uint64_t count;
+    (void)self, (void)argc;
+    if (!get_index(ctx, argv[0], plat_net_count(), &index) ||
+        !get_view(ctx, argv[1], "bytes", JS_TYPED_ARRAY_UINT8, &bytes) ||
+        !get_view(ctx, argv[2], "spans", JS_TYPED_ARRAY_UINT32, &spans) ||
+        !get_integer(ctx, argv[3], "count",
+                     spans.len / (2 * sizeof(uint32_t)), &count) ||
+        !is_mutable(ctx, bytes))
+        return JS_EXCEPTION;
+    const uint32_t *at = (const uint32_t *)spans.start;
+    for (uint64_t i = 0; i < count; i++)
+        if (at[2 * i] < PLAT_NET_HEADROOM || at[2 * i] > at[2 * i + 1] ||
+            at[2 * i + 1] > bytes.len)
+            return JS_ThrowRangeError(
+                ctx, "frame %u must lie in bytes, behind %u octets of room",
+                (unsigned)i, PLAT_NET_HEADROOM);
+    if (plat_net_send(index, bytes.start, at, (unsigned)count, &sent) !=
+        PLAT_OK)
+        return JS_NewInt32(ctx, -1);
+    return JS_NewUint32(ctx, sent);
+}
+
+static JSValue block_len(JSContext *ctx, JSValueConst self, int argc,
+                         JSValueConst *argv)
+{
+    unsigned index;
+    uint64_t len = 0;
+    bool is_writable;
+    (void)self, (void)argc;
+    if (!get_index(ctx, argv[0], plat_block_count(), &index))
+        return JS_EXCEPTION;
+    plat_block_info(index, &len, &is_writable);
+    return JS_NewInt64(ctx, (int64_t)len);
+}
+
+static JSValue block_is_writable(JSContext *ctx, JSValueConst self, int argc,
+                                 JSValueConst *argv)
+{
+    unsigned index;
+    uint64_t len;
+    bool is_writable = false;
+    (void)self, (void)argc;
+    if (!get_index(ctx, argv[0], plat_block_count(), &index))
+        return JS_EXCEPTION;
+    plat_block_info(index, &len, &is_writable);
+    return JS_NewBool(ctx, is_writable);
+}
+
+static JSValue block_result(JSContext *ctx, plat_result_t result)
+{
+    if (result == PLAT_INVALID)
+        return JS_ThrowRangeError(
+            ctx, "the transfer lies outside of the device, or writes to one "
+                 "that is read-only");
+    return JS_NewBool(ctx, result == PLAT_OK);
+}
+
+enum { BLOCK_READ, BLOCK_WRITE };
+
+/* (index, offset, bytes, off, end) */
+static JSValue block_transfer(JSContext *ctx, JSValueConst self, int argc,
+                              JSValueConst *argv, int direction)
+{
+    struct span span;
+    unsigned index;
+    uint64_t offset;
+    (void)self, (void)argc;
+    if (!get_index(ctx, argv[0], plat_block_count(), &index) ||
+        !get_integer(ctx, argv[1], "offset", MAX_SAFE_INTEGER, &offset) ||
+        !get_span(ctx, argv + 2, &span))
+        return JS_EXCEPTION;
+    if (direction == BLOCK_WRITE)
+        return block_result(
+            ctx, plat_block_write(index, offset, span.start, span.len));
+    if (!is_mutable(ctx, span))
+        return JS_EXCEPTION;
+    return block_result(ctx,
+                        plat_block_read(index, offset, span.start, span.len));
+}
+
+static JSValue block_flush(JSContext *ctx, JSValueConst self, int argc,
+                           JSValueConst *argv)
+{
+    unsigned index;
+    (void)self, (void)argc;
+    if (!get_index(ctx, argv[0], plat_block_count(), &index))
+        return JS_EXCEPTION;
+    return block_result(ctx, plat_block_flush(index));
+}
+
 static JSValue set_poll(JSContext *ctx, JSValueConst self, int argc,
                         JSValueConst *argv)
 {
@@ -362,6 +525,14 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_MAGIC_DEF("mmioWrite16", 2, mmio_write, 2),
     JS_CFUNC_MAGIC_DEF("mmioWrite32", 2, mmio_write, 4),
     JS_CFUNC_DEF("irqEnable", 1, irq_enable),
+    JS_CFUNC_DEF("netOpen", 1, net_open),
+    JS_CFUNC_DEF("netReceive", 3, net_receive),
+    JS_CFUNC_DEF("netSend", 4, net_send),
+    JS_CFUNC_DEF("blockLen", 1, block_len),
+    JS_CFUNC_DEF("blockIsWritable", 1, block_is_writable),
+    JS_CFUNC_MAGIC_DEF("blockRead", 5, block_transfer, BLOCK_READ),
+    JS_CFUNC_MAGIC_DEF("blockWrite", 5, block_transfer, BLOCK_WRITE),
+    JS_CFUNC_DEF("blockFlush", 1, block_flush),
     JS_CFUNC_DEF("setPoll", 1, set_poll),
     JS_CFUNC_DEF("exit", 1, exit_machine),
     JS_CFUNC_DEF("checksum", 4, checksum_function),
@@ -381,6 +552,9 @@ static int fill(JSContext *ctx, JSModuleDef *m)
         {"target", JS_NewString(ctx, plat_target)},
         {"commandLine", JS_NewString(ctx, engine.start->command_line)},
         {"assetCount", JS_NewUint32(ctx, engine.asset_count)},
+        {"netHeadroom", JS_NewInt32(ctx, PLAT_NET_HEADROOM)},
+        {"netCount", JS_NewUint32(ctx, plat_net_count())},
+        {"blockCount", JS_NewUint32(ctx, plat_block_count())},
     };
 
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
@@ -391,12 +565,15 @@ static int fill(JSContext *ctx, JSModuleDef *m)
 
 JSModuleDef *module_define(JSContext *ctx, const char *name)
 {
+    static const char *const constants[] = {"abiVersion", "target",
+                                            "commandLine", "assetCount",
+                                            "netHeadroom", "netCount",
+                                            "blockCount"};
     JSModuleDef *m = JS_NewCModule(ctx, name, fill);
-    if (!m || JS_AddModuleExportList(ctx, m, functions, FUNCTION_COUNT) < 0 ||
-        JS_AddModuleExport(ctx, m, "abiVersion") < 0 ||
-        JS_AddModuleExport(ctx, m, "target") < 0 ||
-        JS_AddModuleExport(ctx, m, "commandLine") < 0 ||
-        JS_AddModuleExport(ctx, m, "assetCount") < 0)
+    if (!m || JS_AddModuleExportList(ctx, m, functions, FUNCTION_COUNT) < 0)
         return NULL;
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
+        if (JS_AddModuleExport(ctx, m, constants[i]) < 0)
+            return NULL;
     return m;
 }

@@ -36,7 +36,7 @@
  *    0  u8[8]  magic         "MIRAGEBC"
  *    8  u32    engineId      checksum over the engine's sources: bytecode runs
  *                            only on the engine that wrote it
- *   12  u32    reserved      0
+ *   12  u32    features      what the program needs: bits of enum feature
  *   16  ...    QuickJS bytecode of one module (own version and checksum)
  *
  * The runtime refuses, with a sentence and status 126, a payload in which any
@@ -77,7 +77,20 @@ struct payload_section {
 struct bytecode_header {
     char magic[8];
     uint32_t engine_id;
-    uint32_t reserved;
+    uint32_t features;
+};
+
+/*
+ * Parts of the language's library that a runtime can be linked without, by the
+ * names that tools know them by (native/Makefile, FEATURES).
+ */
+enum feature {
+    FEATURE_DATE = 1,     /* date */
+    FEATURE_JSON = 2,     /* json */
+    FEATURE_MAPSET = 4,   /* mapset: Map, Set, WeakMap, WeakSet */
+    FEATURE_PROXY = 8,    /* proxy */
+    FEATURE_REGEXP = 16,  /* regexp: also literals, match, search... */
+    FEATURE_WEAKREF = 32, /* weakref: WeakRef, FinalizationRegistry */
 };
 
 _Static_assert(sizeof(struct payload_header) == 32, "layout");

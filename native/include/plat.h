@@ -135,6 +135,53 @@ void plat_port_write(uint16_t port, unsigned width, uint32_t value);
 plat_result_t plat_mmio_read(uint64_t address, unsigned width, uint32_t *value);
 plat_result_t plat_mmio_write(uint64_t address, unsigned width, uint32_t value);
 
+/*
+ * Network devices that the host hands over ready for use, which exist where
+ * there is no bus to find devices on (target spt).  They carry Ethernet frames
+ * without checksum, one call for many frames.
+ */
+unsigned plat_net_count(void);
+
+/* Let arriving frames end plat_yield(), and the calls below work.  PLAT_INVALID
+ * when there is no such device. */
+plat_result_t plat_net_open(unsigned index);
+
+/*
+ * Take up to max frames without blocking: frame i goes to bytes[i * slot], its
+ * length to lens[i]; of a longer one only slot bytes are kept.  OUT: *count.
+ * PLAT_UNAVAILABLE when the device has gone, and then for ever.
+ */
+plat_result_t plat_net_receive(unsigned index, uint8_t *bytes, size_t slot,
+                               uint32_t *lens, unsigned max, unsigned *count);
+
+/* Room that plat_net_send() needs in front of each frame; it is overwritten. */
+#define PLAT_NET_HEADROOM 4
+
+/*
+ * Send up to max frames without blocking: frame i is bytes[spans[2 * i],
+ * spans[2 * i + 1]).  OUT: *count, those that were taken; the others must be
+ * offered again, first and unchanged.  The next plat_yield() ends when the
+ * device takes frames again.  Results as above.
+ */
+plat_result_t plat_net_send(unsigned index, uint8_t *bytes,
+                            const uint32_t *spans, unsigned max,
+                            unsigned *count);
+
+/*
+ * Block devices that the host hands over, likewise.  Offsets and lengths need
+ * no alignment.  The calls block like a disk.  PLAT_INVALID outside of the
+ * device, or when it cannot be written; PLAT_UNAVAILABLE when the host failed,
+ * and then an unknown part was done.
+ */
+unsigned plat_block_count(void);
+plat_result_t plat_block_info(unsigned index, uint64_t *len, bool *is_writable);
+plat_result_t plat_block_read(unsigned index, uint64_t offset, uint8_t *bytes,
+                              size_t len);
+plat_result_t plat_block_write(unsigned index, uint64_t offset,
+                               const uint8_t *bytes, size_t len);
+/* Returns when everything written is durable. */
+plat_result_t plat_block_flush(unsigned index);
+
 /* Stop the machine with a status of 0 to PLAT_STATUS_MAX.  Does not return. */
 _Noreturn void plat_exit(int status);
 

@@ -1,4 +1,4 @@
-// Builds the test images and boots them under QEMU's emulation.
+// Builds the test images and starts them: in QEMU's emulation, and as sealed processes.
 //
 //   node native/tests/run.mjs [--only NAME] [--out DIR] [--verbose]
 //
@@ -8,7 +8,19 @@
 // out. A test that hangs is killed, alone, after its time limit.
 
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { appendPayload, buildImage, buildPayload } from './image.mjs'
@@ -27,8 +39,21 @@ const TIME_LIMIT_MS = 60000
 const MICROVM = ['-M', 'microvm,acpi=off,x-option-roms=off,isa-serial=on,rtc=on,auto-kernel-cmdline=on']
 const Q35 = ['-M', 'q35']
 
-/** Boots an image; resolves with { status, bytes, output }, output with QEMU's own messages. */
-function boot(image, { args = '', mem = 16, machine = MICROVM, exitDevice = true, qemu = [], onLine } = {}) {
+/** Starts an image; resolves with { status, bytes, output }, output with QEMU's own messages. */
+function boot(image, options = {}) {
+  return options.target === 'spt' ? bootSpt(image, options) : bootVirtio(image, options)
+}
+
+/** `devices` are options of mirage-spt. */
+function bootSpt(image, { args = '', words = args.split(' '), mem = 16, devices = [], onLine }) {
+  chmodSync(image, 0o755)
+  const child = spawn(join(out, 'mirage-spt'), ['--mem', String(mem), ...devices, image, ...words], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  return watch(child, { onLine, statusOf: (code, signal) => signal ?? code })
+}
+
+function bootVirtio(image, { args = '', mem = 16, machine = MICROVM, exitDevice = true, qemu = [], onLine }) {
   const child = spawn(
     'qemu-system-x86_64',
     [
@@ -57,6 +82,11 @@ function boot(image, { args = '', mem = 16, machine = MICROVM, exitDevice = true
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   )
+  // isa-debug-exit: QEMU's status is (v << 1) | 1; an even one is no exit of ours.
+  return watch(child, { onLine, statusOf: (code) => (code % 2 === 1 ? code >> 1 : `qemu ${code}`) })
+}
+
+function watch(child, { onLine, statusOf }) {
   const chunks = []
   let errors = ''
   let pendingLine = ''
@@ -74,11 +104,10 @@ function boot(image, { args = '', mem = 16, machine = MICROVM, exitDevice = true
       timedOut = true
       child.kill('SIGKILL')
     }, TIME_LIMIT_MS)
-    child.on('close', (code) => {
+    child.on('close', (code, signal) => {
       clearTimeout(timer)
       const bytes = Buffer.concat(chunks)
-      // isa-debug-exit: QEMU's status is (v << 1) | 1; an even one is no exit of ours.
-      const status = timedOut ? 'timeout' : code % 2 === 1 ? code >> 1 : `qemu ${code}`
+      const status = timedOut ? 'timeout' : statusOf(code, signal)
       resolve({ status, bytes, output: bytes.toString('latin1') + errors })
     })
   })
@@ -96,11 +125,12 @@ function bytecode(name) {
   return readFileSync(result)
 }
 
-const runtime = () => readFileSync(join(out, 'runtime-virtio.elf'))
+const runtime = (target, features = '') => readFileSync(join(out, `runtime-${target}${features}.elf`))
 
-function imageOf(name, assets) {
-  const path = join(images, `${name}.elf`)
-  if (existsSync(join(here, name, 'main.js'))) writeFileSync(path, buildImage(runtime(), bytecode(name), assets))
+function imageOf(name, { target, assets, features }) {
+  const path = join(images, target, `${name}.elf`)
+  if (existsSync(join(here, name, 'main.js')))
+    writeFileSync(path, buildImage(runtime(target, features), bytecode(name), assets))
   return path
 }
 
@@ -109,10 +139,12 @@ function expect(condition, text) {
 }
 
 /** A test that boots one image and looks at its status and output. */
-const image =
-  (name, status, pattern, options = {}) =>
+const imageOn =
+  (target) =>
+  (name, status, pattern, given = {}) =>
   async () => {
-    const result = await boot(options.path ?? imageOf(name, options.assets), options)
+    const options = { target, ...given }
+    const result = await boot(options.path ?? imageOf(name, options), options)
     expect(result.status === status, `status ${result.status}, expected ${status}\n${result.output}`)
     for (const p of [pattern].flat())
       expect(p === undefined || p.test(result.output), `output lacks ${p}\n${result.output}`)
@@ -120,198 +152,331 @@ const image =
   }
 
 /** A test with hello's payload changed by `damage`; it must be refused. */
-const refused = (why, damage) => async () => {
+const refusedOn = (target) => (why, damage) => async () => {
   const payload = buildPayload([
     { kind: 1, bytes: bytecode('hello') },
     { kind: 2, bytes: Buffer.from('asset') },
   ])
-  const path = join(images, 'refused.elf')
-  writeFileSync(path, appendPayload(runtime(), damage(payload) ?? payload))
-  await image('refused', 126, why, { path })()
+  const path = join(images, target, 'refused.elf')
+  writeFileSync(path, appendPayload(runtime(target), damage(payload) ?? payload))
+  await imageOn(target)('refused', 126, why, { path })()
 }
 
-const fault = (args, pattern) => image('fault', 126, pattern, { args })
+const faultOn = (target) => (args, pattern) => imageOn(target)('fault', 126, pattern, { args })
 
 const largeAsset = Buffer.alloc(3000001, 0).map((_, i) => (i * 7 + 3) % 251)
 const assets = [Buffer.from('first asset'), Buffer.alloc(0), largeAsset]
 
-const tests = {
-  hello: image('hello', 0, /^hello from virtio, abi 1 \[a=1 b\]\n$/, { args: 'a=1 b' }),
-  'hello in 4 MiB': image('hello', 0, /^hello from virtio/, { mem: 4 }),
-  'hello in 8 GiB': image('hello', 0, /^hello from virtio/, { mem: 8192 }),
-  'hello on q35': image('hello', 0, /hello from virtio, abi 1 \[q35\]\n$/, { machine: Q35, mem: 64, args: 'q35' }),
-  'hello with a device on the command line': image('hello', 0, /\[x virtio_mmio\.device=512@0x[0-9a-f]+:\d+\]/, {
-    args: 'x',
-    qemu: [
-      '-global',
-      'virtio-mmio.force-legacy=off',
-      '-netdev',
-      'user,id=n0',
-      '-device',
-      'virtio-net-device,netdev=n0',
-    ],
-  }),
-  'exit status 0': image('exit', 0, undefined, { args: '0' }),
-  'exit status 1': image('exit', 1, undefined, { args: '1' }),
-  'exit status 123': image('exit', 123, undefined, { args: '123' }),
-  'exit on q35 without isa-debug-exit': image('exit', 'qemu 0', undefined, {
-    args: '3',
-    machine: Q35,
-    mem: 64,
-    exitDevice: false,
-  }),
-  'exit on microvm without isa-debug-exit': image('exit', 'qemu 0', undefined, { args: '3', exitDevice: false }),
-  'fault: null read': fault('null-read', /page fault, read from 0x0000000000000000\n.*null pointer/),
-  'fault: write to text': fault('write-text', /page fault, write to .*\n.*in text/),
-  'fault: write to constants': fault('write-constants', /page fault, write to .*\n.*in constants/),
-  'fault: write to sealed data': fault('write-sealed', /page fault, write to .*\n.*in sealed data/),
-  'fault: write to the payload': fault('write-payload', /page fault, write to .*\n.*in the payload/),
-  'fault: write to the page tables': fault('write-tables', /page fault, write to .*\n.*in the page tables/),
-  'fault: execute in the heap': fault('execute-heap', /page fault, execute at .*\n.*in the heap/),
-  'fault: C stack overflow': fault(
-    'stack-overflow',
-    /page fault, write to .*\n.*stack guard page: the C stack overflowed/,
-  ),
-  'fault: address outside everything': fault('nothing-there', /page fault, read from 0x0000007000000000\n.*in nothing/),
-  'fault: division by zero': fault('divide', /fault: division error\n rip [0-9a-f]{16} in text/),
-  'fault: stack smash': fault('stack-smash', /panic: .*stack smash detected/),
-  panic: fault('panic', /panic: on request/),
-  'memory: sealed, nothing writable and executable': image('memory', 0, /SUCCESS/),
-  'memory: the same on q35 with 5 GiB': image('memory', 0, /SUCCESS/, { machine: Q35, mem: 5120 }),
-  'exception: message, stack, cause': image('exception', 125, [
-    /^uncaught exception: Error: cannot start the server\n {4}at outer \(main\.js:12:\d+\)/,
-    /caused by: TypeError: wanted a flow, got nothing\n {4}at inner \(main\.js:4:\d+\)\n {4}at inner \(main\.js:5:\d+\)/,
-  ]),
-  'exception: unhandled rejection': image(
-    'rejection',
-    125,
-    /^unhandled rejection: RangeError: nobody waits for me\n {4}at forgotten \(main\.js:\d+/,
-  ),
-  'exception: at the top level, after waiting': image(
-    'top-level',
-    125,
-    /^uncaught exception: Error: the driver did not answer\n/,
-  ),
-  'exception: null, rejected in poll': image('in-poll', 125, /^unhandled rejection: null\n$/),
-  'recursion ends in an exception': image('recursion', 0, [/recurse: RangeError: Maximum call stack/, /SUCCESS/]),
-  'fault: C stack overflow in 4 MiB': image('fault', 126, /stack guard page/, { args: 'stack-overflow', mem: 4 }),
-  'memory exhausted: not enough to start': image('hello', 124, /^out of memory/, {
-    mem: 4,
-    assets: [Buffer.alloc(1850000)],
-  }),
-  'memory exhausted: image larger than memory': image('hello', 124, /^out of memory: the image and its stack end at/, {
-    mem: 4,
-    assets: [Buffer.alloc(2050000)],
-  }),
-  'memory exhausted: caught': image('exhaustion', 0, /SUCCESS/, { args: 'catch', mem: 8 }),
-  'memory exhausted: caught, small objects': image('exhaustion', 0, /SUCCESS/, { args: 'catch small', mem: 8 }),
-  'memory exhausted: uncaught': image('exhaustion', 124, /collected\nout of memory: \d+ of \d+ KiB/, { mem: 8 }),
-  'memory exhausted: uncaught, small objects': image('exhaustion', 124, /collected\nout of memory: \d+ of \d+ KiB/, {
-    args: 'small',
-    mem: 8,
-  }),
-  clock: async () => {
-    const marks = []
-    let wall = 0
-    let seenMs = 0
-    await image('clock', 0, /SUCCESS/, {
-      onLine(line) {
-        if (line === 'mark') marks.push(performance.now())
-        if (line.startsWith('wall ')) [wall, seenMs] = [Number(line.slice(5)) / 1000, Date.now()]
+/** The tests that every target passes. */
+const testsOn = (target) => {
+  const image = imageOn(target)
+  const fault = faultOn(target)
+  const refused = refusedOn(target)
+  return {
+    'exit status 0': image('exit', 0, undefined, { args: '0' }),
+    'exit status 1': image('exit', 1, undefined, { args: '1' }),
+    'exit status 123': image('exit', 123, undefined, { args: '123' }),
+    'fault: null read': fault('null-read', /page fault, read from 0x0000000000000000\n.*null pointer/),
+    'fault: write to text': fault('write-text', /page fault, write to .*\n.*in text/),
+    'fault: write to constants': fault('write-constants', /page fault, write to .*\n.*in constants/),
+    'fault: write to sealed data': fault('write-sealed', /page fault, write to .*\n.*in sealed data/),
+    'fault: write to the payload': fault('write-payload', /page fault, write to .*\n.*in the payload/),
+    'fault: execute in the heap': fault('execute-heap', /page fault, execute at .*\n.*in the heap/),
+    'fault: C stack overflow': fault(
+      'stack-overflow',
+      /page fault, write to .*\n.*stack guard page: the C stack overflowed/,
+    ),
+    'fault: address outside everything': fault(
+      'nothing-there',
+      /page fault, read from 0x0000007000000000\n.*in nothing/,
+    ),
+    'fault: division by zero': fault('divide', /fault: division error\n rip [0-9a-f]{16} in text/),
+    'fault: stack smash': fault('stack-smash', /panic: .*stack smash detected/),
+    panic: fault('panic', /panic: on request/),
+    'exception: message, stack, cause': image('exception', 125, [
+      /^uncaught exception: Error: cannot start the server\n {4}at outer \(main\.js:12:\d+\)/,
+      /caused by: TypeError: wanted a flow, got nothing\n {4}at inner \(main\.js:4:\d+\)\n {4}at inner \(main\.js:5:\d+\)/,
+    ]),
+    'exception: unhandled rejection': image(
+      'rejection',
+      125,
+      /^unhandled rejection: RangeError: nobody waits for me\n {4}at forgotten \(main\.js:\d+/,
+    ),
+    'exception: at the top level, after waiting': image(
+      'top-level',
+      125,
+      /^uncaught exception: Error: the driver did not answer\n/,
+    ),
+    'exception: null, rejected in poll': image('in-poll', 125, /^unhandled rejection: null\n$/),
+    'recursion ends in an exception': image('recursion', 0, [/recurse: RangeError: Maximum call stack/, /SUCCESS/]),
+    'memory exhausted: caught': image('exhaustion', 0, /SUCCESS/, { args: 'catch', mem: 8 }),
+    'memory exhausted: caught, small objects': image('exhaustion', 0, /SUCCESS/, { args: 'catch small', mem: 8 }),
+    'memory exhausted: uncaught': image('exhaustion', 124, /collected\nout of memory: \d+ of \d+ KiB/, { mem: 8 }),
+    'memory exhausted: uncaught, small objects': image('exhaustion', 124, /collected\nout of memory: \d+ of \d+ KiB/, {
+      args: 'small',
+      mem: 8,
+    }),
+    clock: async () => {
+      const marks = []
+      let wall = 0
+      let seenMs = 0
+      await image('clock', 0, /SUCCESS/, {
+        onLine(line) {
+          if (line === 'mark') marks.push(performance.now())
+          if (line.startsWith('wall ')) [wall, seenMs] = [Number(line.slice(5)) / 1000, Date.now()]
+        },
+      })()
+      expect(Math.abs(wall - seenMs) < 2500, `wall time is off by ${wall - seenMs} ms`)
+      const tookMs = marks[1] - marks[0]
+      expect(Math.abs(tookMs - 1000) < 80, `a second took ${tookMs} ms`)
+    },
+    sleep: image('sleep', 0, /SUCCESS/),
+    'idle uses no processor time': async () => {
+      let pid = 0
+      let timer
+      let used = -1
+      const cpuMs = () => {
+        const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/.*\) /, '').split(' ')
+        return (Number(fields[11]) + Number(fields[12])) * 10
+      }
+      await image('idle', 0, /SUCCESS/, {
+        onLine(line, childPid) {
+          if (line !== 'idle') return
+          pid = childPid
+          timer = setTimeout(() => {
+            const from = cpuMs()
+            timer = setTimeout(() => (used = cpuMs() - from), 1000)
+          }, 300)
+        },
+      })()
+      clearTimeout(timer)
+      expect(used >= 0 && used <= 30, `one idle second took ${used} ms of processor time`)
+    },
+    entropy: image('entropy', 0, /SUCCESS/),
+    'console: 100,000 bytes in one write': async () => {
+      const { bytes } = await image('console', 0)()
+      const wanted = Buffer.alloc(100000)
+      for (let i = 0, state = 1; i < wanted.length; i++) {
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+        wanted[i] = state >>> 24
+      }
+      expect(bytes.equals(wanted), `${bytes.length} bytes arrived, or different ones`)
+    },
+    'poll and the run loop': image('poll', 0, target === 'virtio' ? /SUCCESS/ : /^nothing left to wait for\n$/),
+    checksum: image('checksum', 0, /SUCCESS/),
+    'arguments are checked': image('arguments', 0, /SUCCESS/),
+    assets: image('assets', 0, /SUCCESS/, { assets }),
+    'language: the same as Node': async () => {
+      const { output } = await image('language', 0, /SUCCESS/)()
+      const source = readFileSync(join(here, 'language', 'main.js'), 'utf8').replace(/^print\([\s\S]*/m, '')
+      const wanted = new Function(`${source}; return sample()`)().split('\n')
+      for (const [i, line] of output.split('\n').slice(0, wanted.length).entries())
+        expect(line === wanted[i], `line ${i + 1}: got ${line}, Node says ${wanted[i]}`)
+    },
+    'payload: none': image('none', 126, /refused: it holds no program/, { path: join(out, `runtime-${target}.elf`) }),
+    'payload: bad magic': refused(/no payload \(bad magic\)/, (p) => void p.write('X', 0)),
+    'payload: other layout version': refused(
+      /refused: its layout has another version/,
+      (p) => void p.writeUInt32LE(2, 8),
+    ),
+    'payload: other abi': refused(/refused: it was made for another version/, (p) => void p.writeUInt32LE(9, 12)),
+    'payload: table too long': refused(/refused: its section table exceeds/, (p) => void p.writeUInt32LE(65536, 16)),
+    'payload: length too large': refused(
+      /panic: the payload's length is wrong/,
+      (p) => void p.writeBigUInt64LE(1n << 60n, 24),
+    ),
+    'payload: section beyond the end': refused(
+      /refused: a section exceeds/,
+      (p) => void p.writeBigUInt64LE(1n << 20n, 48),
+    ),
+    'payload: misaligned section': refused(
+      /refused: a section exceeds .* misaligned/,
+      (p) => void p.writeBigUInt64LE(p.readBigUInt64LE(40) + 1n, 40),
+    ),
+    'payload: unknown section': refused(/refused: a section of unknown kind/, (p) => void p.writeUInt32LE(7, 32)),
+    'payload: bytecode of another engine': refused(
+      /refused: its bytecode was made by another version/,
+      (p) => void p.writeUInt32LE(1, Number(p.readBigUInt64LE(40)) + 8),
+    ),
+    'payload: corrupt bytecode': refused(/refused: its bytecode is corrupt/, (p) => {
+      const at = Number(p.readBigUInt64LE(40)) + 100
+      p[at] ^= 1
+    }),
+  }
+}
+
+const testsOnVirtio = () => {
+  const image = imageOn('virtio')
+  const fault = faultOn('virtio')
+  return {
+    hello: image('hello', 0, /^hello from virtio, abi 1 \[a=1 b\]\n$/, { args: 'a=1 b' }),
+    'hello in 4 MiB': image('hello', 0, /^hello from virtio/, { mem: 4 }),
+    'hello in 8 GiB': image('hello', 0, /^hello from virtio/, { mem: 8192 }),
+    'hello on q35': image('hello', 0, /hello from virtio, abi 1 \[q35\]\n$/, { machine: Q35, mem: 64, args: 'q35' }),
+    'hello with a device on the command line': image('hello', 0, /\[x virtio_mmio\.device=512@0x[0-9a-f]+:\d+\]/, {
+      args: 'x',
+      qemu: [
+        '-global',
+        'virtio-mmio.force-legacy=off',
+        '-netdev',
+        'user,id=n0',
+        '-device',
+        'virtio-net-device,netdev=n0',
+      ],
+    }),
+    'exit on q35 without isa-debug-exit': image('exit', 'qemu 0', undefined, {
+      args: '3',
+      machine: Q35,
+      mem: 64,
+      exitDevice: false,
+    }),
+    'exit on microvm without isa-debug-exit': image('exit', 'qemu 0', undefined, { args: '3', exitDevice: false }),
+    'fault: write to the page tables': fault('write-tables', /page fault, write to .*\n.*in the page tables/),
+    'memory: sealed, nothing writable and executable': image('memory', 0, /SUCCESS/),
+    'memory: the same on q35 with 5 GiB': image('memory', 0, /SUCCESS/, { machine: Q35, mem: 5120 }),
+    'fault: C stack overflow in 4 MiB': image('fault', 126, /stack guard page/, { args: 'stack-overflow', mem: 4 }),
+    'memory exhausted: not enough to start': image('hello', 124, /^out of memory/, {
+      mem: 4,
+      assets: [Buffer.alloc(1850000)],
+    }),
+    'memory exhausted: image larger than memory': image(
+      'hello',
+      124,
+      /^out of memory: the image and its stack end at/,
+      {
+        mem: 4,
+        assets: [Buffer.alloc(2050000)],
       },
-    })()
-    expect(Math.abs(wall - seenMs) < 2500, `wall time is off by ${wall - seenMs} ms`)
-    const tookMs = marks[1] - marks[0]
-    expect(Math.abs(tookMs - 1000) < 80, `a second took ${tookMs} ms`)
-  },
-  sleep: image('sleep', 0, /SUCCESS/),
-  'idle uses no processor time': async () => {
-    let pid = 0
-    let timer
-    let used = -1
-    const cpuMs = () => {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/.*\) /, '').split(' ')
-      return (Number(fields[11]) + Number(fields[12])) * 10
-    }
-    await image('idle', 0, /SUCCESS/, {
-      onLine(line, childPid) {
-        if (line !== 'idle') return
-        pid = childPid
-        timer = setTimeout(() => {
-          const from = cpuMs()
-          timer = setTimeout(() => (used = cpuMs() - from), 1000)
-        }, 300)
-      },
-    })()
-    clearTimeout(timer)
-    expect(used >= 0 && used <= 30, `one idle second took ${used} ms of processor time`)
-  },
-  entropy: image('entropy', 0, /SUCCESS/),
-  'entropy: a processor without': image('entropy', 1, /plat_entropy_available/, {
-    qemu: ['-cpu', 'max,-rdrand,-rdseed'],
-  }),
-  'console: 100,000 bytes in one write': async () => {
-    const { bytes } = await image('console', 0)()
-    const wanted = Buffer.alloc(100000)
-    for (let i = 0, state = 1; i < wanted.length; i++) {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-      wanted[i] = state >>> 24
-    }
-    expect(bytes.equals(wanted), `${bytes.length} bytes arrived, or different ones`)
-  },
-  'interrupts wake, none is lost': image('irq', 0, /SUCCESS/),
-  'interrupts: level-triggered': image('irq-level', 0, /SUCCESS/, {
-    machine: Q35,
-    mem: 64,
-    qemu: ['-device', 'e1000,romfile='],
-  }),
-  'poll and the run loop': image('poll', 0, /SUCCESS/),
-  checksum: image('checksum', 0, /SUCCESS/),
-  'arguments are checked': image('arguments', 0, /SUCCESS/),
-  assets: image('assets', 0, /SUCCESS/, { assets }),
-  'language: the same as Node': async () => {
-    const { output } = await image('language', 0, /SUCCESS/)()
-    const source = readFileSync(join(here, 'language', 'main.js'), 'utf8').replace(/^print\([\s\S]*/m, '')
-    const wanted = new Function(`${source}; return sample()`)().split('\n')
-    for (const [i, line] of output.split('\n').slice(0, wanted.length).entries())
-      expect(line === wanted[i], `line ${i + 1}: got ${line}, Node says ${wanted[i]}`)
-  },
-  'payload: none': image('none', 126, /refused: it holds no program/, { path: join(out, 'runtime-virtio.elf') }),
-  'payload: bad magic': refused(/no payload \(bad magic\)/, (p) => void p.write('X', 0)),
-  'payload: other layout version': refused(
-    /refused: its layout has another version/,
-    (p) => void p.writeUInt32LE(2, 8),
-  ),
-  'payload: other abi': refused(/refused: it was made for another version/, (p) => void p.writeUInt32LE(9, 12)),
-  'payload: table too long': refused(/refused: its section table exceeds/, (p) => void p.writeUInt32LE(65536, 16)),
-  'payload: length too large': refused(
-    /panic: the payload's length is wrong/,
-    (p) => void p.writeBigUInt64LE(1n << 60n, 24),
-  ),
-  'payload: section beyond the end': refused(
-    /refused: a section exceeds/,
-    (p) => void p.writeBigUInt64LE(1n << 20n, 48),
-  ),
-  'payload: misaligned section': refused(
-    /refused: a section exceeds .* misaligned/,
-    (p) => void p.writeBigUInt64LE(p.readBigUInt64LE(40) + 1n, 40),
-  ),
-  'payload: unknown section': refused(/refused: a section of unknown kind/, (p) => void p.writeUInt32LE(7, 32)),
-  'payload: bytecode of another engine': refused(
-    /refused: its bytecode was made by another version/,
-    (p) => void p.writeUInt32LE(1, Number(p.readBigUInt64LE(40)) + 8),
-  ),
-  'payload: corrupt bytecode': refused(/refused: its bytecode is corrupt/, (p) => {
-    const at = Number(p.readBigUInt64LE(40)) + 100
-    p[at] ^= 1
-  }),
-  'no system call in the runtime': () => {
-    const text = execFileSync('objdump', ['-d', join(out, 'runtime-virtio.elf')], {
-      encoding: 'latin1',
-      maxBuffer: 1 << 28,
-    })
-    expect(!/\t(syscall|sysenter|int +\$0x80)/.test(text), 'the runtime contains a system call')
-  },
+    ),
+    'entropy: a processor without': image('entropy', 1, /plat_entropy_available/, {
+      qemu: ['-cpu', 'max,-rdrand,-rdseed'],
+    }),
+    'interrupts wake, none is lost': image('irq', 0, /SUCCESS/),
+    'interrupts: level-triggered': image('irq-level', 0, /SUCCESS/, {
+      machine: Q35,
+      mem: 64,
+      qemu: ['-device', 'e1000,romfile='],
+    }),
+    'no system call in the runtime': () => {
+      const text = execFileSync('objdump', ['-d', join(out, 'runtime-virtio.elf')], {
+        encoding: 'latin1',
+        maxBuffer: 1 << 28,
+      })
+      expect(!/\t(syscall|sysenter|int +\$0x80)/.test(text), 'the runtime contains a system call')
+    },
+    'hello with half of the library': image('hello', 0, /^hello from virtio/, { features: '-none' }),
+    'payload: needs what the runtime lacks': image('recursion', 126, /refused: it needs parts of the library/, {
+      features: '-none',
+    }),
+  }
+}
+
+const testsOnSpt = () => {
+  const image = imageOn('spt')
+  return {
+    hello: image('hello', 0, /^hello from spt, abi 1 \[a=1 b\]\n$/, { args: 'a=1 b' }),
+    'hello in 3 MiB': image('hello', 0, /^hello from spt/, { mem: 3 }),
+    'hello with half of the library': image('hello', 0, /^hello from spt/, { features: '-none' }),
+    'arguments are quoted where a reader would split them': async () => {
+      const words = ['two words', 'quote"', 'back\\slash', '']
+      const { output } = await image('hello', 0, undefined, { words })()
+      expect(output.endsWith(`["two words" "quote\\"" "back\\\\slash" ""]\n`), output)
+    },
+    'memory: nothing writable and executable': async () => {
+      let maps = ''
+      await image('idle', 0, /SUCCESS/, {
+        onLine: (line, pid) => {
+          if (line === 'idle') maps = readFileSync(`/proc/${pid}/maps`, 'latin1')
+        },
+      })()
+      const rights = maps.split('\n').filter((line) => line !== '' && !line.endsWith('[vsyscall]'))
+      expect(rights.length > 5, `only these mappings:\n${maps}`)
+      for (const line of rights)
+        expect(!/^\S+ .w.?x|^\S+ ..wx/.test(line) && !/ .wx/.test(line), `writable and executable: ${line}`)
+    },
+    'no descriptor but those given': async () => {
+      let open = []
+      await image('idle', 0, /SUCCESS/, {
+        onLine: (line, pid) => {
+          if (line === 'idle')
+            open = readdirSync(`/proc/${pid}/fd`)
+              .map(Number)
+              .sort((a, b) => a - b)
+        },
+      })()
+      expect(open.length === 4 && open[3] === 3, `open: ${open}`) // the standard ones, and the random numbers
+    },
+    'frames over a stream socket': async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'mirage-native-'))
+      const path = join(folder, 'socket')
+      const frames = Array.from({ length: 3000 }, (_, i) => Buffer.alloc(14 + ((i * 37) % 1500), i & 255))
+      const stream = Buffer.concat(
+        frames.flatMap((frame) => [Buffer.from([0, 0, frame.length >> 8, frame.length & 255]), frame]),
+      )
+      const chunks = []
+      const server = createServer((socket) => {
+        socket.on('data', (chunk) => {
+          chunks.push(chunk)
+          if (chunks.reduce((sum, c) => sum + c.length, 0) >= stream.length) socket.end()
+        })
+        // In pieces that cut lengths and frames anywhere.
+        for (let at = 0, n = 1; at < stream.length; at += n, n = (n * 31 + 7) % 9000)
+          socket.write(stream.subarray(at, at + n))
+      })
+      await once(server.listen(path), 'listening')
+      try {
+        const { output } = await image('frames', 0, /SUCCESS 3000 frames/, { devices: ['--net', `stream:${path}`] })()
+        expect(
+          Buffer.concat(chunks).equals(stream),
+          `${Buffer.concat(chunks).length} octets came back, or different ones`,
+        )
+        const rounds = Number(/in (\d+) rounds/.exec(output)[1])
+        expect(rounds < 1500, `${rounds} rounds for 3000 frames: they were not taken many at a time`)
+      } finally {
+        server.close()
+        rmSync(folder, { recursive: true })
+      }
+    },
+    'frames: a peer that speaks something else': async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'mirage-native-'))
+      const path = join(folder, 'socket')
+      const server = createServer((socket) => void socket.on('error', () => {}).write('GET / HTTP/1.1\r\n'))
+      await once(server.listen(path), 'listening')
+      try {
+        await image('frames', 0, /SUCCESS 0 frames/, { devices: ['--net', `stream:${path}`] })()
+      } finally {
+        server.close()
+        rmSync(folder, { recursive: true })
+      }
+    },
+    'block devices': async () => {
+      const path = join(images, 'disk.raw')
+      writeFileSync(
+        path,
+        Buffer.alloc(1 << 20).map((_, i) => i * 7),
+      )
+      await image('blocks', 0, /SUCCESS/, { devices: ['--block', path, '--block-ro', path] })()
+      expect(readFileSync(path)[512] === 0xab, 'the write is not in the file')
+    },
+    ...Object.fromEntries(
+      [
+        ...[
+          'open',
+          'openat',
+          'socket',
+          'fork',
+          'execve',
+          'mmap-executable',
+          'mprotect-executable',
+          'number-of-32-bits',
+        ],
+        ...['read-standard-input', 'write-standard-error', 'pread-without-disk', 'other-clock'],
+      ].map((call) => [`sealed: ${call} kills`, image('seal', 'SIGSYS', /^$/, { args: call })]),
+    ),
+  }
+}
+
+const testsOnHost = {
   'heap (on the host, with sanitizers)': () => void execFileSync(join(images, 'heap')),
   'bytecode tool: errors': () => {
     const compile = (source) => {
@@ -332,14 +497,43 @@ const tests = {
     for (const [source, wanted] of cases) expect(wanted.test(compile(source)), `${source}gave: ${compile(source)}`)
     expect(bytecode('hello').equals(bytecode('hello')), 'two runs differ')
   },
+  'bytecode tool: what a program needs': () => {
+    const needs = (source) => {
+      const path = join(images, 'needs.js')
+      writeFileSync(path, source)
+      execFileSync(join(out, 'mirage-bytecode'), [path, join(images, 'needs.bin')])
+      return readFileSync(join(images, 'needs.bin')).readUInt32LE(12)
+    }
+    const cases = [
+      ['export const a = 1 / 2 / 3', 0],
+      ['export const a = Date.now()', 1],
+      ['export const a = { JSON: 1, Maps: 2, xDate: 3, $Set: 4 }', 2],
+      ['export const a = new Set(new WeakMap())', 4],
+      ['export const a = /a/.test("b")', 16],
+      ['export const a = "a b".split(/ /)', 16],
+      ['export const a = "a b".split(" ")', 0],
+      ['export const a = "a".match("b")', 16],
+      ['export const a = new WeakRef(new Proxy({}, {}))', 40],
+    ]
+    for (const [source, wanted] of cases)
+      expect(needs(source) === wanted, `${source} needs ${needs(source)}, not ${wanted}`)
+  },
+}
+
+const named = (prefix, some) => Object.fromEntries(Object.entries(some).map(([name, run]) => [prefix + name, run]))
+const tests = {
+  ...named('virtio: ', { ...testsOnVirtio(), ...testsOn('virtio') }),
+  ...named('spt: ', { ...testsOnSpt(), ...testsOn('spt') }),
+  ...testsOnHost,
 }
 
 const make = (...targets) =>
   execFileSync('make', ['-C', join(here, '..'), '-j2', `OUT=${out}`, ...targets], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
-mkdirSync(images, { recursive: true })
+for (const target of ['virtio', 'spt']) mkdirSync(join(images, target), { recursive: true })
 make('runtime', 'host', 'tests', 'stub', 'empty')
+make('runtime', 'FEATURES=')
 
 let passed = 0
 let failed = 0

@@ -26,20 +26,7 @@ SEALED unsigned ram_range_count;
 static SEALED char command_line[PAGE_BYTES];
 static SEALED struct plat_start start;
 
-/* Covered by the spare program header; a tool appends the real one. */
-extern const struct payload_header empty_payload;
-__attribute__((section(".payload"), used))
-const struct payload_header empty_payload = {
-    .magic = {'M', 'I', 'R', 'A', 'G', 'E', 'P', 'L'},
-    .version = PAYLOAD_VERSION,
-    .abi = PAYLOAD_ABI,
-    .len = sizeof(struct payload_header),
-};
-
-/* What compiled code finds at fs: its own address first, the stack protector's
- * value at 40, errno further on. */
-static uint64_t thread_block[32];
-enum { THREAD_SELF = 0, THREAD_CANARY = 5, MSR_FS_BASE = 0xc0000100 };
+enum { MSR_FS_BASE = 0xc0000100 };
 
 _Noreturn void boot_switch(void (*function)(const void *), const void *argument,
                            uint64_t stack_top);

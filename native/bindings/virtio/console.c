@@ -43,19 +43,3 @@ void plat_console_write(const void *bytes, size_t len)
         len -= burst;
     }
 }
-
-void console_text(const char *text)
-{
-    size_t len = 0;
-    while (text[len])
-        len++;
-    plat_console_write(text, len);
-}
-
-void console_hex(uint64_t value, unsigned digits)
-{
-    char text[16];
-    for (unsigned i = digits; i-- > 0; value >>= 4)
-        text[i] = "0123456789abcdef"[value & 15];
-    plat_console_write(text, digits);
-}

@@ -1,4 +1,4 @@
-/* Stopping the machine, and panics. */
+/* Stopping the machine. */
 #include "machine.h"
 
 enum {
@@ -27,21 +27,4 @@ _Noreturn void machine_stop(int status)
 _Noreturn void plat_exit(int status)
 {
     machine_stop(status & PLAT_STATUS_MAX);
-}
-
-_Noreturn void plat_panic(const char *reason)
-{
-    console_text("panic: ");
-    console_text(reason);
-    console_text("\n");
-    machine_stop(PLAT_STATUS_PANIC);
-}
-
-/* Called by code compiled with -fstack-protector; musl's members use the
- * second name. */
-_Noreturn void __stack_chk_fail(void);
-void __stack_chk_fail_local(void) __attribute__((alias("__stack_chk_fail")));
-_Noreturn void __stack_chk_fail(void)
-{
-    plat_panic("a function overran its stack frame (stack smash detected)");
 }

@@ -2,22 +2,7 @@
 #ifndef MIRAGE_MACHINE_H
 #define MIRAGE_MACHINE_H
 
-#include "plat.h"
-
-/* Variables written only during boot; read-only once paging_seal() ran. */
-#define SEALED __attribute__((section(".sealed")))
-
-#define PAGE_BYTES 4096ull
-
-static inline uint64_t page_down(uint64_t address)
-{
-    return address & ~(PAGE_BYTES - 1);
-}
-
-static inline uint64_t page_up(uint64_t address)
-{
-    return page_down(address + PAGE_BYTES - 1);
-}
+#include "common.h"
 
 static inline void outb(uint16_t port, uint8_t value)
 {
@@ -87,7 +72,7 @@ extern unsigned ram_range_count;
 #define DEVICE_MEMORY_END 0x100000000ull
 #define ADDRESS_END 0x8000000000ull
 
-/* Symbols of kernel.ld. */
+/* Symbols of link.ld. */
 extern char __text_start[], __text_end[], __rodata_end[], __sealed_end[];
 extern char __boot_stack_top[], __double_fault_stack_top[], __payload[];
 
@@ -101,9 +86,6 @@ void irq_start(void);
 void paging_seal(void); /* SEALED variables and page tables: read-only now */
 
 extern struct ram_range paging_tables, paging_stack;
-
-void console_text(const char *text);
-void console_hex(uint64_t value, unsigned digits);
 
 /* Count of the local APIC's timer per 2^32 microseconds, set by clock_start();
  * the local APIC is set up by irq_lapic_start() just before. */

@@ -22,8 +22,6 @@ enum {
     UNCACHED = 0x18, /* PCD, PWT */
     LARGE = 0x80,
 };
-#define STACK_MIN 0x40000ull /* for machines of 4 MiB */
-#define STACK_MAX 0x100000ull /* about 1,500 nested JavaScript calls */
 
 #define NO_EXECUTE (1ull << 63)
 #define READ_EXECUTE PRESENT
@@ -122,14 +120,12 @@ static void enable_protections(void)
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
 }
 
-/* A sixteenth of memory, within bounds. */
-static uint64_t choose_stack_bytes(void)
+static uint64_t total_ram(void)
 {
     uint64_t total = 0;
     for (unsigned i = 0; i < ram_range_count; i++)
         total += ram_ranges[i].end - ram_ranges[i].start;
-    total = min(page_down(total / 16), STACK_MAX);
-    return total < STACK_MIN ? STACK_MIN : total;
+    return total;
 }
 
 uint64_t paging_start(uint64_t payload_end)
@@ -140,7 +136,7 @@ uint64_t paging_start(uint64_t payload_end)
 
     paging_tables = (struct ram_range){payload_end, tables_end};
     paging_stack.start = tables_end + PAGE_BYTES; /* behind the guard page */
-    paging_stack.end = paging_stack.start + choose_stack_bytes();
+    paging_stack.end = paging_stack.start + stack_bytes_for(total_ram());
     next_table = payload_end;
     for (unsigned i = 0; i < ram_range_count; i++)
         if (ram_ranges[i].start <= text && text < ram_ranges[i].end &&

@@ -75,7 +75,7 @@ for (const bad of [address, 0, 4096, 0x100000, 0xfee00031, 2 ** 32, 2 ** 40, -4,
   for (const call of [native.mmioRead32, (a) => native.mmioWrite32(a, 0)])
     expectThrow(RangeError, () => call(bad), `mmio at ${bad}`)
 expectThrow(RangeError, () => native.mmioRead16(0xfee00031), 'mmioRead16 unaligned')
-check(native.mmioRead32(0xfee00030) !== 0, 'the local APIC has a version')
+if (native.target === 'virtio') check(native.mmioRead32(0xfee00030) !== 0, 'the local APIC has a version')
 expectThrow(RangeError, () => native.mmioWrite8(0xfee00030, 256), 'mmioWrite8(256)')
 expectThrow(TypeError, () => native.mmioRead32('0'), 'mmioRead32(string)')
 expectThrow(RangeError, () => native.portRead8(65536), 'portRead8(65536)')

@@ -1,49 +1,112 @@
 /**
- * What the C layer offers to JavaScript: the whole of it. The contract of each call is in `native/include/plat.h`; the
- * notes here say what the JavaScript side adds. Wrong arguments throw a `TypeError` or `RangeError` and do nothing.
- * Only files of this package may import it.
+ * The module 'mirage:native': all that JavaScript sees of the machine. Only files of this package may import it. What
+ * each call means to the machine is in `native/include/plat.h`.
+ *
+ * Sizes and offsets are bytes, times are integer microseconds. A wrong
+ * argument throws a TypeError (kind) or RangeError (value) and does nothing.
+ * `bytes` arguments are Uint8Array; `off` and `end` are relative to the view.
  */
 declare module 'mirage:native' {
-  /** Version of this surface. */
+  /** Version of this module: 1. */
   export const abiVersion: number
-  /** The target the runtime was built for. */
+  /** Name of the target, such as 'virtio'. */
   export const target: string
-  /** As the hypervisor gave it, with what it added itself. */
+  /** Command line exactly as the hypervisor gave it. */
   export const commandLine: string
-  /** Writes `bytes[off, end)`; returns when the device has taken them. */
+
+  /** Writes bytes[off, end) to the console; blocks until the device took them. */
   export function consoleWrite(bytes: Uint8Array, off: number, end: number): void
-  /** Integer µs since boot; never goes back. */
+
+  /** Microseconds since boot; never goes back. */
   export function monotonicUs(): number
-  /** Integer µs since 1970-01-01T00:00:00Z. */
+  /** Microseconds since 1970-01-01 UTC: a clock read at boot (1 s resolution) plus monotonic time. */
   export function wallUs(): number
-  /** Fills `bytes[off, end)` from the CPU's generator; throws when it has none. */
+
+  /** Fills bytes[off, end) from the processor's generator; throws an Error when there is none. */
   export function entropyFill(bytes: Uint8Array, off: number, end: number): void
   export function entropyAvailable(): boolean
-  /** Zeroed, physically contiguous memory that is never moved or freed. */
+
+  /** Zeroed, physically contiguous memory for devices; never freed or moved. */
   export function dmaAlloc(lenBytes: number, alignBytes: number): ArrayBuffer
-  /** The physical address of what {@link dmaAlloc} returned. */
+  /** Physical address of a buffer made by dmaAlloc. */
   export function dmaAddress(buffer: ArrayBuffer): number
-  /** Full memory barrier: no load or store moves across it. */
+  /** Orders earlier memory accesses before later ones, as devices see them. */
   export function barrier(): void
-  /** Reads a device register of exactly this width; an address in RAM is a `RangeError`. */
+
+  /** Ports of the bus; where there is none, reads give all ones and writes do nothing. */
+  export function portRead8(port: number): number
+  export function portRead16(port: number): number
+  export function portRead32(port: number): number
+  export function portWrite8(port: number, value: number): void
+  export function portWrite16(port: number, value: number): void
+  export function portWrite32(port: number, value: number): void
+
+  /** Access of exactly this width; RangeError in RAM, above 4 GiB, or unaligned. */
   export function mmioRead8(address: number): number
   export function mmioRead16(address: number): number
   export function mmioRead32(address: number): number
   export function mmioWrite8(address: number, value: number): void
   export function mmioWrite16(address: number, value: number): void
   export function mmioWrite32(address: number, value: number): void
-  /** From now on the interrupt line ends a wait. */
+
+  /** After this, interrupt line `line` (a GSI) wakes the machine. */
   export function irqEnable(line: number): void
-  /** Sets what the run loop calls when no promise job is left: it returns until when (µs) the machine may sleep. */
+
+  /** Network devices that the host hands over open: on spt. Elsewhere 0, and drivers find devices on a bus. */
+  export const netCount: number
+  /** Octets in front of each frame that {@link netSend} overwrites. */
+  export const netHeadroom: number
+  /** Lets arriving frames wake the machine; needed before the next two. */
+  export function netOpen(index: number): void
+  /**
+   * Takes frames without waiting: frame `i` goes to part `i` of `lens.length` equal parts of `bytes`, its length to
+   * `lens[i]`; of a longer one the end is lost. Returns how many, or -1 when the device has gone.
+   */
+  export function netReceive(index: number, bytes: Uint8Array, lens: Uint32Array): number
+  /**
+   * Sends `count` frames without waiting: frame `i` is `bytes[spans[2 * i], spans[2 * i + 1])`, with room in front of it.
+   * Returns how many were taken, or -1 when the device has gone. The others must be offered again, first and unchanged;
+   * the machine wakes when there is room.
+   */
+  export function netSend(index: number, bytes: Uint8Array, spans: Uint32Array, count: number): number
+
+  /** Block devices that the host hands over open, likewise. */
+  export const blockCount: number
+  /** Its length in octets. */
+  export function blockLen(index: number): number
+  export function blockIsWritable(index: number): boolean
+  /**
+   * Transfer `bytes[off, end)` from or to octet `offset` on; return when done. A RangeError outside of the device or when
+   * it cannot be written; false when the host failed, and then a part may have been done.
+   */
+  export function blockRead(index: number, offset: number, bytes: Uint8Array, off: number, end: number): boolean
+  export function blockWrite(index: number, offset: number, bytes: Uint8Array, off: number, end: number): boolean
+  /** Makes everything written durable; false when the host failed. */
+  export function blockFlush(index: number): boolean
+
+  /**
+   * Sets the function called whenever all jobs have run. It returns the
+   * monotonic time until which the machine may sleep (Infinity: until an
+   * interrupt); a time that has passed means "call again". Look at the rings
+   * in `poll`: an interrupt raised since then ends the sleep at once. When it
+   * returns Infinity and no line is enabled, the machine exits with status 0.
+   */
   export function setPoll(poll: () => number): void
-  /** Powers off; the status is 0 to 127. */
+
+  /** Stops the machine. 0 to 123 are the program's; 124 to 126 are reserved. */
   export function exit(status: number): never
-  /** See `@mirage-ts/core/checksum`, which this must equal. */
+
+  /**
+   * RFC 1071 one's-complement sum of bytes[off, end) in network order plus
+   * `initial` (0 to 2^32 - 1); the last byte of an odd length is a high half.
+   * Returns the folded 16-bit sum, not complemented.
+   */
   export function checksum(bytes: Uint8Array, off: number, end: number, initial: number): number
-  /** Number of assets in the image. */
-  export const assetCount: number
-  /** The octets of an asset in place, as an immutable buffer. */
+
+  /** The asset's bytes in place, as an immutable ArrayBuffer. */
   export function asset(index: number): ArrayBuffer
-  /** Memory of the machine, of the JavaScript heap, and in use. */
-  export function memory(): { readonly totalBytes: number; readonly heapBytes: number; readonly usedBytes: number }
+  export const assetCount: number
+
+  /** Memory of the machine, of the heap, and in use. */
+  export function memory(): { totalBytes: number; heapBytes: number; usedBytes: number }
 }

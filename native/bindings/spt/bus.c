@@ -1,0 +1,41 @@
+/* A process has no buses: no ports, no device memory, no interrupt lines. */
+#include "process.h"
+
+uint32_t plat_port_read(uint16_t port, unsigned width)
+{
+    (void)port;
+    return UINT32_MAX >> (32 - 8 * width); /* what an absent port reads */
+}
+
+void plat_port_write(uint16_t port, unsigned width, uint32_t value)
+{
+    (void)port, (void)width, (void)value;
+}
+
+plat_result_t plat_mmio_read(uint64_t address, unsigned width, uint32_t *value)
+{
+    (void)address, (void)width, (void)value;
+    return PLAT_INVALID;
+}
+
+plat_result_t plat_mmio_write(uint64_t address, unsigned width, uint32_t value)
+{
+    (void)address, (void)width, (void)value;
+    return PLAT_INVALID;
+}
+
+plat_result_t plat_irq_enable(unsigned line)
+{
+    (void)line;
+    return PLAT_INVALID;
+}
+
+uint64_t plat_dma_address(const void *memory)
+{
+    return (uint64_t)memory;
+}
+
+void plat_barrier(void)
+{
+    __asm__ volatile("mfence" : : : "memory");
+}

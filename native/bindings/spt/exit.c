@@ -1,0 +1,8 @@
+/* Ending the process. */
+#include "process.h"
+
+_Noreturn void plat_exit(int status)
+{
+    for (;;)
+        linux_call3(SYS_exit_group, status & PLAT_STATUS_MAX, 0, 0);
+}

@@ -1,0 +1,51 @@
+/* Target spt: makes the one forbidden system call named on the command line. */
+#include <sys/syscall.h>
+
+#include "test.h"
+
+static long call(long number, long a, long b, long c)
+{
+    long result;
+    register long r10 __asm__("r10") = 0x22; /* private, anonymous: for mmap */
+    register long r8 __asm__("r8") = -1;
+    register long r9 __asm__("r9") = 0;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8),
+                       "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
+int app_main(const struct plat_start *start)
+{
+    static char byte;
+    uint8_t *heap = start->memory[0].start;
+
+    if (asked_for(start, "open"))
+        call(SYS_open, (long)"/etc/passwd", 0, 0);
+    if (asked_for(start, "openat"))
+        call(SYS_openat, -100, (long)"/etc/passwd", 0);
+    if (asked_for(start, "socket"))
+        call(SYS_socket, 2, 1, 0);
+    if (asked_for(start, "fork"))
+        call(SYS_fork, 0, 0, 0);
+    if (asked_for(start, "execve"))
+        call(SYS_execve, (long)"/bin/sh", 0, 0);
+    if (asked_for(start, "mmap-executable"))
+        call(SYS_mmap, 0, 4096, 7);
+    if (asked_for(start, "mprotect-executable"))
+        call(SYS_mprotect, (long)heap, 4096, 7);
+    if (asked_for(start, "read-standard-input"))
+        call(SYS_read, 0, (long)&byte, 1);
+    if (asked_for(start, "write-standard-error"))
+        call(SYS_write, 2, (long)"?", 1);
+    if (asked_for(start, "pread-without-disk"))
+        call(SYS_pread64, 1, (long)&byte, 1);
+    if (asked_for(start, "number-of-32-bits"))
+        __asm__ volatile("int $0x80" : : "a"(5 /* open */), "b"(0));
+    if (asked_for(start, "other-clock"))
+        call(SYS_clock_gettime, 2, (long)heap, 0);
+    print("still alive\n");
+    return 1;
+}
