@@ -1,0 +1,57 @@
+/** The web's classes: ours on Node.js and ours on the engine of an image must do what Node.js's own do. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { promisify } from 'node:util'
+import { build, mirage, ROOT } from './lib/mirage.ts'
+import { webBattery } from './lib/web-battery.ts'
+
+const CONFIG = `import { main, register } from '@mirage-ts/config'
+import { defaultLog } from '@mirage-ts/config/devices'
+export default register('battery', [main('./unikernel.ts', 'start', { takes: { log: 'log' } })({ log: defaultLog })])
+`
+
+const UNIKERNEL = `import '@mirage-ts/web/globals'
+import type { Log } from '@mirage-ts/signatures/log'
+import { webBattery } from '../../tests/lib/web-battery.ts'
+export async function start({ log }: { log: Log }): Promise<void> {
+  for (const line of await webBattery()) log.logger('battery').info(JSON.stringify(line))
+}
+`
+
+/** Ours in place of Node.js's: those are taken away first. */
+const ON_NODE = `for (const name of ['AbortController', 'AbortSignal', 'Blob', 'DOMException', 'Event', 'EventTarget', 'File', 'FormData',
+  'Headers', 'ReadableStream', 'Request', 'Response', 'TextDecoder', 'TextDecoderStream', 'TextEncoder', 'TextEncoderStream',
+  'TransformStream', 'WritableStream', 'URL', 'URLSearchParams', 'atob', 'btoa', 'queueMicrotask', 'structuredClone']) delete globalThis[name]
+await import('@mirage-ts/web/globals')
+const { webBattery } = await import(process.argv[1])
+for (const line of await webBattery()) process.stdout.write(JSON.stringify(line) + '\\n')
+`
+
+let folder = ''
+before(() => {
+  mkdirSync(join(ROOT, 'dist'), { recursive: true })
+  folder = mkdtempSync(join(ROOT, 'dist/test-'))
+  writeFileSync(join(folder, 'config.ts'), CONFIG)
+  writeFileSync(join(folder, 'unikernel.ts'), UNIKERNEL)
+})
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+test('web: our classes on Node.js do what its own do', async () => {
+  const battery = join(ROOT, 'tests/lib/web-battery.ts')
+  const args = ['--import', 'tsx', '--input-type=module', '-e', ON_NODE, battery]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: ROOT })
+  assert.deepEqual(linesOf(stdout), await webBattery())
+})
+
+test('web: our classes in an image in QEMU do what those of Node.js do', async () => {
+  await build(folder, '-t', 'virtio')
+  const { stdout, stderr } = await mirage(folder, 'run', '-t', 'virtio')
+  assert.deepEqual(linesOf(stdout.replace(/^.*?\[battery\] /gm, '')), await webBattery(), stderr)
+})
+
+function linesOf(output: string): string[] {
+  return output.split(/\r?\n/).flatMap((line) => (line.startsWith('"') ? [JSON.parse(line) as string] : []))
+}
