@@ -51,7 +51,7 @@ export type Args<Keys extends ArgKeys> = {
 
 /** What came of parsing. */
 export type ParsedArgs<Keys extends ArgKeys> =
-  | { readonly tag: 'args'; readonly args: Args<Keys>; readonly given: ReadonlySet<string>; readonly rest: string[] }
+  | { readonly tag: 'args'; readonly args: Args<Keys>; readonly rest: string[] }
   | { readonly tag: 'help' }
   | { readonly tag: 'error'; readonly message: string }
 
@@ -142,9 +142,10 @@ const SIZE_BYTES: Readonly<Record<string, number>> = {
   kB: 1e3,
   MB: 1e6,
   GB: 1e9,
-  KiB: 2 ** 10,
-  MiB: 2 ** 20,
-  GiB: 2 ** 30,
+  // As numbers, not powers: an expression would be computed when an image starts, even one without sizes.
+  KiB: 1024,
+  MiB: 1_048_576,
+  GiB: 1_073_741_824,
 }
 
 /** A number of octets, with or without a unit: `4096`, `64KiB`, `1.5MB`. */
@@ -171,7 +172,7 @@ function parseQuantity(text: string, units: Readonly<Record<string, number>>): n
 
 /** Reads the options of `keys` out of `words`. Words that are no options are `rest`; `--` ends the options. */
 export function parseArgs<const Keys extends ArgKeys>(keys: Keys, words: readonly string[]): ParsedArgs<Keys> {
-  const texts = new Map<string, string>()
+  const texts: Record<string, string | undefined> = {}
   const rest: string[] = []
   for (let i = 0; i < words.length; i++) {
     const word = words[i] ?? ''
@@ -179,7 +180,7 @@ export function parseArgs<const Keys extends ArgKeys>(keys: Keys, words: readonl
       rest.push(...words.slice(i + 1))
       break
     }
-    if (!word.startsWith('-') || word === '-') {
+    if (word.charCodeAt(0) !== HYPHEN || word === '-') {
       rest.push(word)
       continue
     }
@@ -197,15 +198,16 @@ export function parseArgs<const Keys extends ArgKeys>(keys: Keys, words: readonl
     if (type.parse(text) === undefined) {
       return { tag: 'error', message: `Cannot read ${option}${equals < 0 ? ' ' : '='}${text}: expected ${type.wanted}` }
     }
-    const before = type.isList ? texts.get(name) : undefined
-    texts.set(name, before === undefined ? text : `${before},${text}`)
+    const before = type.isList ? texts[name] : undefined
+    texts[name] = before === undefined ? text : `${before},${text}`
   }
   const args: Record<string, unknown> = {}
-  for (const [name, key] of Object.entries(keys)) {
-    const text = texts.get(name) ?? key.default
-    args[name] = text === undefined ? undefined : key.type.parse(text)
+  for (const name in keys) {
+    const key = keys[name]
+    const text = texts[name] ?? key?.default
+    args[name] = text === undefined ? undefined : key?.type.parse(text)
   }
-  return { tag: 'args', args: args as Args<Keys>, given: new Set(texts.keys()), rest }
+  return { tag: 'args', args: args as Args<Keys>, rest }
 }
 
 function nameOf(keys: ArgKeys, option: string): string | undefined {
@@ -253,6 +255,34 @@ function line(option: string, doc: string, width: number): string {
  */
 export function splitCommandLine(text: string): string[] {
   const words: string[] = []
+  let start = -1
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i)
+    if (c === DOUBLE_QUOTE || c === SINGLE_QUOTE || c === BACKSLASH) return splitQuoted(text)
+    if (!isSpace(c)) {
+      if (start < 0) start = i
+    } else if (start >= 0) {
+      words.push(text.slice(start, i))
+      start = -1
+    }
+  }
+  if (start >= 0) words.push(text.slice(start))
+  return words
+}
+
+const HYPHEN = 0x2d
+const DOUBLE_QUOTE = 0x22
+const SINGLE_QUOTE = 0x27
+const BACKSLASH = 0x5c
+
+/** No regular expression: its compiler would run at every start of an image. */
+function isSpace(c: number): boolean {
+  return c === 0x20 || (c >= 0x09 && c <= 0x0d)
+}
+
+/** {@link splitCommandLine} of a text with quotes or backslashes in it. */
+function splitQuoted(text: string): string[] {
+  const words: string[] = []
   let word: string | undefined
   let quote = ''
   for (let i = 0; i < text.length; i++) {
@@ -262,7 +292,7 @@ export function splitCommandLine(text: string): string[] {
     else if (quote === '' && (c === '"' || c === "'")) {
       quote = c
       word ??= ''
-    } else if (quote === '' && /\s/.test(c)) {
+    } else if (quote === '' && isSpace(c.charCodeAt(0))) {
       if (word !== undefined) words.push(word)
       word = undefined
     } else word = (word ?? '') + c

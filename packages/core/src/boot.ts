@@ -94,7 +94,8 @@ async function runMachine<const Keys extends ArgKeys>(
         })
       },
     })
-    await Promise.all(jobs.map((job) => job()))
+    // One job, the usual case, needs no more machinery than a call.
+    await (jobs.length === 1 ? jobs[0]?.() : Promise.all(jobs.map((job) => job())))
     return { status: EXIT_OK, text: '' }
   } catch (error) {
     return { status: EXIT_FAILURE, text: `${name}: ${error instanceof Failure ? error.message : stackOf(error)}` }
