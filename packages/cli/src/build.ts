@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { TARGETS } from '@mirage-ts/config/targets'
 import { makeLabel } from './bill.ts'
 import { type BundledSource, bundle } from './bundle.ts'
 import { type Configured, writeConfigured, writeContext } from './configure.ts'
@@ -44,8 +45,8 @@ export async function buildProject(configured: Configured, output: Output): Prom
 export async function writeArtefact(project: Project, { name, contents, sourceMap }: Artefact): Promise<string[]> {
   const path = resolve(project.distFolder, name)
   await mkdir(project.distFolder, { recursive: true })
-  // What begins with #! is to be run.
-  await replace(path, contents, contents[0] === '#'.charCodeAt(0))
+  // What begins with #! is to be run, and so is what Linux starts.
+  await replace(path, contents, contents[0] === '#'.charCodeAt(0) || name.endsWith(TARGETS.spt.suffix))
   await replace(`${path}.map`, sourceMap, false)
   return [path, `${path}.map`].map((file) => relative(project.folder, file))
 }
@@ -93,7 +94,7 @@ async function makeImage(configured: Configured, check: Promise<string[]>, outpu
   if (!state.isCompiled && (await check).length > 0) throw new UserError((await check).join('\n'))
   const toolchain = await ensureToolchain(state, output)
   const bytecode = await timed(output, 'bytecode', () => compileBytecode(toolchain, code, plan.name))
-  const runtimePath = await timed(output, 'link', () => runtimeFor(toolchain, 'virtio', bytecode))
+  const runtimePath = await timed(output, 'link', () => runtimeFor(toolchain, target.name, bytecode))
   const [runtime, label] = await Promise.all([
     readFile(runtimePath),
     timed(output, 'label', async () =>

@@ -233,7 +233,7 @@ export default register('bad', [main('./unikernel.ts', 'start', { keys: { port: 
     name: 'a bad target',
     files: {},
     words: ['-t', 'unx'],
-    error: 'Cannot read -t unx: expected one of unix, virtio',
+    error: 'Cannot read -t unx: expected one of unix, spt, virtio',
     status: 2,
   },
   {

@@ -39,7 +39,7 @@ export const RUN: ArgKeys = {
     type: listOf(string),
     doc: 'virtio: forward a TCP port of this machine to the unikernel, as in 8080:80 or NAME=8080:53/udp',
   },
-  mem: { type: int, default: '32', doc: 'virtio: memory in MiB' },
+  mem: { type: int, default: '32', doc: 'virtio and spt: memory in MiB' },
   kvm: { type: bool, default: 'false', doc: 'virtio: run on the processor itself, through /dev/kvm' },
 }
 

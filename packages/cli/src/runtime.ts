@@ -8,11 +8,9 @@ import { existsSync } from 'node:fs'
 import { cp, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import type { TargetName } from '@mirage-ts/config/targets'
 import { UserError } from './errors.ts'
 import { makeArguments, type Toolchain } from './toolchain.ts'
-
-/** A target whose images hold a native runtime. */
-export type NativeTarget = 'spt' | 'virtio'
 
 /** Parts of the library that a runtime can be linked without, by the bits of `native/include/payload.h`. */
 const FEATURES = ['date', 'json', 'mapset', 'proxy', 'regexp', 'weakref'] as const
@@ -27,7 +25,7 @@ export function featuresOf(bytecode: Uint8Array): readonly string[] {
 }
 
 /** The path of the runtime for a program, linked now when no program has needed it before. */
-export async function runtimeFor(toolchain: Toolchain, target: NativeTarget, bytecode: Uint8Array): Promise<string> {
+export async function runtimeFor(toolchain: Toolchain, target: TargetName, bytecode: Uint8Array): Promise<string> {
   const features = featuresOf(bytecode)
   const suffix = features.length === FEATURES.length ? '' : `-${features.join('-') || 'none'}`
   const folder = dirname(toolchain.runtime)

@@ -6,10 +6,12 @@ import { UserError } from './errors.ts'
 import { readLabel } from './label.ts'
 import type { Output } from './output.ts'
 import { attach, parseForward, type RunOptions } from './run-options.ts'
+import { runSpt } from './run-spt.ts'
 import { runUnix } from './run-unix.ts'
 import { runVirtio } from './run-virtio.ts'
 
 const RUNNERS: Readonly<Record<TargetName, (options: RunOptions) => Promise<ChildRun>>> = {
+  spt: runSpt,
   unix: runUnix,
   virtio: runVirtio,
 }

@@ -22,6 +22,8 @@ export interface Toolchain {
   readonly runtime: string
   /** Compiles a bundle to bytecode. */
   readonly bytecode: string
+  /** Starts an image of target spt with its devices. */
+  readonly spt: string
   /** Carries frames between a tap and a Node.js program. */
   readonly tap: string
 }
@@ -44,6 +46,7 @@ export async function findToolchain(): Promise<ToolchainState> {
   const toolchain = {
     runtime: join(folder, 'runtime-virtio.elf'),
     bytecode: join(folder, 'mirage-bytecode'),
+    spt: join(folder, 'mirage-spt'),
     tap: join(folder, 'mirage-tap'),
   }
   return {

@@ -83,6 +83,12 @@ export function network(name: string): Device<'network'> {
       },
       attach,
     })({ random: defaultRandom, log: defaultLog }),
+    spt: device('@mirage-ts/metal/spt/network', 'createNetwork', {
+      takes: { random: 'random', log: 'log' },
+      makes: 'network',
+      options: { index: { tag: 'attachment-index' } },
+      attach,
+    })({ random: defaultRandom, log: defaultLog }),
     virtio: device('@mirage-ts/metal/network', 'createNetwork', {
       makes: 'network',
       options: { index: { tag: 'attachment-index' } },
@@ -195,6 +201,7 @@ export function genericStack(network: Device<'network'> = defaultNetwork, option
   })
   return match(target, {
     unix: match(net, { host: hostStack(), direct }),
+    spt: match(net, { direct }),
     virtio: match(net, { direct }),
   })
 }

@@ -102,6 +102,7 @@ export function genericIpStack(
   const direct = match(dhcp, { false: directStack(network, options), true: dhcpStack(network, options) })
   return match(target, {
     unix: match(net, { host: hostStack(), direct }),
+    spt: match(net, { direct }),
     virtio: match(net, { direct }),
   })
 }

@@ -32,6 +32,11 @@ export function block(name: string, { isReadOnly = false }: BlockOptions = {}): 
       options: { isReadOnly },
       attach,
     })(),
+    spt: device('@mirage-ts/metal/spt/block', 'createBlock', {
+      makes: 'block',
+      options: { index: { tag: 'attachment-index' } },
+      attach,
+    })(),
     virtio: device('@mirage-ts/metal/block', 'createBlock', {
       makes: 'block',
       options: { name, index: { tag: 'attachment-index' } },
@@ -154,6 +159,7 @@ export function genericKvRo(folder: string): Device<'kv-ro'> {
   const onDisk = { tar: tarKv(disk), fat: readable(fatKv(disk)) }
   return match(target, {
     unix: match(source, { crunch: crunch(folder), direct: directoryKv(folder), ...onDisk }),
+    spt: match(source, { crunch: crunch(folder), ...onDisk }),
     virtio: match(source, { crunch: crunch(folder), ...onDisk }),
   })
 }
@@ -172,6 +178,7 @@ export function genericKvRw(folder = 'data'): Device<'kv-rw'> {
   const anywhere = { log: writable(logKv(disk)), fat: fatKv(disk), memory: writable(memoryKv()) }
   return match(target, {
     unix: match(place, { ...anywhere, direct: directoryKvRw(folder) }),
+    spt: match(place, anywhere),
     virtio: match(place, anywhere),
   })
 }

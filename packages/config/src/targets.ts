@@ -13,7 +13,7 @@ export interface Target {
 }
 
 /** The name of a target, as `-t` takes it. */
-export type TargetName = 'unix' | 'virtio'
+export type TargetName = 'spt' | 'unix' | 'virtio'
 
 /** All targets. A new one is a line here, its devices in a platform package, and a builder and a runner in the tool. */
 export const TARGETS: Readonly<Record<TargetName, Target>> = {
@@ -23,6 +23,13 @@ export const TARGETS: Readonly<Record<TargetName, Target>> = {
     suffix: '.mjs',
     hasHost: true,
     doc: 'a program for Node.js',
+  },
+  spt: {
+    name: 'spt',
+    platform: '@mirage-ts/metal',
+    suffix: '.spt',
+    hasHost: false,
+    doc: 'a Linux process that can use nothing of the system but the devices it was given',
   },
   virtio: {
     name: 'virtio',
