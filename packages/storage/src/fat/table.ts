@@ -101,7 +101,8 @@ export class FatTable {
   /** Counts the free clusters one by one. */
   async countFree(): Promise<number> {
     let count = 0
-    for (let cluster = 2; cluster < this.volume.clusterCount + 2; cluster++) if ((await this.get(cluster)) === 0) count++
+    for (let cluster = 2; cluster < this.volume.clusterCount + 2; cluster++)
+      if ((await this.get(cluster)) === 0) count++
     return count
   }
 

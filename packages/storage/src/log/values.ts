@@ -8,6 +8,8 @@ import type { Tree } from './tree.ts'
 
 /** Length of the key, before the key and the octets of the piece. */
 const KEY_LEN = 2
+/** Pieces of one value that are read at once. */
+const READ_AHEAD = 8
 
 export class Values {
   private readonly log: Log
@@ -87,10 +89,15 @@ export class Values {
       return chunk.subarray(off - first * chunkBytes, end - first * chunkBytes)
     }
     const octets = new Uint8Array(end - off)
-    for (let i = first; i * chunkBytes < end; i++) {
-      const chunk = await this.readChunk(head, i)
-      const from = Math.max(off - i * chunkBytes, 0)
-      octets.set(chunk.subarray(from, end - i * chunkBytes), i * chunkBytes + from - off)
+    const endChunk = Math.ceil(end / chunkBytes)
+    const place = async (number: number): Promise<void> => {
+      const chunk = await this.readChunk(head, number)
+      const from = Math.max(off - number * chunkBytes, 0)
+      octets.set(chunk.subarray(from, end - number * chunkBytes), number * chunkBytes + from - off)
+    }
+    for (let i = first; i < endChunk; i += READ_AHEAD) {
+      const count = Math.min(READ_AHEAD, endChunk - i)
+      await Promise.all(Array.from({ length: count }, (_, n) => place(i + n)))
     }
     return octets
   }
