@@ -14,7 +14,7 @@ export interface CongestionControl {
   /** The handshake is over: `mssBytes` is known. A lost SYN shrinks the initial window (RFC 5681 §3.1). */
   start(mssBytes: number, isSynLost: boolean): void
   /**
-   * New octets were acknowledged, outside fast recovery, with the window in full use, after `rttUs` (0 when that is not
+   * New octets were acknowledged, outside fast recovery, with the window in full use, after `rttUs` (-1 when that is not
    * known).
    */
   onAck(ackedBytes: number, now: number, srttUs: number, rttUs: number): void

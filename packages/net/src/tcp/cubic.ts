@@ -14,8 +14,10 @@ const BETA = 0.7
 const ALPHA = (3 * (1 - BETA)) / (1 + BETA)
 
 export class Cubic extends SlowStart {
-  /** Of the first slow start; later ones have a threshold that was measured. Undefined once that is over. */
-  private hystart: HyStart | undefined = new HyStart()
+  /** In the first slow start; later ones have a threshold that was measured. */
+  private isFirstSlowStart = true
+  /** Made when the window is first in full use, which an idle connection's never is. */
+  private hystart: HyStart | undefined = undefined
   /** Window before the last reduction, lowered when it fell twice in a row (§4.7). */
   private maxBytes = 0
   /** Window before the last reduction. */
@@ -42,16 +44,17 @@ export class Cubic extends SlowStart {
 
   /** §4.10: slow start ends before the queue does. */
   protected override startSlowly(ackedBytes: number, rttUs: number): void {
-    if (this.hystart === undefined) {
+    if (!this.isFirstSlowStart) {
       super.startSlowly(ackedBytes, rttUs)
       return
     }
+    this.hystart ??= new HyStart()
     const growth = this.hystart.growth(ackedBytes, this.cwndBytes, this.mssBytes, rttUs)
     if (growth >= 0) {
       this.cwndBytes += growth
       return
     }
-    this.hystart = undefined
+    this.endFirstSlowStart()
     this.ssthreshBytes = this.cwndBytes
   }
 
@@ -81,6 +84,11 @@ export class Cubic extends SlowStart {
     this.priorBytes = cwndBytes
     this.ssthreshBytes = Math.max(Math.floor(flightBytes * BETA), 2 * this.mssBytes)
     this.epochUs = 0
+    this.endFirstSlowStart()
+  }
+
+  private endFirstSlowStart(): void {
+    this.isFirstSlowStart = false
     this.hystart = undefined
   }
 

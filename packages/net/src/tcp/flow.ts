@@ -20,6 +20,7 @@ import type { TcpMachine } from './machine.ts'
 /** Greatest chunk of one read. */
 const MAX_CHUNK_BYTES = 65536
 const NO_SIGNAL: Cancellable = {}
+const NO_CLOSERS: readonly (() => void)[] = []
 
 /** What a flow needs from the adapter around the machine. */
 export interface FlowHost {
@@ -38,7 +39,7 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
   private isWriting = false
   private wakeReader: (() => void) | undefined = undefined
   private wakeWriter: (() => void) | undefined = undefined
-  private wakeClosers: (() => void)[] = []
+  private wakeClosers: readonly (() => void)[] = NO_CLOSERS
 
   constructor(host: FlowHost, connection: Connection) {
     this.host = host
@@ -103,7 +104,7 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
     this.wake(EVENT_READABLE | EVENT_WRITABLE)
     if (this.isOver()) return Promise.resolve()
     return new Promise((resolve) => {
-      this.wakeClosers.push(resolve)
+      this.wakeClosers = [...this.wakeClosers, resolve]
     })
   }
 
@@ -129,7 +130,7 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
     }
     if ((events & (EVENT_DELIVERED | EVENT_CLOSED)) !== 0 && this.wakeClosers.length > 0) {
       const closers = this.wakeClosers
-      this.wakeClosers = []
+      this.wakeClosers = NO_CLOSERS
       for (const wake of closers) wake()
     }
   }

@@ -26,11 +26,11 @@ export class HyStart {
   private cssBaselineUs = UNKNOWN
 
   /**
-   * Octets to add to the window for `ackedBytes` acknowledged after `rttUs` (0 when not measured); -1 when slow start is
+   * Octets to add to the window for `ackedBytes` acknowledged after `rttUs` (-1 when not measured); -1 when slow start is
    * over.
    */
   growth(ackedBytes: number, cwndBytes: number, mssBytes: number, rttUs: number): number {
-    if (rttUs > 0) this.sample(rttUs)
+    if (rttUs >= 0) this.sample(rttUs)
     this.leftBytes -= ackedBytes
     if (this.leftBytes <= 0) {
       this.leftBytes = cwndBytes

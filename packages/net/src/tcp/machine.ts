@@ -41,6 +41,7 @@ import {
 import { SynCookies } from './cookies.ts'
 import { TCP_COUNTERS, type TcpCounters } from './counters.ts'
 import { Deadlines } from './deadlines.ts'
+import { Delivery } from './delivery.ts'
 import { icmpErrorArrives } from './icmp.ts'
 import { segmentArrives, segmentArrivesUnknown } from './input.ts'
 import { IsnGenerator } from './isn.ts'
@@ -89,6 +90,8 @@ export class TcpMachine {
   /** The header being received, and the one being sent: one object each, never kept beyond a segment. */
   readonly rx = new TcpHeader()
   readonly tx = new TcpHeader()
+  /** What the acknowledgement being processed says has arrived. */
+  readonly delivery = new Delivery()
   private readonly random: Random
   /** Of the rings of all connections. */
   readonly memory: RingMemory

@@ -5,15 +5,13 @@
  */
 import { type Seq, seqLe, seqLt, seqMax } from '../seq.ts'
 import type { Connection } from './connection.ts'
-import type { DeliveryListener } from './scoreboard.ts'
-import { tickAt } from './timestamps.ts'
 
 /** RFC 8985 §6.2 step 4: without reordering three segments arrived are enough, as of old. */
 const DUPLICATE_THRESHOLD = 3
 /** RFC 8985 §6.2 step 4: a wider reordering window is kept for 16 recoveries. */
 const PERSIST_RECOVERIES = 16
 
-export class Rack implements DeliveryListener {
+export class Rack {
   // --- About the segment arrived that was sent last: RACK.segment, RACK.rtt ---
   sentUs = 0
   end = 0 as Seq
@@ -36,56 +34,15 @@ export class Rack implements DeliveryListener {
   /** It was a segment sent before. */
   isProbeRepeated = false
 
-  // --- About the acknowledgement being processed ---
-  /** Octets it says have arrived. */
-  deliveredBytes = 0
-  /** When the earliest of them was sent; NEVER-like infinity when none was, or one was sent more than once. */
-  earliestSentUs: number = Number.POSITIVE_INFINITY
-  hasRepeated = false
-  hasDsack = false
-  private now = 0
-  private minRttUs = 0
-  private hasEcho = false
-  private echo = 0
-  private tsOffset = 0
-
   /** The handshake is over. */
   start(sndUna: Seq): void {
     this.fack = sndUna
     this.end = sndUna
   }
 
-  /** An acknowledgement is about to be processed; `echo` is its echoed timestamp. */
-  begin(c: Connection, hasEcho: boolean, echo: number, now: number): void {
-    this.deliveredBytes = 0
-    this.earliestSentUs = Number.POSITIVE_INFINITY
-    this.hasRepeated = false
-    this.hasDsack = false
-    this.now = now
-    this.minRttUs = c.rtt.srttUs === 0 ? 0 : c.rtt.minUs
-    this.hasEcho = hasEcho
-    this.echo = echo
-    this.tsOffset = c.tsOffset
-  }
-
-  /** How long the earliest segment took of those that the acknowledgement is about; 0 when that is not certain. */
-  sampleUs(now: number): number {
-    return this.hasRepeated || this.earliestSentUs === Number.POSITIVE_INFINITY ? 0 : now - this.earliestSentUs
-  }
-
-  /** RFC 8985 §6.2, steps 1 to 3. */
-  onDelivered(lenBytes: number, end: Seq, sentUs: number, isRepeated: boolean): void {
-    this.deliveredBytes += lenBytes
-    const rttUs = this.now - sentUs
-    if (isRepeated) {
-      this.hasRepeated = true
-      // The first copy may be what has arrived: the acknowledgement echoes an older clock, or comes too soon.
-      if (this.hasEcho && seqLt(this.echo as Seq, tickAt(sentUs, this.tsOffset))) return
-      if (rttUs < this.minRttUs) return
-    } else {
-      if (sentUs < this.earliestSentUs) this.earliestSentUs = sentUs
-      if (seqLt(end, this.fack)) this.isReordered = true
-    }
+  /** RFC 8985 §6.2 steps 2 and 3: a segment that ends at `end` and was sent at `sentUs` has arrived. */
+  onArrival(end: Seq, sentUs: number, isRepeated: boolean, rttUs: number): void {
+    if (!isRepeated && seqLt(end, this.fack)) this.isReordered = true
     this.fack = seqMax(this.fack, end)
     if (sentUs > this.sentUs || (sentUs === this.sentUs && seqLt(this.end, end))) {
       this.sentUs = sentUs
@@ -95,9 +52,9 @@ export class Rack implements DeliveryListener {
   }
 
   /** RFC 8985 §6.2 step 4: how late a segment may be. */
-  reorderingWindowUs(c: Connection, isInRecovery: boolean): number {
+  reorderingWindowUs(c: Connection, isInRecovery: boolean, hasDsack: boolean): number {
     if (this.isInDsackRound && seqLe(this.dsackRound, c.sndUna)) this.isInDsackRound = false
-    if (this.hasDsack && !this.isInDsackRound) {
+    if (hasDsack && !this.isInDsackRound) {
       this.isInDsackRound = true
       this.dsackRound = c.sndNxt
       this.windowQuarters++

@@ -20,33 +20,34 @@ const DUPLICATE_THRESHOLD = 3
 export function ackArrives(m: TcpMachine, c: Connection, now: Instant): void {
   const h = m.rx
   const { rack, board } = c
+  const { delivery } = m
   // A peer that says its window is closed is there: only silence counts towards the user timeout (RFC 9293 §3.8.6.1,
   // MUST-37: "MUST allow the connection to stay open"). Deviation: not for ever once the user has closed, or peers could
   // hold our buffers at no cost (RFC 6429 §5).
   if ((c.sendTimer === TIMER_PERSIST || h.window === 0) && !c.isReceiveShut) c.unansweredSinceUs = now
   const acked = seqDiff(h.ack, c.sndUna)
   const pipeBefore = c.pipeBytes()
-  rack.begin(c, c.hasTimestamps, h.tsEcr, now)
+  delivery.begin(c, h.tsEcr, now)
   c.isAckSafe = true
   if (board.count > 0) {
-    if (acked > 0) board.acknowledge(h.ack, rack)
-    if (h.sackCount > 0 && c.isSacking) sacksArrive(c, h)
+    if (acked > 0) board.acknowledge(h.ack, delivery)
+    if (h.sackCount > 0 && c.isSacking) sacksArrive(m, c, h)
   }
-  measure(c, h, acked, now)
+  measure(m, c, acked, now)
   if (acked > 0) newAck(m, c, h, acked, pipeBefore, now)
   else if (!c.isSacking && isDuplicate(c, h)) duplicateAck(m, c, now)
-  else if (rack.deliveredBytes > 0) armRetransmit(c, now)
+  else if (delivery.bytes > 0) armRetransmit(c, now)
   if (rack.isProbeOut) probeIsAnswered(m, c, acked)
-  if (c.isSacking && rack.deliveredBytes > 0) detectLosses(m, c, now)
-  if (c.isRecovering) pace(c)
+  if (c.isSacking && delivery.bytes > 0) detectLosses(m, c, delivery.hasDsack, now)
+  if (c.isRecovering) pace(c, delivery.bytes)
 }
 
 /** RFC 8985 §6.2 steps 4 and 5: takes for lost what is overdue, and comes back for what soon will be. */
-export function detectLosses(m: TcpMachine, c: Connection, now: Instant): void {
+export function detectLosses(m: TcpMachine, c: Connection, hasDsack: boolean, now: Instant): void {
   const { rack, board } = c
   if (board.count === 0) return
   const lostBefore = board.lostBytes
-  const overdueUs = rack.rttUs + rack.reorderingWindowUs(c, c.isRecovering || seqLt(c.sndUna, c.recover))
+  const overdueUs = rack.rttUs + rack.reorderingWindowUs(c, c.isRecovering || seqLt(c.sndUna, c.recover), hasDsack)
   const againUs = board.loseOverdue(rack.sentUs, rack.end, overdueUs, now)
   c.isAckSafe = board.lostBytes === lostBefore
   if (!c.isAckSafe && !c.isRecovering && seqLe(c.recover, c.sndUna)) enterRecovery(m, c, now)
@@ -62,14 +63,14 @@ export function detectLosses(m: TcpMachine, c: Connection, now: Instant): void {
 }
 
 /** The blocks of `h`, which RFC 2018 and RFC 2883 describe. Blocks of what is not in flight are not looked at. */
-function sacksArrive(c: Connection, h: TcpHeader): void {
+function sacksArrive(m: TcpMachine, c: Connection, h: TcpHeader): void {
   for (let i = 0; i < h.sackCount; i++) {
     const start = h.sackStarts[i] as Seq
     const end = h.sackEnds[i] as Seq
     if (i === 0 && isDsack(h, start, end)) {
-      c.rack.hasDsack = true
+      m.delivery.hasDsack = true
     } else if (seqLe(h.ack, start) && seqLt(start, end) && seqLe(end, c.sndCursor)) {
-      c.board.sack(start, end, c.rack)
+      c.board.sack(start, end, m.delivery)
     }
   }
 }
@@ -81,14 +82,13 @@ function isDsack(h: TcpHeader, start: Seq, end: Seq): boolean {
 }
 
 /** RFC 6298 §3: no segment that was sent again is measured, unless timestamps tell its copies apart. */
-function measure(c: Connection, h: TcpHeader, acked: number, now: Instant): void {
-  const { rack } = c
+function measure(m: TcpMachine, c: Connection, acked: number, now: Instant): void {
+  const { rttUs, hasRepeated } = m.delivery
   // RFC 7323, Appendix G: ExpectedSamples = ceiling(FlightSize / (SMSS * 2)).
   const perRoundTrip = Math.max(1, Math.ceil(c.flightBytes() / (2 * c.sndMss)))
-  if (!rack.hasRepeated && rack.earliestSentUs !== Number.POSITIVE_INFINITY) {
-    c.rtt.sample(now - rack.earliestSentUs, perRoundTrip)
-  } else if (rack.hasRepeated && acked > 0 && c.hasTimestamps && h.tsEcr !== 0) {
-    c.rtt.sample(echoedRttUs(c, h, now), perRoundTrip)
+  if (rttUs >= 0) c.rtt.sample(rttUs, perRoundTrip)
+  else if (hasRepeated && acked > 0 && c.hasTimestamps && m.rx.tsEcr !== 0) {
+    c.rtt.sample(echoedRttUs(c, m.rx, now), perRoundTrip)
   }
 }
 
@@ -109,7 +109,7 @@ function newAck(m: TcpMachine, c: Connection, h: TcpHeader, acked: number, pipeB
     c.duplicateAcks = 0
     c.reckonedBytes = 0
     // RFC 7661's concern: a window that was not used says nothing about the network, so it does not grow.
-    if (pipeBefore + c.sndMss > congestion.cwndBytes) congestion.onAck(acked, now, c.rtt.srttUs, c.rack.sampleUs(now))
+    if (pipeBefore + c.sndMss > congestion.cwndBytes) congestion.onAck(acked, now, c.rtt.srttUs, m.delivery.rttUs)
     else congestion.onUnused()
   } else if (seqLe(c.recover, c.sndUna)) {
     // RFC 6582 §3.2 step 3, full acknowledgement.
@@ -121,7 +121,7 @@ function newAck(m: TcpMachine, c: Connection, h: TcpHeader, acked: number, pipeB
   } else if (!c.isSacking) {
     // Partial acknowledgement: the next segment is lost too. "reset the retransmit timer" for the first one only.
     const reckoned = Math.max(0, c.reckonedBytes - Math.max(0, acked - c.sndMss))
-    c.rack.deliveredBytes -= c.reckonedBytes - reckoned
+    m.delivery.bytes -= c.reckonedBytes - reckoned
     c.reckonedBytes = reckoned
     c.board.loseFirst()
     c.isResendForced = true
@@ -159,7 +159,7 @@ function duplicateAck(m: TcpMachine, c: Connection, now: Instant): void {
   if (seqLt(c.sndUna, c.recover) && !c.isRecovering) return
   if (c.pipeBytes() > c.sndMss) {
     c.reckonedBytes += c.sndMss
-    c.rack.deliveredBytes = c.sndMss
+    m.delivery.bytes = c.sndMss
   }
   // RFC 6582 §3.2 step 2: not again for what was already in flight at the last loss.
   if (c.isRecovering || c.duplicateAcks !== DUPLICATE_THRESHOLD || c.recover === c.sndUna) return
@@ -181,9 +181,8 @@ function enterRecovery(m: TcpMachine, c: Connection, now: Instant): void {
 }
 
 /** Proportional rate reduction (RFC 6937): what arrives decides how much leaves. */
-function pace(c: Connection): void {
+function pace(c: Connection, deliveredBytes: number): void {
   const { congestion } = c
-  const { deliveredBytes } = c.rack
   const { ssthreshBytes } = congestion
   c.recoveryDeliveredBytes += deliveredBytes
   const pipe = c.pipeBytes()
@@ -204,10 +203,11 @@ function pace(c: Connection): void {
 function probeIsAnswered(m: TcpMachine, c: Connection, acked: number): void {
   const { rack } = c
   if (seqLt(c.sndUna, rack.probeEnd)) return
-  const isRepair = rack.isProbeRepeated && !rack.hasDsack && seqLt(rack.probeEnd, c.sndUna)
+  const { hasDsack } = m.delivery
+  const isRepair = rack.isProbeRepeated && !hasDsack && seqLt(rack.probeEnd, c.sndUna)
   const isDuplicate = acked === 0 && m.rx.sackCount === 0
   // An acknowledgement of just the probe may be for the first copy: the next one tells.
-  rack.isProbeOut = rack.isProbeRepeated && !rack.hasDsack && !isRepair && !isDuplicate
+  rack.isProbeOut = rack.isProbeRepeated && !hasDsack && !isRepair && !isDuplicate
   if (!isRepair || c.isRecovering || seqLt(c.sndUna, c.recover)) return
   // The probe has repaired a loss, which is a sign of congestion.
   m.counters.tailLosses++

@@ -105,8 +105,7 @@ function loseEverything(m: TcpMachine, c: Connection): void {
 /** RFC 8985 §6.3: the reordering window of the earliest segment is over. */
 function reorderExpires(m: TcpMachine, c: Connection, now: Instant): void {
   armRetransmit(c, now)
-  c.rack.hasDsack = false
-  detectLosses(m, c, now)
+  detectLosses(m, c, false, now)
   if (!c.isRecovering) return
   // Nothing has arrived, but what is lost leaves the pipe, and the first of it goes out at once.
   c.congestion.cwndBytes = Math.max(c.congestion.cwndBytes, c.sndMss)

@@ -1,0 +1,289 @@
+/**
+ * What TCP costs without a network below it: two machines in one process, joined by a queue. Prints processor time for each
+ * segment and connection, and octets for each idle connection. Over a tap, against Linux: bench/tcp-tap.ts.
+ *
+ *   node --expose-gc --import tsx bench/tcp.ts [--quick]
+ */
+import { ipv4 } from '@mirage-ts/core/addresses'
+import { createFrame } from '@mirage-ts/core/bytes'
+import { NO_LOG } from '@mirage-ts/core/log'
+import { type Connection, type ConnectionUser, EVENT_READABLE, EVENT_WRITABLE } from '@mirage-ts/net/tcp/connection'
+import { MachineFlow } from '@mirage-ts/net/tcp/flow'
+import { TcpMachine } from '@mirage-ts/net/tcp/machine'
+import { type TcpOptions, TcpSettings } from '@mirage-ts/net/tcp/options'
+import type { IpAddress, Port } from '@mirage-ts/signatures/addresses'
+import type { Frame } from '@mirage-ts/signatures/bytes'
+import type { Ip } from '@mirage-ts/signatures/ip'
+import type { Instant } from '@mirage-ts/signatures/time'
+import { SeededRandom } from '@mirage-ts/testing/seeded-random'
+import { median } from './lib/machine.ts'
+
+/** Milliseconds of processor time so far: other programs on the machine do not count. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
+const HEADROOM = 40
+const PORT = 80 as Port
+const MIB = 1024 * 1024
+const isQuick = process.argv.includes('--quick')
+
+/** The network layer of one end: what is sent waits in `queue` for the other. */
+class Wire implements Ip {
+  readonly headroomBytes = HEADROOM
+  readonly addresses: readonly IpAddress[]
+  readonly queue: { frame: Frame; off: number; end: number }[] = []
+  readonly spare: Frame[]
+  constructor(address: IpAddress, spare: Frame[]) {
+    this.addresses = [address]
+    this.spare = spare
+  }
+  mtuBytes(): number {
+    return 1480
+  }
+  source(): IpAddress | undefined {
+    return this.addresses[0]
+  }
+  alloc(): Frame {
+    return this.spare.pop() ?? createFrame(HEADROOM + 1480)
+  }
+  send(frame: Frame, off: number, end: number): void {
+    this.queue.push({ frame, off, end })
+  }
+  free(frame: Frame): void {
+    this.spare.push(frame)
+  }
+  listen(): void {}
+  listenErrors(): void {}
+  reportError(): void {}
+}
+
+const CLIENT = ipv4(10, 0, 0, 1)
+const SERVER = ipv4(10, 0, 0, 2)
+
+/** Two machines; time stands still but for what `pump` is told. */
+class Pair {
+  readonly client: TcpMachine
+  readonly server: TcpMachine
+  readonly serverSide: Connection[] = []
+  now = 1_000_000 as Instant
+  segmentCount = 0
+  private readonly clientWire: Wire
+  private readonly serverWire: Wire
+
+  constructor(options: TcpOptions, user: (pair: Pair, connection: Connection) => ConnectionUser) {
+    const spare: Frame[] = []
+    this.clientWire = new Wire(CLIENT, spare)
+    this.serverWire = new Wire(SERVER, spare)
+    const log = NO_LOG.logger('tcp')
+    const settings = new TcpSettings({ maxConnections: 20_000, maxTimeWait: 16, ...options })
+    this.client = new TcpMachine({ ip: this.clientWire, random: new SeededRandom(1), log }, settings)
+    this.server = new TcpMachine({ ip: this.serverWire, random: new SeededRandom(2), log }, settings)
+    this.server.listen(PORT, 20_000, (connection) => {
+      this.serverSide.push(connection)
+      connection.user = user(this, connection)
+    })
+  }
+
+  open(user: ConnectionUser): Connection {
+    const opened = this.client.connect({ address: SERVER, port: PORT }, user, this.now)
+    if (typeof opened === 'string') throw new Error(`Cannot connect: ${opened}`)
+    this.pump()
+    return opened
+  }
+
+  /** Carries segments until there are none; alarms ring when nothing else happens and `isWaiting()`. */
+  pump(isWaiting: () => boolean = () => false): void {
+    for (;;) {
+      const moved =
+        carry(this.clientWire, this.server, this.now, CLIENT, SERVER) +
+        carry(this.serverWire, this.client, this.now, SERVER, CLIENT)
+      this.segmentCount += moved
+      this.now = (this.now + 10) as Instant
+      if (this.server.nextDeadline() <= this.now) this.server.poll(this.now)
+      if (this.client.nextDeadline() <= this.now) this.client.poll(this.now)
+      if (moved > 0) continue
+      if (!isWaiting()) return
+      this.now = Math.max(this.now, Math.min(this.client.nextDeadline(), this.server.nextDeadline())) as Instant
+      this.client.poll(this.now)
+      this.server.poll(this.now)
+    }
+  }
+}
+
+function carry(from: Wire, to: TcpMachine, now: Instant, src: IpAddress, dst: IpAddress): number {
+  const { queue } = from
+  const count = queue.length
+  for (let i = 0; i < count; i++) {
+    const one = queue[i]
+    if (one === undefined) break
+    to.input(one.frame, one.off, one.end, src, dst, false, now)
+    from.spare.push(one.frame)
+  }
+  queue.splice(0, count)
+  return count
+}
+
+/** Reads whatever comes. */
+class Sink implements ConnectionUser {
+  connection: Connection | undefined = undefined
+  receivedBytes = 0
+  private readonly pair: Pair
+  constructor(pair: Pair, connection: Connection | undefined) {
+    this.pair = pair
+    this.connection = connection
+  }
+  onEvents(events: number): void {
+    if ((events & EVENT_READABLE) === 0 || this.connection === undefined) return
+    for (;;) {
+      const chunk = this.pair.server.receive(this.connection, 65536, this.pair.now)
+      if (chunk === undefined) return
+      this.receivedBytes += chunk.length
+    }
+  }
+}
+
+/** Writes until it has written all. */
+class Source implements ConnectionUser {
+  connection: Connection | undefined = undefined
+  leftBytes: number
+  private readonly pair: Pair
+  private readonly piece = new Uint8Array(65536)
+  constructor(pair: Pair, leftBytes: number) {
+    this.pair = pair
+    this.leftBytes = leftBytes
+  }
+  onEvents(events: number): void {
+    if ((events & EVENT_WRITABLE) !== 0) this.write()
+  }
+  write(): void {
+    if (this.connection === undefined) return
+    while (this.leftBytes > 0) {
+      const accepted = this.pair.client.send(this.connection, this.piece, 0, this.pair.now)
+      if (accepted === 0) return
+      this.leftBytes -= accepted
+    }
+  }
+}
+
+const nobody: ConnectionUser = { onEvents: () => {} }
+
+/** µs for each segment of a bulk transfer, both machines and the checksums included. */
+function bulk(): { usPerSegment: number; mbitPerS: number } {
+  let sink: Sink | undefined
+  const pair = new Pair({}, (pair, connection) => {
+    sink = new Sink(pair, connection)
+    return sink
+  })
+  const lenBytes = (isQuick ? 16 : 128) * MIB
+  const source = new Source(pair, lenBytes)
+  source.connection = pair.open(source)
+  pair.segmentCount = 0
+  const started = cpuMs()
+  source.write()
+  pair.pump(() => (sink?.receivedBytes ?? 0) < lenBytes)
+  const us = (cpuMs() - started) * 1000
+  return { usPerSegment: us / pair.segmentCount, mbitPerS: (lenBytes * 8) / us }
+}
+
+/** Connections opened, asked one question and closed, each second. */
+function connections(): number {
+  const request = new Uint8Array(100)
+  const pair = new Pair({}, (pair, connection) => ({
+    onEvents: (events) => {
+      if ((events & EVENT_READABLE) === 0) return
+      const chunk = pair.server.receive(connection, 65536, pair.now)
+      if (chunk !== undefined) pair.server.send(connection, chunk, 0, pair.now)
+      pair.server.shutdown(connection, pair.now)
+    },
+  }))
+  const count = isQuick ? 2_000 : 20_000
+  const started = cpuMs()
+  for (let i = 0; i < count; i++) {
+    const connection = pair.open(nobody)
+    pair.client.send(connection, request, 0, pair.now)
+    pair.pump()
+    pair.client.receive(connection, 65536, pair.now)
+    pair.client.close(connection, pair.now)
+    pair.pump()
+  }
+  return (count * 1000) / (cpuMs() - started)
+}
+
+/** µs for each segment when one octet is sent on each of `count` connections in turn. */
+function many(count: number): number {
+  const pair = new Pair({ noDelay: true }, (pair, connection) => new Sink(pair, connection))
+  const all = Array.from({ length: count }, () => pair.open(nobody))
+  const one = new Uint8Array(1)
+  const rounds = Math.ceil((isQuick ? 20_000 : 100_000) / count)
+  pair.segmentCount = 0
+  const started = cpuMs()
+  for (let round = 0; round < rounds; round++) {
+    for (const connection of all) {
+      pair.client.send(connection, one, 0, pair.now)
+      pair.pump()
+    }
+  }
+  return ((cpuMs() - started) * 1000) / pair.segmentCount
+}
+
+/** Octets of memory for each of `count` idle connections that have carried text. One end of each. */
+function idleBytes(count: number): number | undefined {
+  const gc = (globalThis as { gc?: () => void }).gc
+  if (gc === undefined) return undefined
+  // As an application has them: with a flow on each end, which is kept and not read from further.
+  const flows: MachineFlow[] = []
+  const drain = (pair: Pair, connection: Connection): ConnectionUser => {
+    const flow = new MachineFlow({ machine: pair.server, now: () => pair.now, touched: () => {} }, connection)
+    flows.push(flow)
+    return { onEvents: () => void pair.server.receive(connection, 65536, pair.now) }
+  }
+  const pair = new Pair({}, drain)
+  const host = { machine: pair.client, now: () => pair.now, touched: () => {} }
+  const text = new Uint8Array(3000)
+  pair.client.send(pair.open(nobody), text, 0, pair.now)
+  for (let i = 0; i < 5; i++) gc()
+  const before = process.memoryUsage()
+  for (let i = 0; i < count; i++) {
+    const connection = pair.open(nobody)
+    flows.push(new MachineFlow(host, connection))
+    pair.client.send(connection, text, 0, pair.now)
+  }
+  pair.pump()
+  for (let i = 0; i < 3; i++) {
+    pair.now = (pair.now + 1e6) as Instant
+    pair.client.poll(pair.now)
+    pair.server.poll(pair.now)
+    pair.pump()
+  }
+  const inBuffers = pair.client.memory.usedBytes + pair.server.memory.usedBytes
+  if (inBuffers !== 0 || flows.length < 2 * count)
+    throw new Error(`${inBuffers} octets are left in buffers of idle connections`)
+  for (let i = 0; i < 5; i++) gc()
+  const after = process.memoryUsage()
+  return (after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers) / (2 * count)
+}
+
+/** The median of three runs after a warming one. */
+function thrice(run: () => number): number {
+  run()
+  return median([run(), run(), run()])
+}
+
+console.log('TCP without a network: two machines in one process (processor time, medians of 3)')
+const idle = idleBytes(10_000)
+console.log(
+  idle === undefined
+    ? 'idle connections: run with --expose-gc'
+    : `10,000 idle connections: ${idle.toFixed(0)} octets each`,
+)
+const transfers = [bulk(), bulk(), bulk(), bulk()].slice(1)
+console.log(
+  `bulk: ${median(transfers.map((one) => one.usPerSegment)).toFixed(2)} µs a segment, acknowledgements counted; ` +
+    `${median(transfers.map((one) => one.mbitPerS)).toFixed(0)} Mbit/s with both ends on one core`,
+)
+console.log(`connect, one request, close: ${thrice(connections).toFixed(0)} a second`)
+for (const count of [10, 100, 1000, 10_000]) {
+  console.log(`${String(count).padStart(6)} connections: ${thrice(() => many(count)).toFixed(2)} µs a segment`)
+}
