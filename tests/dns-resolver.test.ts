@@ -3,14 +3,10 @@
  * address of its own, and dig asks. Nothing leaves the namespace.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { build, copyExample, Running } from './lib/mirage.ts'
 import { Namespace, NO_NAMESPACES } from './lib/namespace.ts'
+import { Nsd } from './lib/nsd.ts'
 
 const EXAMPLE = 'applications/resolver'
 const READY = /listening on port/i
@@ -47,7 +43,7 @@ describe('resolver on virtio in QEMU, in a closed world with NSD', { skip: NO_NA
     namespace.addTap('tap0', '10.0.0.1/24')
     for (const [address, origin, text] of ZONES) {
       namespace.ip('addr', 'add', `${address}/24`, 'dev', 'tap0')
-      servers.push(new Nsd(namespace, address, origin, text))
+      servers.push(new Nsd({ namespace, address, port: 53, origin, zone: text }))
     }
     await build(folder, '-t', 'virtio')
     const args = ['--net', 'tap:tap0', '--', '--ipv4=10.0.0.2/24', `--root-servers=${ROOT}`]
@@ -84,44 +80,3 @@ describe('resolver on virtio in QEMU, in a closed world with NSD', { skip: NO_NA
     assert.equal(await dig('+short', 'www.example.test'), '192.0.2.1\n')
   })
 })
-
-/** One NSD with one zone at one address of a namespace. */
-class Nsd {
-  private readonly process: ChildProcess
-  private readonly folder: string
-
-  constructor(namespace: Namespace, address: string, origin: string, zone: string) {
-    const folder = mkdtempSync(join(tmpdir(), 'mirage-nsd-'))
-    this.folder = folder
-    writeFileSync(join(folder, 'zone'), zone)
-    writeFileSync(
-      join(folder, 'nsd.conf'),
-      `server:
-  ip-address: ${address}
-  username: ""
-  chroot: ""
-  zonesdir: "${folder}"
-  database: ""
-  pidfile: "${folder}/nsd.pid"
-  xfrdfile: "${folder}/xfrd.state"
-  zonelistfile: "${folder}/zone.list"
-  xfrdir: "${folder}"
-remote-control:
-  control-enable: no
-zone:
-  name: "${origin}"
-  zonefile: "zone"
-`,
-    )
-    const args = ['netns', 'exec', namespace.name, 'nsd', '-d', '-c', join(folder, 'nsd.conf')]
-    this.process = spawn('ip', args, { stdio: 'ignore' })
-  }
-
-  async stop(): Promise<void> {
-    if (this.process.exitCode === null) {
-      this.process.kill()
-      await once(this.process, 'close')
-    }
-    rmSync(this.folder, { recursive: true, force: true })
-  }
-}

@@ -1,7 +1,6 @@
 /** The DNS server example on every target, asked by dig, kdig and nsupdate, with NSD as a secondary of it. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -10,6 +9,7 @@ import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { build, copyExample, Running } from './lib/mirage.ts'
 import { Namespace, NO_NAMESPACES } from './lib/namespace.ts'
+import { Nsd } from './lib/nsd.ts'
 
 const EXAMPLE = 'applications/dns-server'
 const READY = /listening on port/i
@@ -109,7 +109,14 @@ describe('dns-server on unix with the sockets of the host', () => {
   describeServer(here, () => ({ address: '127.0.0.1', port }))
 
   it('NSD takes the zone from it and serves the same', async () => {
-    const nsd = await Nsd.start(port)
+    const nsdPort = await freePort()
+    const nsd = new Nsd({
+      address: '127.0.0.1',
+      port: nsdPort,
+      origin: 'example.com',
+      clauses: `key:\n  name: "transfer.example.com"\n  algorithm: hmac-sha256\n  secret: "${SECRET}"\n`,
+      lines: [`request-xfr: AXFR 127.0.0.1@${port} transfer.example.com`, 'provide-xfr: 127.0.0.1 NOKEY'],
+    })
     try {
       const ask = (at: number) =>
         here('dig', '@127.0.0.1', '-p', String(at), '+onesoa', '+nocookie', 'example.com', 'AXFR')
@@ -118,7 +125,7 @@ describe('dns-server on unix with the sockets of the host', () => {
           .match(/^[^;\s]\S*\s+\d+\s+IN\s.*$/gm)
           ?.map((line) => line.replaceAll(/\s+/g, ' '))
           .sort()
-      assert.deepEqual(records(await nsd.untilServing(() => ask(nsd.port))), records(await ask(port)))
+      assert.deepEqual(records(await untilServing(() => ask(nsdPort))), records(await ask(port)))
     } finally {
       await nsd.stop()
     }
@@ -149,70 +156,13 @@ describe('dns-server on virtio in QEMU with 24 MiB, on a tap with Linux', { skip
   )
 })
 
-/** NSD as a secondary of the server at a port, all on the loopback. */
-class Nsd {
-  readonly port: number
-  private readonly process: ChildProcess
-  private readonly folder: string
-
-  private constructor(port: number, process: ChildProcess, folder: string) {
-    this.port = port
-    this.process = process
-    this.folder = folder
-  }
-
-  static async start(primaryPort: number): Promise<Nsd> {
-    const folder = mkdtempSync(join(tmpdir(), 'mirage-nsd-'))
-    const port = await freePort()
-    const config = join(folder, 'nsd.conf')
-    writeFileSync(
-      config,
-      `server:
-  ip-address: 127.0.0.1
-  port: ${port}
-  username: ""
-  chroot: ""
-  zonesdir: "${folder}"
-  database: ""
-  pidfile: "${folder}/nsd.pid"
-  xfrdfile: "${folder}/xfrd.state"
-  zonelistfile: "${folder}/zone.list"
-  xfrdir: "${folder}"
-remote-control:
-  control-enable: no
-key:
-  name: "transfer.example.com"
-  algorithm: hmac-sha256
-  secret: "${SECRET}"
-zone:
-  name: "example.com"
-  zonefile: "example.com.zone"
-  request-xfr: AXFR 127.0.0.1@${primaryPort} transfer.example.com
-  allow-notify: 127.0.0.1 NOKEY
-  provide-xfr: 127.0.0.1 NOKEY
-`,
-    )
-    execFileSync('nsd-checkconf', [config])
-    const process = spawn('nsd', ['-d', '-c', config], { stdio: 'ignore' })
-    return new Nsd(port, process, folder)
-  }
-
-  /** Tries until a whole zone is there. */
-  async untilServing(ask: () => Promise<string>): Promise<string> {
-    const end = Date.now() + 60_000
-    for (;;) {
-      const output = await ask().catch(String)
-      if (/IN\s+SOA/.test(output) || Date.now() > end) return output
-      await new Promise((resolve) => setTimeout(resolve, 200))
-    }
-  }
-
-  async stop(): Promise<void> {
-    if (this.process.exitCode === null) {
-      this.process.kill()
-      await once(this.process, 'close')
-    }
-    rmSync(this.folder, { recursive: true, force: true })
+/** Tries until a whole zone comes. */
+async function untilServing(ask: () => Promise<string>): Promise<string> {
+  const end = Date.now() + 60_000
+  for (;;) {
+    const output = await ask().catch(String)
+    if (/IN\s+SOA/.test(output) || Date.now() > end) return output
+    await new Promise((resolve) => setTimeout(resolve, 200))
   }
 }
 

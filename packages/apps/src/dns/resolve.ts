@@ -84,7 +84,7 @@ function resolveIn(
     if (isCut && !(off === 0 && type === TYPE.DS)) return refer(zone, node, resolution, isFirst)
     if (off === 0) return answerFrom(zone, node, name, type, resolution, isFirst)
     const dname = node.set(TYPE.DNAME)
-    if (dname !== undefined) return substitute(dname, name, resolution)
+    if (dname !== undefined) return substitute(dname, name, type, resolution)
   }
   const wildcard = wildcardOf(encloser.key)
   const source = wildcard === undefined ? undefined : zone.find(wildcard)
@@ -147,7 +147,7 @@ function refer(zone: Zone, cut: ZoneNode, resolution: Resolution, isFirst: boole
 }
 
 /** RFC 6672 §3: the DNAME record, the CNAME record that follows from it, and on with its target. */
-function substitute(dname: RrSet, name: Name, resolution: Resolution): Name | undefined {
+function substitute(dname: RrSet, name: Name, type: number, resolution: Resolution): Name | undefined {
   resolution.answers.push(dname)
   const target = rebase(name, dname.name, nameIn(TYPE.DNAME, dname.rdatas[0] as Uint8Array))
   if (target === undefined) {
@@ -155,7 +155,8 @@ function substitute(dname: RrSet, name: Name, resolution: Resolution): Name | un
     return undefined
   }
   resolution.answers.push({ name, type: TYPE.CNAME, ttl: dname.ttl, rdatas: [textToOctets(target)] })
-  return target
+  // Whoever asks for an alias has it.
+  return type === TYPE.CNAME || type === TYPE.ANY ? undefined : target
 }
 
 /** RFC 2308 §3: the SOA record says how long to remember that there is nothing. */

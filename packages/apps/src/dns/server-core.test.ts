@@ -125,6 +125,15 @@ describe('dns server: what it answers', () => {
         'an x.new.example.com. 3600 IN A 192.0.2.33',
       ],
     ],
+    [
+      'the alias that a DNAME makes, when that is what is asked for',
+      'y.old.example.com CNAME',
+      [
+        'NOERROR aa',
+        'an old.example.com. 3600 IN DNAME new.example.com.',
+        'an y.old.example.com. 3600 IN CNAME y.new.example.com.',
+      ],
+    ],
     ['the owner of a DNAME is not redirected (RFC 6672 §2.3)', 'old.example.com A', ['NOERROR aa', SOA]],
     [
       'a wildcard takes the name asked for (RFC 4592 §2.2.1)',
