@@ -72,6 +72,9 @@ export const DEFAULT_MSS = 536
 /** Bound of a ring before it is tuned to the path. */
 const FIRST_BUFFER_BYTES = 256 * 1024
 
+/** What most connections have: nothing is ever put into it. */
+export const NO_REASSEMBLY: Reassembly = new Reassembly()
+
 /** What a connection with nothing in flight has for a scoreboard: nothing is ever put into it. */
 export const NO_BOARD: Scoreboard = new Scoreboard()
 
@@ -159,7 +162,8 @@ export class Connection {
   rcvMss: number = DEFAULT_MSS
   /** Text before rcvNxt that the user has not taken; beyond lenBytes waits what `reassembly` lists. */
   readonly receiveRing: Ring
-  readonly reassembly = new Reassembly()
+  /** What of it; NO_REASSEMBLY when nothing has ever come out of order. */
+  reassembly: Reassembly = NO_REASSEMBLY
   /** Text that came twice, to tell the peer once (RFC 2883); empty when both are equal. */
   dsackStart = 0 as Seq
   dsackEnd = 0 as Seq

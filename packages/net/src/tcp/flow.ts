@@ -31,8 +31,6 @@ export interface FlowHost {
 }
 
 export class MachineFlow implements TcpFlow, ConnectionUser {
-  readonly local: Endpoint
-  readonly remote: Endpoint
   private readonly host: FlowHost
   private readonly connection: Connection
   private isReading = false
@@ -44,9 +42,15 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
   constructor(host: FlowHost, connection: Connection) {
     this.host = host
     this.connection = connection
-    this.local = { address: connection.local, port: connection.localPort }
-    this.remote = { address: connection.remote, port: connection.remotePort }
     connection.user = this
+  }
+
+  get local(): Endpoint {
+    return { address: this.connection.local, port: this.connection.localPort }
+  }
+
+  get remote(): Endpoint {
+    return { address: this.connection.remote, port: this.connection.remotePort }
   }
 
   async read({ signal }: Cancellable = NO_SIGNAL): Promise<Uint8Array | undefined> {

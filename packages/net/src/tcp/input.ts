@@ -17,6 +17,7 @@ import {
   FIN_WAIT_1,
   FIN_WAIT_2,
   LAST_ACK,
+  NO_REASSEMBLY,
   SYN_RECEIVED,
   SYN_SENT,
   TIME_WAIT,
@@ -26,6 +27,7 @@ import { echoArrives, learnEcn, noteMark } from './ecn.ts'
 import type { Listener, TcpMachine } from './machine.ts'
 import { challenge, pathMss, replyReset, segmentLen, sendCookie } from './output.ts'
 import { effectiveMss } from './path-mtu.ts'
+import { Reassembly } from './reassembly.ts'
 import { ackArrives } from './recovery.ts'
 import { isPawsOld, noteTimestamp } from './timestamps.ts'
 
@@ -423,6 +425,7 @@ function textArrives(m: TcpMachine, c: Connection, frame: Frame, now: Instant): 
     c.isAckDue = true
     if (c.isSacking && c.reassembly.has(h.seq, end)) noteDuplicate(c, h.seq, end)
     const at = ring.lenBytes + seqDiff(h.seq, c.rcvNxt)
+    if (c.reassembly === NO_REASSEMBLY) c.reassembly = new Reassembly()
     if (ring.reserve(at + len) && c.reassembly.insert(h.seq, seqAdd(h.seq, len))) {
       ring.write(at, frame.u8, h.payloadOff, h.payloadEnd)
     } else {

@@ -96,7 +96,8 @@ function armTailProbe(c: Connection, now: Instant): void {
   c.sendAtUs = now + probeUs
 }
 
-function armTimeout(c: Connection, now: Instant): void {
+/** The retransmission timer alone. */
+export function armTimeout(c: Connection, now: Instant): void {
   c.sendTimer = TIMER_RETRANSMIT
   c.sendAtUs = now + c.rtt.rtoUs
 }
@@ -335,17 +336,10 @@ function resend(m: TcpMachine, c: Connection, number: number, now: Instant): boo
 /** RFC 8985 §7.3: a new segment if there is one, else the last one again, to hear whether the tail has arrived. */
 function sendTailProbe(m: TcpMachine, c: Connection, now: Instant): void {
   const { board, rack } = c
-  if (board.count === 0) {
-    c.isTailProbeDue = false
-    return
-  }
-  const isNew = sendNext(m, c, now, true)
-  if (!isNew && (c.retryAtUs !== NEVER || !resend(m, c, board.lastNumber(), now))) {
-    c.isTailProbeDue = c.retryAtUs !== NEVER
-    if (!c.isTailProbeDue) armTimeout(c, now)
-    return
-  }
-  c.isTailProbeDue = false
+  const isNew = board.count > 0 && sendNext(m, c, now, true)
+  const isSent = isNew || (board.count > 0 && c.retryAtUs === NEVER && resend(m, c, board.lastNumber(), now))
+  c.isTailProbeDue = c.retryAtUs !== NEVER
+  if (!isSent) return
   rack.isProbeOut = true
   rack.isProbeRepeated = !isNew
   rack.probeEnd = c.sndNxt

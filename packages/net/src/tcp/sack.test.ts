@@ -272,3 +272,14 @@ test('tcp tail probe: one at a time, then the timeout (RFC 8985 §7.3)', () => {
   assert.equal(s.machine.counters.tailProbes, 1)
   assert.ok(s.machine.counters.timeouts >= 1)
 })
+
+test('tcp tail probe: waits for the device without asking again and again in the same moment', () => {
+  const s = inFlight(3)
+  s.isFull = true
+  s.advance(ms(210)).expectNothing()
+  assert.ok(s.machine.counters.noFrame < 20)
+  s.isFull = false
+  s.advance(ms(1))
+  s.expect({ seq: 1 + 3 * MSS, text: MSS })
+  s.expectNothing()
+})

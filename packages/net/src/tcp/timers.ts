@@ -15,7 +15,7 @@ import {
   TIMER_TAIL_PROBE,
 } from './connection.ts'
 import type { TcpMachine } from './machine.ts'
-import { armPersist, armRetransmit, sendKeepAlive } from './output.ts'
+import { armPersist, armRetransmit, armTimeout, sendKeepAlive } from './output.ts'
 import { suspectBlackHole } from './path-mtu.ts'
 import { detectLosses } from './recovery.ts'
 
@@ -41,7 +41,7 @@ export function timersExpire(m: TcpMachine, c: Connection, now: Instant): void {
   if (c.sendTimer === TIMER_PERSIST) persistExpires(m, c, now)
   else if (c.sendTimer === TIMER_RETRANSMIT) retransmitExpires(m, c, now)
   else if (c.sendTimer === TIMER_REORDER) reorderExpires(m, c, now)
-  else if (c.sendTimer === TIMER_TAIL_PROBE) c.isTailProbeDue = true
+  else if (c.sendTimer === TIMER_TAIL_PROBE) tailProbeExpires(c, now)
 }
 
 function stateExpires(m: TcpMachine, c: Connection, now: Instant): void {
@@ -100,6 +100,12 @@ function loseEverything(m: TcpMachine, c: Connection): void {
   // RFC 2018 §8: a peer may throw away text that it had acknowledged selectively.
   if (board.isReneged()) board.forgetSacks()
   board.loseAll()
+}
+
+/** RFC 8985 §7.3. The timeout runs from now on, whether or not the device has room for the probe. */
+function tailProbeExpires(c: Connection, now: Instant): void {
+  armTimeout(c, now)
+  c.isTailProbeDue = true
 }
 
 /** RFC 8985 §6.3: the reordering window of the earliest segment is over. */
