@@ -1,30 +1,17 @@
 /** The website example asks dnsmasq for its address, on unix over a tap and booted in QEMU; Linux then pings and fetches. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { build, copyExample, Running } from './lib/mirage.ts'
+import { build, Running } from './lib/mirage.ts'
 import { Namespace, NO_NAMESPACES } from './lib/namespace.ts'
-
-/** The website with the stack of another function of ip-devices. */
-function copyWebsite(stack: string) {
-  const copy = copyExample('applications/static-website')
-  const file = join(copy.folder, 'config.ts')
-  const config = readFileSync(file, 'utf8')
-    .replaceAll('genericStack', stack)
-    .replace(`  ${stack},\n`, '')
-    .replace('import { bootKey', `import { ${stack} } from '@mirage-ts/config/ip-devices'\nimport { bootKey`)
-  writeFileSync(file, config)
-  return copy
-}
+import { copyWebsite } from './lib/website.ts'
 
 for (const { target, name } of [
   { target: ['unix', '--net', 'direct'], name: 'unix with our stack over a tap' },
   { target: ['virtio'], name: 'virtio in QEMU' },
 ]) {
   describe(`DHCP from dnsmasq: ${name}`, { skip: NO_NAMESPACES }, () => {
-    const { folder, remove } = copyWebsite('genericIpStack')
+    const { folder, remove } = copyWebsite()
     let namespace: Namespace
     let server: ChildProcess
     let website: Running
