@@ -13,8 +13,8 @@ export const build: Command = {
   summary: 'make the artefact in dist/, configuring first',
   details: `For unix the artefact is one executable program for Node.js, dist/NAME.mjs; for virtio an image that boots on a
 virtual machine, dist/NAME.virtio; for spt a Linux process that can use nothing but its devices, dist/NAME.spt. Options
-given override what configure remembered. The first build for virtio or spt compiles
-the native runtime, which takes about a minute; it is kept for all later builds.
+given override what configure remembered. The first build for virtio or spt compiles the native runtime, which takes
+about a minute; it is kept for all later builds.
 
 --verify builds a second time, elsewhere, and fails unless both are the same. --record commits the sources, keys, lock
 file and digest to a Git repository, on the branch mirage/NAME.TARGET; with --from-record a recorded build is made again,

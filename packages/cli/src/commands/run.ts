@@ -16,9 +16,9 @@ export const run: Command = {
   details: `On unix it is a Node.js program. On virtio it runs in QEMU, its console on this terminal, until it ends or Ctrl-C;
 its network is QEMU's own user network, where it is 10.0.2.15 and reaches what this machine reaches, unless --net gives
 another. On spt it is a process with the tap, tap0 unless --net gives another, and the files it was given, and nothing
-else. What it needs is in its label (mirage inspect); it is not started when something of that is missing. Stacks
-that it prints are shown with lines of the sources. What follows -- are the unikernel's own arguments: mirage run -- --help lists them. The exit status is the
-unikernel's.`,
+else. What it needs is in its label (mirage inspect); it is not started when something of that is missing. Stacks that it
+prints are shown with lines of the sources. What follows -- are the unikernel's own arguments: mirage run -- --help lists
+them. The exit status is the unikernel's.`,
   options: { ...TARGET, ...RUN },
   async run(call) {
     const { boot, output } = call
