@@ -9,6 +9,7 @@
  */
 /// <reference lib="webworker" />
 import './globals.ts'
+import { measured } from '@mirage-ts/apps/http/body'
 import type { Handler, HttpRequest } from '@mirage-ts/apps/http/connection'
 import type { FieldLine } from '@mirage-ts/apps/http/fields'
 import { type HttpResponse, plainResponse } from '@mirage-ts/apps/http/response'
@@ -86,17 +87,30 @@ function makeRequest(received: HttpRequest, url: string): Request {
     )
     return new OurRequest(arrived) as unknown as Request
   }
-  const controller = new AbortController()
-  received.signal.addEventListener('abort', () => controller.abort(received.signal.reason))
-  return new Request(url, {
+  const request = new Request(url, {
     method,
     headers: fields.lines() as [string, string][],
-    signal: controller.signal,
     ...(hasBody ? { body: streamOf(content) as unknown as ReadableStream, duplex: 'half' } : {}),
   })
+  // Giving Node's Request a signal costs as much as all the rest; few handlers ask for it.
+  let signal: AbortSignal | undefined
+  Object.defineProperty(request, 'signal', {
+    get: () => {
+      signal ??= signalOf(received)
+      return signal
+    },
+  })
+  return request
 }
 
-function toHttpResponse(response: Response): HttpResponse {
+function signalOf({ signal }: HttpRequest): AbortSignal {
+  const controller = new AbortController()
+  if (signal.aborted) controller.abort(signal.reason)
+  else signal.addEventListener('abort', () => controller.abort(signal.reason))
+  return controller.signal
+}
+
+async function toHttpResponse(response: Response): Promise<HttpResponse> {
   if (response === null || typeof response !== 'object' || !('headers' in response)) {
     throw new TypeError('Cannot answer: the handler gave no Response')
   }
@@ -106,5 +120,6 @@ function toHttpResponse(response: Response): HttpResponse {
   const { body } = response
   const fields: FieldLine[] = []
   for (const [name, value] of headers) fields.push([name, value])
-  return { status, fields, body: body === null ? undefined : readerBody(body as AnyStream) }
+  // Text and octets are streams here as well: sent with their length, in one write.
+  return { status, fields, body: body === null ? undefined : await measured(readerBody(body as AnyStream)) }
 }

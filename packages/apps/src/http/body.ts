@@ -108,3 +108,36 @@ export async function collect(body: Body, limitBytes: number = Number.POSITIVE_I
   }
   return all
 }
+
+/** Turns of the promise queue that a stream gets to give its first piece: one with something in it needs fewer. */
+const SOON_TURNS = 20
+
+/** True when `promise` settles without anything happening outside of the promise queue. */
+export async function isSoon(promise: Promise<unknown>): Promise<boolean> {
+  let isSettled = false
+  const settle = () => {
+    isSettled = true
+  }
+  promise.then(settle, settle)
+  for (let i = 0; i < SOON_TURNS && !isSettled; i++) await undefined
+  return isSettled
+}
+
+/**
+ * `body` with its length, when it turns out to be one piece that is there already; otherwise all of it as it comes. Only for
+ * one whose length is not known. Rejects when reading fails at once.
+ */
+export async function measured(body: Body): Promise<Body> {
+  const first = body.read()
+  if (!(await isSoon(first))) return withAhead(body, [first])
+  const piece = await first
+  if (piece === undefined) return octetsBody(new Uint8Array(0))
+  const second = body.read()
+  if ((await isSoon(second)) && (await second) === undefined) return octetsBody(piece)
+  return withAhead(body, [first, second])
+}
+
+/** A body of which some was read already. */
+function withAhead(body: Body, ahead: Promise<Uint8Array | undefined>[]): Body {
+  return { ...body, read: () => ahead.shift() ?? body.read(), cancel: (reason) => body.cancel(reason) }
+}

@@ -1,5 +1,5 @@
 /** The sending of a message: its head, then its body as the framing says (RFC 9112 §6, §7). */
-import type { Body } from './body.ts'
+import { type Body, isSoon } from './body.ts'
 import { emitChunk } from './chunked.ts'
 import type { FieldLine } from './fields.ts'
 import type { Framing } from './framing.ts'
@@ -41,20 +41,6 @@ export async function sendMessage(
   }
   if (framing === 'chunked') pending += `0\r\n${fieldLines(body.trailers?.() ?? [])}\r\n`
   if (pending !== '') await write(textToOctets(pending))
-}
-
-/** Turns of the promise queue that a stream gets to give its first piece: one with something in it needs fewer. */
-const SOON_TURNS = 20
-
-/** True when `promise` settles without anything happening outside of the promise queue. */
-async function isSoon(promise: Promise<unknown>): Promise<boolean> {
-  let isSettled = false
-  const settle = () => {
-    isSettled = true
-  }
-  promise.then(settle, settle)
-  for (let i = 0; i < SOON_TURNS && !isSettled; i++) await undefined
-  return isSettled
 }
 
 function join(head: string, piece: Uint8Array): Uint8Array {
