@@ -90,6 +90,14 @@ function showError({ file, line, column, message }: Diagnostic): string {
   if (name !== undefined) return `${at} Dependency '${name}' is missing`
   const [, names] = /is missing the following properties from type .*Device<.*}': (.+)$/s.exec(message) ?? []
   if (names !== undefined) return `${at} Dependencies ${names} are missing`
+  if (/^Property '\w+' is missing in type 'BootKey<.*' but required in type 'ConfigureKey</.test(message)) {
+    return `${at} An argument of the booted unikernel cannot choose devices: make it a configureKey`
+  }
+  // The cases of a match may be left out, dependencies may not.
+  const [, word] =
+    /specify known properties, and '?([^' ]+)'? does not exist in type '\{ readonly [^:]+\?: Device</.exec(message) ??
+    []
+  if (word !== undefined) return `${at} '${word}' is no word of this key`
   const [, excess] =
     /may only specify known properties, and '([^']+)' does not exist in type .*Device</s.exec(message) ?? []
   if (excess !== undefined) return `${at} There is no dependency '${excess}' to give`
