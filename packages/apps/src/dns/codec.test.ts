@@ -399,6 +399,13 @@ describe('dns messages', () => {
     assert.equal(message.flags, FLAG.TRUNCATED)
   })
 
+  it('a question that has no room is left out, and counted as such', () => {
+    const writer = new WireWriter(512)
+    const questions = [{ name: dnsName(`${'a'.repeat(60)}.`.repeat(4)), type: TYPE.A, class: 1 }]
+    const message = parsed(writer.u8.slice(0, writeMessage(writer, { id: 1, questions }, 100)))
+    assert.deepEqual([message.questions.length, message.flags], [0, FLAG.TRUNCATED])
+  })
+
   it('property: any records survive the way to octets and back', () => {
     const label = fc.string({ unit: fc.constantFrom('a', 'B', '\0', '\xff', '.'), minLength: 1, maxLength: 63 })
     const name = fc.array(label, { maxLength: 3 }).map((labels) => {

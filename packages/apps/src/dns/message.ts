@@ -199,8 +199,10 @@ export function writeMessage(writer: WireWriter, message: MessageParts, limitByt
     writer.put16(type)
     writer.put16(qclass)
   }
-  writer.dv.setUint16(COUNTS, message.questions?.length ?? 0)
-  const isCut = !putSection(writer, 1, message.answers) || !putSection(writer, 2, message.authorities)
+  const isQuestionCut = writer.hasOverflowed
+  if (isQuestionCut) writer.rewind(HEADER_LEN)
+  else writer.dv.setUint16(COUNTS, message.questions?.length ?? 0)
+  const isCut = isQuestionCut || !putSection(writer, 1, message.answers) || !putSection(writer, 2, message.authorities)
   if (isCut) setFlags(writer, FLAG.TRUNCATED)
   else putSection(writer, 3, message.additionals)
   writer.reserve(-optLen)

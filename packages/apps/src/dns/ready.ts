@@ -1,8 +1,8 @@
 /**
- * Answers kept as octets, ready to be copied behind a question: what makes a server that is asked the same things again
+ * Answers kept as octets, ready to be copied behind a query: what makes a server that is asked the same things again
  * fast. Only answers to names that stand in a zone are kept, so questions for names made up cannot fill the table.
  */
-import type { Question } from './question.ts'
+import type { QueryView } from './query-view.ts'
 
 /** Answers that share a place by their hash. */
 const WAY_COUNT = 4
@@ -49,10 +49,10 @@ class Entry {
   readonly words: Int32Array
   readonly answer: ReadyAnswer
 
-  constructor(question: Question, answer: ReadyAnswer) {
-    this.hash = question.hash
-    this.end = question.end
-    this.words = question.words.slice(0, question.wordCount)
+  constructor(query: QueryView, answer: ReadyAnswer) {
+    this.hash = query.hash
+    this.end = query.end
+    this.words = query.words.slice(0, query.wordCount)
     this.answer = answer
   }
 
@@ -61,7 +61,7 @@ class Entry {
   }
 }
 
-/** Answers by question, bounded in octets. */
+/** Answers by query, bounded in octets. */
 export class ReadyTable {
   private readonly maxBytes: number
   private usedBytes = 0
@@ -76,19 +76,19 @@ export class ReadyTable {
     this.maxBytes = maxBytes
   }
 
-  get(question: Question): ReadyAnswer | undefined {
-    const hash = question.hash
+  get(query: QueryView): ReadyAnswer | undefined {
+    const hash = query.hash
     let place = (hash & this.setMask) * WAY_COUNT
     for (let way = 0; way < WAY_COUNT; way++, place++) {
       const entry = this.entries[place]
-      if (entry !== undefined && entry.hash === hash && isSame(entry, question)) return entry.answer
+      if (entry !== undefined && entry.hash === hash && isSame(entry, query)) return entry.answer
     }
     return undefined
   }
 
   /** Keeps an answer for the question; one that has no room pushes another out of its set, or is not kept. */
-  put(question: Question, answer: ReadyAnswer): void {
-    const entry = new Entry(question, answer)
+  put(query: QueryView, answer: ReadyAnswer): void {
+    const entry = new Entry(query, answer)
     let place = this.freePlace(entry)
     if (place < 0 && 4 * this.count >= this.entries.length) {
       this.grow()
@@ -135,9 +135,9 @@ export class ReadyTable {
   }
 }
 
-function isSame(entry: Entry, question: Question): boolean {
-  if (entry.end !== question.end) return false
+function isSame(entry: Entry, query: QueryView): boolean {
+  if (entry.end !== query.end) return false
   const { words } = entry
-  for (let i = 0; i < words.length; i++) if (words[i] !== question.words[i]) return false
+  for (let i = 0; i < words.length; i++) if (words[i] !== query.words[i]) return false
   return true
 }

@@ -15,7 +15,7 @@ import type { Stack } from '@mirage-ts/signatures/stack'
 import type { Alarm, Duration, Instant, MonotonicClock, Time, WallClock } from '@mirage-ts/signatures/time'
 import { exchangeMessage } from './exchange.ts'
 import { framed, MessageReader } from './framing.ts'
-import { type MessageParts, parseMessage, writeMessage } from './message.ts'
+import { type MessageParts, parseMessage, type Rr, writeMessage } from './message.ts'
 import { type NameKey, nameKey, nameToString } from './name.ts'
 import { type Soa, soaOf } from './rdata.ts'
 import { withTimeLimit } from './time-limit.ts'
@@ -206,7 +206,8 @@ export class Secondary {
       const outcome = verifyTsig(answer.octets, message, new Map([[key.name, key]]), this.wallSeconds(), mac)
       if (isTsigFailure(outcome)) throw new Error(`the signature of the answer does not hold: ${outcome.reason}`)
     }
-    const soa = message.answers.find((rr) => rr.type === TYPE.SOA && nameKey(rr.name) === this.options.origin)
+    const isSoa = (rr: Rr) => rr.type === TYPE.SOA && rr.class === CLASS.IN && nameKey(rr.name) === this.options.origin
+    const soa = message.answers.find(isSoa)
     if (message.rcode !== RCODE.NOERROR || soa === undefined) throw new Error('it has no SOA record')
     return soaOf(soa.rdata).serial
   }

@@ -1,7 +1,7 @@
 /**
  * The core of an authoritative server: octets in, octets out, no I/O.
  *
- * An ordinary query is read in place (`question.ts`), its answer found ready (`ready.ts`) or worked out (`resolve.ts`) and
+ * An ordinary query is read in place (`query-view.ts`), its answer found ready (`ready.ts`) or worked out (`resolve.ts`) and
  * written over the query. Everything else (NOTIFY, UPDATE, transfers, signed queries) goes through whole messages.
  *
  * Not here: DNSSEC proofs (records of a signed zone are served like any others), views, classes other than IN.
@@ -27,7 +27,7 @@ import {
   writeMessage,
 } from './message.ts'
 import { type Name, type NameKey, nameKey, ROOT } from './name.ts'
-import { Question } from './question.ts'
+import { QueryView } from './query-view.ts'
 import { RateLimiter } from './rate-limit.ts'
 import { soaOf } from './rdata.ts'
 import { ReadyAnswer, ReadyTable } from './ready.ts'
@@ -128,7 +128,7 @@ export class ServerCore {
   private readonly zones = new Map<NameKey, Zone | undefined>()
   private readonly policies = new Map<NameKey, ZonePolicy>()
   private readonly keys: ReadonlyMap<NameKey, TsigKey>
-  private readonly question: Question
+  private readonly query: QueryView
   private readonly ready: ReadyTable
   private readonly limiter: RateLimiter
   private readonly cookies: Cookies
@@ -143,7 +143,7 @@ export class ServerCore {
     this.clock = clock
     this.wallClock = wallClock
     this.keys = new Map((options.keys ?? []).map((key) => [key.name, key]))
-    this.question = new Question(random.u32())
+    this.query = new QueryView(random.u32())
     this.ready = new ReadyTable(options.readyBytes ?? DEFAULT_READY_BYTES)
     this.limiter = new RateLimiter(options.ratePerSecond ?? DEFAULT_RATE_PER_SECOND, random.u32())
     const secret = options.cookieSecret ?? new Uint8Array(16)
@@ -168,13 +168,13 @@ export class ServerCore {
    * Answers one message. Returns the length of the reply in {@link frame}, 0 when there is none. Over TCP a transfer may
    * follow: {@link takeTransfer} has it then.
    */
-  handle(query: Uint8Array, from: Endpoint, isTcp: boolean): number {
-    const { frame, question } = this
-    if (query.length < HEADER_LEN || query.length > MAX_MESSAGE_LEN) {
+  handle(octets: Uint8Array, from: Endpoint, isTcp: boolean): number {
+    const { frame, query } = this
+    if (octets.length < HEADER_LEN || octets.length > MAX_MESSAGE_LEN) {
       this.counters['too-short']++
       return 0
     }
-    frame.u8.set(query)
+    frame.u8.set(octets)
     const word = frame.dv.getUint16(FLAGS)
     // Whoever answers answers makes two servers talk for ever.
     if ((word & FLAG.RESPONSE) !== 0) {
@@ -183,12 +183,12 @@ export class ServerCore {
     }
     this.counters.queries++
     if ((word & 0x7800) === 0) {
-      const shape = question.read(frame, query.length)
-      const isTransfer = question.type === TYPE.AXFR || question.type === TYPE.IXFR
+      const shape = query.read(frame, octets.length)
+      const isTransfer = query.type === TYPE.AXFR || query.type === TYPE.IXFR
       if (shape === 'bad-cookie') return this.plainError(RCODE.FORMERR, from, isTcp)
-      if (shape === 'ordinary' && question.class === CLASS.IN && !isTransfer) return this.answer(from, isTcp)
+      if (shape === 'ordinary' && query.class === CLASS.IN && !isTransfer) return this.answer(from, isTcp)
     }
-    return this.handleMessage(query, from, isTcp)
+    return this.handleMessage(octets, from, isTcp)
   }
 
   /** The messages that follow the reply just given, once; `undefined` when none do. */
@@ -201,17 +201,17 @@ export class ServerCore {
   // The hot path.
 
   private answer(from: Endpoint, isTcp: boolean): number {
-    const { question } = this
-    if (question.hasEdns && question.ednsVersion !== 0) return this.badVersion(from, isTcp)
-    let ready = this.ready.get(question)
+    const { query } = this
+    if (query.hasEdns && query.ednsVersion !== 0) return this.badVersion(from, isTcp)
+    let ready = this.ready.get(query)
     if (ready === undefined) ready = this.workOut()
     else this.counters.ready++
     let isCookieRight = false
-    if (question.cookieLen > 0) isCookieRight = this.takeCookie(from.address)
+    if (query.cookieLen > 0) isCookieRight = this.takeCookie(from.address)
     let limitBytes = MAX_UDP_LEN
     if (isTcp) limitBytes = MAX_MESSAGE_LEN
     else {
-      if (question.hasEdns) limitBytes = Math.min(question.udpBytes, SAFE_UDP_LEN)
+      if (query.hasEdns) limitBytes = Math.min(query.udpBytes, SAFE_UDP_LEN)
       if (!isCookieRight) {
         const verdict = this.limiter.take(ready.rateHash, from.address, this.clock.now())
         if (verdict === 'drop') {
@@ -229,25 +229,25 @@ export class ServerCore {
 
   /** Checks the cookie of the question and makes the one of the reply; false when it is not one of ours. */
   private takeCookie(client: IpAddress): boolean {
-    const { question, frame, cookies } = this
+    const { query, frame, cookies } = this
     const now = this.wallSeconds()
-    const isRight = cookies.isRight(frame.u8, question.cookieOff, question.cookieLen, client, now)
-    cookies.write(frame.u8, question.cookieOff, this.cookie, 0, client, now)
+    const isRight = cookies.isRight(frame.u8, query.cookieOff, query.cookieLen, client, now)
+    cookies.write(frame.u8, query.cookieOff, this.cookie, 0, client, now)
     return isRight
   }
 
   /** Writes the reply over the query, whose header and question it begins with. */
   private writeReady(ready: ReadyAnswer, limitBytes: number): number {
-    const { frame, question } = this
+    const { frame, query } = this
     const { u8, dv } = frame
     let optLen = 0
-    if (question.hasEdns) optLen = question.cookieLen > 0 ? OPT_LEN + 4 + COOKIE_LEN : OPT_LEN
-    const roomBytes = limitBytes - question.end - optLen
+    if (query.hasEdns) optLen = query.cookieLen > 0 ? OPT_LEN + 4 + COOKIE_LEN : OPT_LEN
+    const roomBytes = limitBytes - query.end - optLen
     let flags = FLAG.RESPONSE | ready.flags | (dv.getUint16(FLAGS) & HEADER_BITS_KEPT)
     let answerCount = ready.answerCount
     let authorityCount = ready.authorityCount
     let additionalCount = ready.additionalCount
-    let off = question.end
+    let off = query.end
     if (ready.body.length <= roomBytes) {
       u8.set(ready.body, off)
       off += ready.body.length
@@ -265,19 +265,19 @@ export class ServerCore {
     dv.setUint16(FLAGS, flags)
     dv.setUint16(6, answerCount)
     dv.setUint16(8, authorityCount)
-    dv.setUint16(10, question.hasEdns ? additionalCount + 1 : additionalCount)
-    return question.hasEdns ? this.writeOpt(off) : off
+    dv.setUint16(10, query.hasEdns ? additionalCount + 1 : additionalCount)
+    return query.hasEdns ? this.writeOpt(off) : off
   }
 
   private writeOpt(off: number): number {
-    const { frame, question } = this
+    const { frame, query } = this
     const { u8, dv } = frame
-    const hasCookie = question.cookieLen > 0
+    const hasCookie = query.cookieLen > 0
     u8[off] = 0
     dv.setUint16(off + 1, TYPE.OPT)
     dv.setUint16(off + 3, SAFE_UDP_LEN)
     // RFC 3225 §3: the reply has the bit that the question has.
-    dv.setUint32(off + 5, question.isDnssecOk ? DNSSEC_OK_OCTET << 8 : 0)
+    dv.setUint32(off + 5, query.isDnssecOk ? DNSSEC_OK_OCTET << 8 : 0)
     dv.setUint16(off + 9, hasCookie ? 4 + COOKIE_LEN : 0)
     if (!hasCookie) return off + OPT_LEN
     dv.setUint16(off + 11, OPTION.COOKIE)
@@ -288,18 +288,18 @@ export class ServerCore {
 
   /** Works out the answer to the question and keeps it when it may be kept. */
   private workOut(): ReadyAnswer {
-    const { question, frame } = this
-    const name = octetsToText(frame.u8, HEADER_LEN, question.end - 4) as Name
-    const resolution = resolve(this.zones, name, question.type)
+    const { query, frame } = this
+    const name = octetsToText(frame.u8, HEADER_LEN, query.end - 4) as Name
+    const resolution = resolve(this.zones, name, query.type)
     if (resolution.rcode === RCODE.REFUSED) this.counters.refused++
     const ready = this.write(name, resolution)
-    if (resolution.isExact && ready.body.length <= MAX_READY_LEN) this.ready.put(question, ready)
+    if (resolution.isExact && ready.body.length <= MAX_READY_LEN) this.ready.put(query, ready)
     return ready
   }
 
   private write(name: Name, resolution: Resolution): ReadyAnswer {
-    const { writer, question, frame } = this
-    const bodyOff = question.end
+    const { writer, query, frame } = this
+    const bodyOff = query.end
     writer.start()
     writer.putBytes(frame.u8.subarray(0, bodyOff))
     writer.noteName(name, HEADER_LEN)
@@ -308,7 +308,7 @@ export class ServerCore {
     const glueCount = putSets(writer, resolution.glue)
     const neededLen = writer.pos - bodyOff
     let flags = resolution.rcode | (resolution.isAuthoritative ? FLAG.AUTHORITATIVE : 0)
-    const rateHash = resolution.isExact ? question.hash : hashOf(resolution)
+    const rateHash = resolution.isExact ? query.hash : hashOf(resolution)
     if (writer.hasOverflowed) {
       // More than any message can hold.
       flags = RCODE.SERVFAIL
@@ -327,8 +327,8 @@ export class ServerCore {
 
   private badVersion(from: Endpoint, isTcp: boolean): number {
     if (!isTcp && this.isLimited(from)) return 0
-    const { frame, question } = this
-    question.cookieLen = 0
+    const { frame, query } = this
+    query.cookieLen = 0
     const nothing = new ReadyAnswer(0, [0, 0, 0, 0], new Uint8Array(0), 0, 0)
     const end = this.writeReady(nothing, MAX_UDP_LEN)
     frame.u8[end - OPT_LEN + 5] = RCODE.BADVERS >>> 4
@@ -337,15 +337,15 @@ export class ServerCore {
 
   // Everything else.
 
-  private handleMessage(query: Uint8Array, from: Endpoint, isTcp: boolean): number {
-    const message = parseMessage(query)
+  private handleMessage(octets: Uint8Array, from: Endpoint, isTcp: boolean): number {
+    const message = parseMessage(octets)
     if (typeof message === 'string') {
       this.counters.malformed++
       return this.plainError(RCODE.FORMERR, from, isTcp)
     }
     let context: TsigContext | undefined
     if (message.tsig !== undefined) {
-      const outcome = verifyTsig(query, message, this.keys, this.wallSeconds())
+      const outcome = verifyTsig(octets, message, this.keys, this.wallSeconds())
       if (isTsigFailure(outcome)) return this.tsigError(message, outcome, from, isTcp)
       context = outcome
     }
@@ -400,7 +400,8 @@ export class ServerCore {
     if (zone === undefined) return this.reply(message, asker, { rcode: RCODE.SERVFAIL })
     if (question.type === TYPE.AXFR && !asker.isTcp) return this.reply(message, asker, { rcode: RCODE.FORMERR })
     const [theirs] = message.authorities
-    if (question.type === TYPE.IXFR && theirs?.type !== TYPE.SOA) {
+    // Of another class it may be without data (RFC 2136 §2.4).
+    if (question.type === TYPE.IXFR && (theirs?.type !== TYPE.SOA || theirs.class !== CLASS.IN)) {
       return this.reply(message, asker, { rcode: RCODE.FORMERR })
     }
     // RFC 1995 §2: over UDP a single SOA record tells to come back over TCP.

@@ -382,6 +382,10 @@ describe('dns transfers', () => {
     assert.deepEqual(records(fresh as Zone), records(zone))
     assert.equal(exchange(core, query('example IXFR', { authorities: [soaWith(1)] }))?.answers.length, 1)
     assert.equal(exchange(core, query('example IXFR'), { isTcp: true })?.rcode, RCODE.FORMERR)
+    // A SOA record without data, which a class other than IN allows, must not be read.
+    const empty = { ...soaWith(1), class: CLASS.ANY, rdata: new Uint8Array(0) }
+    const asked = query('example IXFR', { authorities: [empty] })
+    assert.equal(exchange(core, asked, { isTcp: true })?.rcode, RCODE.FORMERR)
   })
 
   it('the journal is bounded: what is too old is sent as a whole', async () => {
@@ -408,6 +412,13 @@ describe('dns transfers', () => {
       assert.equal(receive([wire({ id: 4711, flags: 0x8400, answers: rrs })]), reason)
     })
   }
+
+  it('a transfer with a SOA record without data, or with a type that no zone can hold, is not used', () => {
+    const empty = { ...soaWith(5), class: CLASS.ANY, rdata: new Uint8Array(0) }
+    assert.equal(receive([wire({ id: 4711, flags: 0x8400, answers: [empty] })]), 'bad-zone')
+    const meta = { ...rr('x.example TXT a'), type: TYPE.ANY }
+    assert.equal(receive([wire({ id: 4711, flags: 0x8400, answers: [soaWith(5), meta] })]), 'bad-zone')
+  })
 
   it('changes to another serial than ours, or that break off, change nothing', async () => {
     const zone = await zoneOf('example', ZONE)

@@ -70,7 +70,9 @@ export class TcpService {
       }
       await this.closeFlow(flow)
     } catch (error) {
-      if (this.log.debugOn) this.log.debug(`${endpointToString(flow.remote)}: ${messageOf(error)}`)
+      const text = `${endpointToString(flow.remote)}: ${messageOf(error)}`
+      if (error instanceof NetError) this.log.debug(text)
+      else this.log.error(`Cannot answer ${text}`)
       if (error instanceof NetError && error.code === 'timed-out') await this.closeFlow(flow)
       else flow.abort()
     }

@@ -2,7 +2,7 @@
 import { FLAG, MAX_MESSAGE_LEN, type Message, putRr, type Question, type Rr, writeMessage } from './message.ts'
 import { isWithin, nameKey } from './name.ts'
 import { soaOf } from './rdata.ts'
-import { RCODE, TYPE } from './types.ts'
+import { CLASS, isMetaType, RCODE, TYPE } from './types.ts'
 import type { WireWriter } from './wire.ts'
 import { buildZone, isSerialAfter, rrsOf, type Zone } from './zone.ts'
 import { ZoneEdit } from './zone-edit.ts'
@@ -132,6 +132,7 @@ export class TransferIn {
   private takeRr(rr: Rr): TransferReason | undefined {
     const isSoa = rr.type === TYPE.SOA && nameKey(rr.name) === this.origin
     if (!isWithin(nameKey(rr.name), nameKey(this.origin))) return 'outside'
+    if (rr.class !== CLASS.IN || isMetaType(rr.type)) return 'bad-zone'
     if (this.rrs.length >= MAX_RECORD_COUNT) return 'too-large'
     if (this.rrs.length === 0) {
       if (!isSoa) return 'bad-order'

@@ -12,11 +12,11 @@ const OPT_LEN = 11
 const CLIENT_COOKIE_LEN = 8
 const MAX_COOKIE_LEN = 40
 
-/** How a message looks to {@link Question.read}. */
-export type QuestionShape = 'ordinary' | 'other' | 'bad-cookie'
+/** How a message looks to {@link QueryView.read}. */
+export type QueryShape = 'ordinary' | 'other' | 'bad-cookie'
 
-/** One question; the object is filled again and again. */
-export class Question {
+/** A query as it lies in a buffer; the object is filled again and again. */
+export class QueryView {
   /** Where the question section ends. */
   end = 0
   type = 0
@@ -43,7 +43,7 @@ export class Question {
   }
 
   /** Reads the message at `[0, end)`: one question in it, nothing else but at most an OPT record. */
-  read(frame: Frame, end: number): QuestionShape {
+  read(frame: Frame, end: number): QueryShape {
     const { u8, dv } = frame
     if (end < HEADER_LEN + 5 || dv.getUint32(4) !== 0x0001_0000 || dv.getUint16(8) !== 0) return 'other'
     let off = HEADER_LEN
@@ -59,7 +59,7 @@ export class Question {
     return shape
   }
 
-  private readOpt(u8: Uint8Array, dv: DataView, end: number): QuestionShape {
+  private readOpt(u8: Uint8Array, dv: DataView, end: number): QueryShape {
     const off = this.end
     const additionalCount = dv.getUint16(10)
     this.hasEdns = additionalCount === 1
