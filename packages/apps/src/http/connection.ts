@@ -115,6 +115,8 @@ class Connection {
   #whenLate: () => void = () => {}
   /** The request being answered. */
   #request: ServedRequest | undefined
+  /** The last write, until it has settled. */
+  #writing: Promise<void> | undefined
   /** We ended the connection ourselves: calls that fail then are no news. */
   #isEnding = false
   /** Waiting for a request that has not begun. */
@@ -190,14 +192,14 @@ class Connection {
     const { limits } = this.#context
     // Until the client was told to go on, whether it will send its content is its choice (RFC 9110 §10.1.1).
     let isContentUncertain = expectsContinue
-    let isAnswered = false
+    let isHeadSent = false
     const content = new IncomingBody(this.#input, {
       framing: head.framing,
       limits: limits.request,
       contentBytes: limits.contentBytes,
       onWait: () => {
         this.#allow(limits.contentTime)
-        if (!isContentUncertain || isAnswered) return undefined
+        if (!isContentUncertain || isHeadSent) return undefined
         isContentUncertain = false
         return this.#write(CONTINUE)
       },
@@ -213,14 +215,17 @@ class Connection {
     // A client that goes away while its request is being answered is noticed by reading on.
     if (content.isEnded) this.#input.watch((reason) => request.lose(reason))
     const response = await answering
-    isAnswered = true
     this.#rest()
     if (isUpgrade(response, head)) return this.#upgrade(response)
     // Content that nobody has read up to here is read after the response, or the connection ends with it.
     const mayGoOn = head.isPersistent && !isContentUncertain && !this.#isFinishing
     const { fields, framing } = this.#delimit(response, head, mayGoOn)
     const isPersistent = mayGoOn && framing !== 'close'
-    await this.#respond(response, fields, head.method === 'HEAD' || !hasContent(response.status) ? 0 : framing)
+    // The body of the response may be made of the content, and asks for it before the head is sent.
+    const onHead = () => {
+      isHeadSent = true
+    }
+    await this.#respond(response, fields, head.method === 'HEAD' || !hasContent(response.status) ? 0 : framing, onHead)
     const isRead = !isContentUncertain && (content.isEnded || (await content.drain(limits.drainBytes)))
     this.#request = undefined
     if (isPersistent && isRead && !this.#isFinishing) return true
@@ -276,11 +281,20 @@ class Connection {
     return { fields, framing }
   }
 
-  async #respond(response: HttpResponse, fields: HttpResponse['fields'], framing: Framing | 'close'): Promise<void> {
+  async #respond(
+    response: HttpResponse,
+    fields: HttpResponse['fields'],
+    framing: Framing | 'close',
+    onHead: () => void = () => {},
+  ): Promise<void> {
     const { status, body } = response
     const head = messageHead(`HTTP/1.1 ${status} ${reasonOf(status)}`, fields)
     try {
-      await sendMessage((octets) => this.#write(octets), head, body, framing)
+      const write = (octets: Uint8Array) => {
+        onHead()
+        return this.#write(octets)
+      }
+      await sendMessage(write, head, body, framing)
     } catch (error) {
       body?.cancel(error)
       throw error
@@ -311,9 +325,14 @@ class Connection {
     return false
   }
 
+  /** Writes behind what is being written: 100 (Continue) may be, when a response begins. */
   async #write(octets: Uint8Array): Promise<void> {
     this.#allow(this.#context.limits.writeTime)
-    await this.#flow.write(octets)
+    const writing =
+      this.#writing === undefined ? this.#flow.write(octets) : this.#writing.then(() => this.#flow.write(octets))
+    this.#writing = writing
+    await writing
+    if (this.#writing === writing) this.#writing = undefined
     // The next part may take its time: that is not for the client to answer for.
     this.#rest()
   }

@@ -27,7 +27,8 @@ async function world(
 ): Promise<World> {
   const time = new MockTime()
   const stack = createLoopbackStack()
-  stack.flowOptions = { chunkBytes }
+  // Writes wait for the reader when chunks are small.
+  stack.flowOptions = { chunkBytes, ...(chunkBytes < 100 ? { capacityBytes: chunkBytes } : {}) }
   const wallClock = { now: () => (784111777 * 1_000_000) as WallInstant }
   const server = await createHttpServer(
     { stack, time, clock: time, wallClock, log: NO_LOG },
@@ -169,6 +170,19 @@ test('http: Expect: 100-continue is answered when the handler reads (RFC 9110 §
   client.shutdownWrite()
   const final = await readAll(client)
   assert.match(octetsToText(final, 0, final.length), /^HTTP\/1\.1 200 OK\r\n.*\[abc\]$/s)
+})
+
+test('http: 100 (Continue) is sent before a response that waits for the content, even when it is slow to go', async () => {
+  const { connect, time } = await world(({ content }) => ok({ ...streamOf([]), read: () => content.read() }), {}, 5)
+  const client = await connect()
+  await client.write(textToOctets('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n'))
+  await time.advance(ms(1))
+  const interim = await readAtLeast(client, 20)
+  assert.match(octetsToText(interim, 0, interim.length), /^HTTP\/1\.1 100 Con/)
+  await client.write(textToOctets('abc'))
+  client.shutdownWrite()
+  const rest = await readAll(client)
+  assert.match(octetsToText(rest, 0, rest.length), /HTTP\/1\.1 200 OK\r\n.*3\r\nabc\r\n0\r\n\r\n$/s)
 })
 
 test('http: no 100 when the content is there already, for HTTP/1.0, or for a handler that does not read', async () => {
