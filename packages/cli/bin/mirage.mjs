@@ -33,11 +33,15 @@ async function bundle() {
     format: 'esm',
     platform: 'node',
     external: ['esbuild', '@viz-js/viz'],
-    sourcemap: 'inline',
+    // Beside it: reading the map would take longer than most commands do. It is used with -v, which shows stacks.
+    sourcemap: 'linked',
   })
   const files = Object.keys(result.metafile.inputs).map((file) => fileURLToPath(new URL(`../${file}`, import.meta.url)))
+  // How it is bundled is in this file.
+  files.push(fileURLToPath(import.meta.url))
   mkdirSync(FOLDER, { recursive: true })
-  replace(BUNDLE, result.outputFiles[0].contents)
+  for (const { path, contents } of result.outputFiles)
+    replace(path.endsWith('.map') ? `${BUNDLE}.map` : BUNDLE, contents)
   replace(INPUTS, JSON.stringify(Object.fromEntries(files.map((file) => [file, statSync(file).mtimeMs]))))
 }
 
@@ -49,6 +53,6 @@ function replace(file, contents) {
 }
 
 if (!isFresh()) await bundle()
-process.setSourceMapsEnabled(true)
+if (process.argv.includes('-v')) process.setSourceMapsEnabled(true)
 const { mirage } = await import('../dist/mirage.mjs')
 process.exitCode = await mirage(process.argv.slice(2))
