@@ -1,6 +1,6 @@
 /**
- * The example hono-api, an application of Hono from npm, as a process and as an image in QEMU: asked by curl, and by a
- * WebSocket client that is not ours.
+ * The example hono-api, an application of Hono from npm, as a process of Node.js, as a sealed native one and as an image in
+ * QEMU: asked by curl, and by a WebSocket client that is not ours.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -9,17 +9,20 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { build, copyExample, ROOT, Running } from './lib/mirage.ts'
+import { Namespace, NO_NAMESPACES } from './lib/namespace.ts'
 
 const EXAMPLE = 'applications/hono-api'
 const READY = /listening/i
 
-const run = promisify(execFile)
+/** Runs a program where the API can be reached from. */
+type Run = (file: string, args: readonly string[]) => Promise<string>
 
-async function curl(...args: readonly string[]): Promise<string> {
-  return (await run('curl', ['-sS', ...args], { encoding: 'latin1', maxBuffer: 8 << 20 })).stdout
-}
+const here: Run = async (file, args) =>
+  (await promisify(execFile)(file, [...args], { encoding: 'latin1', maxBuffer: 8 << 20 })).stdout
 
-function describeApi(url: () => string): void {
+function describeApi(url: () => string, run: Run = here): void {
+  const curl = (...args: readonly string[]) => run('curl', ['-sS', ...args])
+
   it('keeps notes: JSON in and out, parameters, statuses', async () => {
     assert.equal(await curl(`${url()}/notes`), '[]')
     const made = await curl('-i', '-H', 'Content-Type: application/json', '-d', '{"text":"grüße"}', `${url()}/notes`)
@@ -45,16 +48,16 @@ function describeApi(url: () => string): void {
 
   it('gives back what it is sent as it comes, chunked and of a length, after 100 (Continue)', async () => {
     const contents = join(ROOT, 'package-lock.json')
-    const expected = (await run('sha256sum', [contents])).stdout.slice(0, 64)
+    const expected = (await here('sha256sum', [contents])).slice(0, 64)
     for (const args of [[], ['-H', 'Transfer-Encoding: chunked'], ['-H', 'Expect: 100-continue']]) {
-      const { stdout } = await run('bash', [
+      const output = await run('bash', [
         '-c',
         'file=$0; url=$1; shift; curl -sS --data-binary @"$file" "$@" "$url/mirror" | sha256sum',
         contents,
         url(),
         ...args,
       ])
-      assert.equal(stdout.slice(0, 64), expected, args.join())
+      assert.equal(output.slice(0, 64), expected, args.join())
     }
   })
 
@@ -69,8 +72,8 @@ function describeApi(url: () => string): void {
   it('echoes over a WebSocket', async () => {
     const client = join(ROOT, 'tests/hono-websocket-client.mjs')
     const target = `${url().replace('http', 'ws')}/echo`
-    const { stdout } = await run(process.execPath, ['--experimental-websocket', client, target, 'hello', 'ä€😀'])
-    assert.equal(stdout, 'hello\nä€😀\n70000 octets of 7\nclosed 4000\n')
+    const output = await run(process.execPath, ['--experimental-websocket', client, target, 'hello', 'ä€😀'])
+    assert.equal(Buffer.from(output, 'latin1').toString(), 'hello\nä€😀\n70000 octets of 7\nclosed 4000\n')
     assert.match(await curl('-i', `${url()}/echo`), /^HTTP\/1\.1 426 /)
   })
 }
@@ -89,6 +92,28 @@ describe('hono-api on unix with host sockets', () => {
     remove()
   })
   describeApi(() => `http://127.0.0.1:${port}`)
+})
+
+describe('hono-api on spt, on a tap with Linux', { skip: NO_NAMESPACES }, () => {
+  const { folder, remove } = copyExample(EXAMPLE)
+  let namespace: Namespace
+  let api: Running
+  before(async () => {
+    namespace = new Namespace()
+    namespace.addTap('tap0', '10.0.0.1/24')
+    await build(folder, '-t', 'spt')
+    const args = ['--net', 'tap:tap0', '--', '--ipv4=10.0.0.2/24']
+    api = await Running.start(folder, args, { ready: READY, namespace: namespace.name })
+  })
+  after(async () => {
+    await api?.stop()
+    namespace?.remove()
+    remove()
+  })
+  describeApi(
+    () => 'http://10.0.0.2',
+    (file, args) => namespace.run(file, ...args),
+  )
 })
 
 describe('hono-api on virtio in QEMU with 24 MiB', () => {
