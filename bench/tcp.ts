@@ -232,25 +232,27 @@ function many(count: number): number {
 function idleBytes(count: number): number | undefined {
   const gc = (globalThis as { gc?: () => void }).gc
   if (gc === undefined) return undefined
-  // As an application has them: with a flow on each end, which is kept and not read from further.
+  // As an application has them: with a flow on each end.
   const flows: MachineFlow[] = []
-  const drain = (pair: Pair, connection: Connection): ConnectionUser => {
-    const flow = new MachineFlow({ machine: pair.server, now: () => pair.now, touched: () => {} }, connection)
+  const pair: Pair = new Pair({}, (_, connection) => {
+    const flow = new MachineFlow(serverHost, connection)
     flows.push(flow)
-    return { onEvents: () => void pair.server.receive(connection, 65536, pair.now) }
-  }
-  const pair = new Pair({}, drain)
-  const host = { machine: pair.client, now: () => pair.now, touched: () => {} }
+    return flow
+  })
+  const now = (): Instant => pair.now
+  const touched = (): void => {}
+  const serverHost = { machine: pair.server, now, touched }
+  const clientHost = { machine: pair.client, now, touched }
   const text = new Uint8Array(3000)
-  pair.client.send(pair.open(nobody), text, 0, pair.now)
   for (let i = 0; i < 5; i++) gc()
   const before = process.memoryUsage()
   for (let i = 0; i < count; i++) {
     const connection = pair.open(nobody)
-    flows.push(new MachineFlow(host, connection))
+    flows.push(new MachineFlow(clientHost, connection))
     pair.client.send(connection, text, 0, pair.now)
+    pair.pump()
+    pair.server.receive(pair.serverSide.at(-1) as Connection, 65536, pair.now)
   }
-  pair.pump()
   for (let i = 0; i < 3; i++) {
     pair.now = (pair.now + 1e6) as Instant
     pair.client.poll(pair.now)

@@ -129,10 +129,8 @@ export class Connection {
   isFinAcked = false
   /** Text from sndUna on (from sndUna + 1 while our SYN is not acknowledged). */
   readonly sendRing: Ring
-  /** When the last segment with text left. */
+  /** When the last segment with text left; before that, when our SYN did, or 0 when it had to leave again. */
   lastSentUs = 0
-  /** When our SYN left; 0 when it has left more than once, or for an answer that cannot be timed. */
-  synSentUs = 0
 
   // --- Options in use; before the peer's SYN is here, on offer ---
 
@@ -144,9 +142,8 @@ export class Connection {
   isEcn: boolean
   /** Our clock in them is tickAt(now, tsOffset). */
   tsOffset = 0
-  /** TS.Recent of RFC 7323 §4.3, and when it came. */
+  /** TS.Recent of RFC 7323 §4.3. */
   tsRecent = 0
-  tsRecentAtUs = 0
 
   // --- What we receive (RCV variables) ---
 
@@ -180,8 +177,7 @@ export class Connection {
 
   /** rcvNxt when an acknowledgement last left: Last.ACK.sent of RFC 7323 §4.3. */
   lastAckSent = 0 as Seq
-  /** RFC 3168: the packet being processed met congestion; and one did, so acknowledgements say it until the peer has heard. */
-  isMarked = false
+  /** RFC 3168: a packet met congestion: acknowledgements say so until the peer has heard. */
   isEcho = false
   /** An acknowledgement must leave before this event is over. */
   isAckDue = false
@@ -207,20 +203,9 @@ export class Connection {
   isRecovering = false
   /** sndNxt when fast recovery or a timeout last began. */
   recover: Seq
-  /** A partial acknowledgement has restarted the timer in this recovery. */
-  hadPartialAck = false
-  /** The acknowledgement being processed has brought no news of losses. */
-  isAckSafe = true
   /** RFC 3168: our packets met congestion, to be said in our next segment; not again before this is acknowledged. */
   isCwrDue = false
   cwrEnd: Seq
-  /** RFC 6937 of this recovery: octets in flight at its beginning, arrived since and sent since. */
-  recoveryFlightBytes = 1
-  recoveryDeliveredBytes = 0
-  recoverySentBytes = 0
-  /** When congestion last lowered the threshold. */
-  reducedAtUs = 0
-
   /** The first lost segment is sent again even when the congestion window is full. */
   isResendForced = false
   /** A tail loss probe must leave before this event is over. */
@@ -242,7 +227,7 @@ export class Connection {
   /** When to try to send again after the device had no room. */
   retryAtUs: number = NEVER
 
-  /** When a segment last arrived. */
+  /** When a segment last arrived that was not of another turn of the sequence numbers. */
   heardUs = 0
   /** When to look whether the peer is still there; probes sent since it was last heard. */
   keepAliveAtUs: number = NEVER

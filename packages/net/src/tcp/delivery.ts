@@ -13,6 +13,8 @@ export class Delivery implements DeliveryListener {
   private earliestSentUs = NONE
   /** Some were sent more than once. */
   hasRepeated = false
+  /** It brings no news of losses. */
+  isSafe = true
   /** The peer tells of a duplicate (RFC 2883). */
   hasDsack = false
   private connection: Connection | undefined = undefined
@@ -25,6 +27,7 @@ export class Delivery implements DeliveryListener {
     this.earliestSentUs = NONE
     this.hasRepeated = false
     this.hasDsack = false
+    this.isSafe = true
     this.connection = c
     this.now = now
     this.echo = echo

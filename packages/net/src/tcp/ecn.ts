@@ -25,9 +25,9 @@ export function learnEcn(c: Connection, h: TcpHeader, hasAck: boolean): void {
 }
 
 /** A segment with text has arrived (§6.1.3): a mark is echoed until the peer says that it has slowed down. */
-export function noteMark(c: Connection, h: TcpHeader): void {
-  if ((h.flags & FLAG_CWR) !== 0) c.isEcho = false
-  if (!c.isMarked) return
+export function noteMark(m: TcpMachine, c: Connection): void {
+  if ((m.rx.flags & FLAG_CWR) !== 0) c.isEcho = false
+  if (!m.isRxMarked) return
   // "the TCP receiver [...] sets the ECN-Echo flag in the TCP header of the subsequent ACK packet": at once, the first time.
   if (!c.isEcho) c.isAckDue = true
   c.isEcho = true

@@ -98,7 +98,6 @@ function cookieArrives(
 
 /** The segment `m.rx` belongs to `c`. */
 export function segmentArrives(m: TcpMachine, c: Connection, frame: Frame, now: Instant): void {
-  c.heardUs = now
   if (c.state === SYN_SENT) {
     synSent(m, c, frame, now)
     return
@@ -123,13 +122,14 @@ export function segmentArrives(m: TcpMachine, c: Connection, frame: Frame, now: 
       return
     }
   }
+  c.heardUs = now
   // First, check sequence number.
   if (!isAcceptable(c, h)) {
     m.counters.unacceptable++
     if ((h.flags & FLAG_RST) === 0) answerUnacceptable(m, c, now)
     return
   }
-  if (c.hasTimestamps && h.hasTimestamps) noteTimestamp(c, h, now)
+  if (c.hasTimestamps && (h.flags & FLAG_RST) === 0) noteTimestamp(c, h)
   // Second, check the RST bit.
   if ((h.flags & FLAG_RST) !== 0) {
     resetArrives(m, c, now)
@@ -226,6 +226,7 @@ function synArrives(m: TcpMachine, c: Connection, now: Instant): void {
 /** Takes over what the peer's SYN in `m.rx` says. */
 function learnSyn(m: TcpMachine, c: Connection, now: Instant): void {
   const h = m.rx
+  c.heardUs = now
   c.irs = h.seq
   c.rcvNxt = seqAdd(h.seq, 1)
   c.rcvAdv = seqAdd(c.rcvNxt, Math.min(c.receiveRing.maxBytes, 0xffff))
@@ -236,7 +237,6 @@ function learnSyn(m: TcpMachine, c: Connection, now: Instant): void {
   c.hasTimestamps = c.hasTimestamps && h.hasTimestamps
   if (c.hasTimestamps) {
     c.tsRecent = h.tsVal
-    c.tsRecentAtUs = now
   }
   // RFC 9293 §3.7.1: the MSS does not count options, so segments with options carry less text.
   c.sndMss = effectiveMss(c, Math.min(peerMss, pathMss(m, c.remote)))
@@ -259,7 +259,7 @@ function synIsAcked(m: TcpMachine, c: Connection, now: Instant): void {
   c.sndSmallEnd = h.ack
   c.rack.start(h.ack)
   if (isSynLost) c.rtt.onLostSyn()
-  else if (c.synSentUs !== 0) c.rtt.sample(now - c.synSentUs, 1)
+  else if (c.lastSentUs !== 0) c.rtt.sample(now - c.lastSentUs, 1)
   c.congestion.start(c.sndMss, isSynLost)
   c.timeouts = 0
   c.softError = undefined
@@ -414,7 +414,7 @@ function textArrives(m: TcpMachine, c: Connection, frame: Frame, now: Instant): 
   }
   const len = h.payloadEnd - h.payloadOff
   if (len === 0) return
-  if (c.isEcn) noteMark(c, h)
+  if (c.isEcn) noteMark(m, c)
   if (c.isReceiveShut) {
     textForNobody(m, c, len, now)
     return

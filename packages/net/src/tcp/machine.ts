@@ -90,6 +90,8 @@ export class TcpMachine {
   /** The header being received, and the one being sent: one object each, never kept beyond a segment. */
   readonly rx = new TcpHeader()
   readonly tx = new TcpHeader()
+  /** The packet being received says "congestion experienced" (RFC 3168). */
+  isRxMarked = false
   /** What the acknowledgement being processed says has arrived. */
   readonly delivery = new Delivery()
   private readonly random: Random
@@ -151,7 +153,7 @@ export class TcpMachine {
       return
     }
     const connection = this.connections[number] as Connection
-    connection.isMarked = isMarked
+    this.isRxMarked = isMarked
     segmentArrives(this, connection, frame, now)
     this.settle(connection, now)
   }

@@ -238,9 +238,9 @@ function sendSyn(m: TcpMachine, c: Connection, now: Instant): void {
   c.sndCursor = seqAdd(c.iss, 1)
   if (c.sndNxt === c.iss) {
     c.sndNxt = c.sndCursor
-    c.synSentUs = now
+    c.lastSentUs = now
   } else {
-    c.synSentUs = 0
+    c.lastSentUs = 0
     m.counters.retransmittedSegments++
   }
   if (c.sendTimer === TIMER_OFF) armRetransmit(c, now)
@@ -277,7 +277,7 @@ function sendNext(m: TcpMachine, c: Connection, now: Instant, isForced: boolean)
   if (isAgain) m.counters.retransmittedSegments++
   m.lendBoard(c)
   c.board.push(c.sndCursor, end, now, isAgain)
-  c.recoverySentBytes += len
+  c.board.recoverySentBytes += len
   if (len < c.sndMss) c.sndSmallEnd = end
   c.sndCursor = end
   c.sndNxt = seqMax(c.sndNxt, end)
@@ -326,7 +326,7 @@ function resend(m: TcpMachine, c: Connection, number: number, now: Instant): boo
   if (!emit(m, c, start, flags, off, text, now, 0)) return false
   board.resend(number, now)
   m.counters.retransmittedSegments++
-  c.recoverySentBytes += len
+  c.board.recoverySentBytes += len
   c.isResendForced = false
   c.lastSentUs = now
   if (c.sendTimer === TIMER_OFF) armRetransmit(c, now)

@@ -9,6 +9,7 @@ import type { Instant } from '@mirage-ts/signatures/time'
 import { type Seq, seqDiff, seqLe, seqLt, seqMax } from '../seq.ts'
 import { FLAG_FIN, type TcpHeader } from '../wire/tcp.ts'
 import { type Connection, EVENT_WRITABLE, TIMER_PERSIST, TIMER_REORDER } from './connection.ts'
+import type { Delivery } from './delivery.ts'
 import type { TcpMachine } from './machine.ts'
 import { armRetransmit } from './output.ts'
 import { echoedRttUs } from './timestamps.ts'
@@ -28,7 +29,6 @@ export function ackArrives(m: TcpMachine, c: Connection, now: Instant): void {
   const acked = seqDiff(h.ack, c.sndUna)
   const pipeBefore = c.pipeBytes()
   delivery.begin(c, h.tsEcr, now)
-  c.isAckSafe = true
   if (board.count > 0) {
     if (acked > 0) board.acknowledge(h.ack, delivery)
     if (h.sackCount > 0 && c.isSacking) sacksArrive(m, c, h)
@@ -39,7 +39,7 @@ export function ackArrives(m: TcpMachine, c: Connection, now: Instant): void {
   else if (delivery.bytes > 0) armRetransmit(c, now)
   if (rack.isProbeOut) probeIsAnswered(m, c, acked)
   if (c.isSacking && delivery.bytes > 0) detectLosses(m, c, delivery.hasDsack, now)
-  if (c.isRecovering) pace(c, delivery.bytes)
+  if (c.isRecovering) pace(c, delivery)
 }
 
 /** RFC 8985 §6.2 steps 4 and 5: takes for lost what is overdue, and comes back for what soon will be. */
@@ -49,11 +49,11 @@ export function detectLosses(m: TcpMachine, c: Connection, hasDsack: boolean, no
   const lostBefore = board.lostBytes
   const overdueUs = rack.rttUs + rack.reorderingWindowUs(c, c.isRecovering || seqLt(c.sndUna, c.recover), hasDsack)
   const againUs = board.loseOverdue(rack.sentUs, rack.end, overdueUs, now)
-  c.isAckSafe = board.lostBytes === lostBefore
-  if (!c.isAckSafe && !c.isRecovering && seqLe(c.recover, c.sndUna)) enterRecovery(m, c, now)
-  else if (c.isRecovering && board.lostCopySentUs > c.reducedAtUs) {
+  m.delivery.isSafe = board.lostBytes === lostBefore
+  if (!m.delivery.isSafe && !c.isRecovering && seqLe(c.recover, c.sndUna)) enterRecovery(m, c, now)
+  else if (c.isRecovering && board.lostCopySentUs > c.board.reducedAtUs) {
     // RFC 5681 §4.3: "the loss of a retransmission should be taken as two indications of congestion".
-    c.reducedAtUs = now
+    c.board.reducedAtUs = now
     c.congestion.onLoss(c.congestion.ssthreshBytes)
   }
   if (againUs > 0 && c.sendTimer !== TIMER_PERSIST) {
@@ -125,8 +125,8 @@ function newAck(m: TcpMachine, c: Connection, h: TcpHeader, acked: number, pipeB
     c.reckonedBytes = reckoned
     c.board.loseFirst()
     c.isResendForced = true
-    restartsTimer = !c.hadPartialAck
-    c.hadPartialAck = true
+    restartsTimer = !c.board.hadPartialAck
+    c.board.hadPartialAck = true
   }
   tuneSendRing(m, c)
   // RFC 6298 (5.2): all acknowledged, stop; (5.3): new data acknowledged, restart.
@@ -155,6 +155,7 @@ function isDuplicate(c: Connection, h: TcpHeader): boolean {
 
 /** Some segment has arrived, we do not know which. RFC 3042: it makes room for another one. */
 function duplicateAck(m: TcpMachine, c: Connection, now: Instant): void {
+  if (c.board.count === 0) return
   c.duplicateAcks++
   if (seqLt(c.sndUna, c.recover) && !c.isRecovering) return
   if (c.pipeBytes() > c.sndMss) {
@@ -170,30 +171,31 @@ function duplicateAck(m: TcpMachine, c: Connection, now: Instant): void {
 function enterRecovery(m: TcpMachine, c: Connection, now: Instant): void {
   m.counters.fastRetransmits++
   c.isRecovering = true
-  c.hadPartialAck = false
+  c.board.hadPartialAck = false
   c.recover = c.sndNxt
-  c.recoveryFlightBytes = Math.max(c.flightBytes(), 1)
-  c.recoveryDeliveredBytes = 0
-  c.recoverySentBytes = 0
+  c.board.recoveryFlightBytes = Math.max(c.flightBytes(), 1)
+  c.board.recoveryDeliveredBytes = 0
+  c.board.recoverySentBytes = 0
   c.isResendForced = true
-  c.reducedAtUs = now
+  c.board.reducedAtUs = now
   c.congestion.onLoss(c.flightBytes())
 }
 
 /** Proportional rate reduction (RFC 6937): what arrives decides how much leaves. */
-function pace(c: Connection, deliveredBytes: number): void {
+function pace(c: Connection, delivery: Delivery): void {
   const { congestion } = c
+  const deliveredBytes = delivery.bytes
   const { ssthreshBytes } = congestion
-  c.recoveryDeliveredBytes += deliveredBytes
+  c.board.recoveryDeliveredBytes += deliveredBytes
   const pipe = c.pipeBytes()
   let allowed: number
   if (pipe > ssthreshBytes) {
-    const target = Math.ceil((c.recoveryDeliveredBytes * ssthreshBytes) / c.recoveryFlightBytes)
-    allowed = target - c.recoverySentBytes
+    const target = Math.ceil((c.board.recoveryDeliveredBytes * ssthreshBytes) / c.board.recoveryFlightBytes)
+    allowed = target - c.board.recoverySentBytes
   } else {
     // The slow-start bound only while nothing more is lost (RFC 9937, SafeACK), else conservation of packets.
-    let limit = c.recoveryDeliveredBytes - c.recoverySentBytes
-    if (c.isAckSafe) limit = Math.max(limit, deliveredBytes) + c.sndMss
+    let limit = c.board.recoveryDeliveredBytes - c.board.recoverySentBytes
+    if (delivery.isSafe) limit = Math.max(limit, deliveredBytes) + c.sndMss
     allowed = Math.min(ssthreshBytes - pipe, limit)
   }
   congestion.cwndBytes = Math.max(pipe + Math.max(allowed, 0), c.sndMss)

@@ -38,6 +38,14 @@ export class Scoreboard {
   sackedCount = 0
   /** When the latest copy was sent that was taken for lost: a sign that the network is still congested. */
   lostCopySentUs = 0
+  /** When congestion last lowered the threshold. */
+  reducedAtUs = 0
+  /** RFC 6937 of the recovery going on: octets in flight at its beginning, arrived since and sent since. */
+  recoveryFlightBytes = 1
+  recoveryDeliveredBytes = 0
+  recoverySentBytes = 0
+  /** A partial acknowledgement has restarted the timer in this recovery (RFC 6582 §3.2). */
+  hadPartialAck = false
   /** Number of the first segment; segment `n` lies in slot `n & mask`. */
   private first = 0
   private mask = INITIAL_SLOTS - 1
@@ -209,6 +217,7 @@ export class Scoreboard {
     this.lostBytes = 0
     this.sackedCount = 0
     this.lostCopySentUs = 0
+    this.reducedAtUs = 0
     this.first = 0
     this.lostFrom = 0
     this.oldest = NONE

@@ -66,12 +66,11 @@ function retransmitExpires(m: TcpMachine, c: Connection, now: Instant): void {
     c.congestion.onTimeout(c.flightBytes(), c.timeouts === 0)
     // RFC 6582 §3.2 step 4: "record the highest sequence number transmitted in the variable recover".
     c.recover = c.sndNxt
-    c.reducedAtUs = now
     c.isRecovering = false
     c.duplicateAcks = 0
     c.reckonedBytes = 0
     c.rack.isProbeOut = false
-    loseEverything(m, c)
+    loseEverything(m, c, now)
   } else {
     c.sndCursor = c.sndUna
   }
@@ -89,7 +88,7 @@ function retransmitExpires(m: TcpMachine, c: Connection, now: Instant): void {
 }
 
 /** Everything in flight that has not arrived is lost. */
-function loseEverything(m: TcpMachine, c: Connection): void {
+function loseEverything(m: TcpMachine, c: Connection, now: Instant): void {
   const { board } = c
   if (seqDiff(c.sndCursor, c.sndUna) > c.sndWnd) {
     // The window has closed over what was sent: it is cut into segments anew when there is a window.
@@ -100,6 +99,7 @@ function loseEverything(m: TcpMachine, c: Connection): void {
   // RFC 2018 §8: a peer may throw away text that it had acknowledged selectively.
   if (board.isReneged()) board.forgetSacks()
   board.loseAll()
+  board.reducedAtUs = now
 }
 
 /** RFC 8985 §7.3. The timeout runs from now on, whether or not the device has room for the probe. */
