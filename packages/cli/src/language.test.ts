@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { readLabel } from './label.ts'
 import { HELLO_CONFIG, HELLO_UNIKERNEL, makeApp, runMirage } from './testing/app.ts'
 
 const PRINT = `import type { Console } from '@mirage-ts/signatures/console'
@@ -134,4 +135,10 @@ test('language: npm packages of a device are checked to be installed, and carrie
   const built = await runMirage(inner, 'build')
   assert.equal(built.error, '')
   assert.match(execFileSync(join(inner, 'dist/hello.mjs'), { encoding: 'utf8' }), /leftleft\n$/)
+  const parts = readLabel(readFileSync(join(inner, 'dist/hello.mjs')))?.bom.components ?? []
+  const left = parts.find((part) => part.name === 'left-side')
+  assert.deepEqual(
+    [left?.version, left?.purl, left?.licenses],
+    ['1.2.3', 'pkg:npm/left-side@1.2.3', [{ expression: 'MIT' }]],
+  )
 })

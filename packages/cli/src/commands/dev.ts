@@ -47,11 +47,14 @@ again and restarts the unikernel. A mistake is shown, and the unikernel that run
           output.progress(`${error.message}\nWaiting for a change.`)
         }
         const signal = await Promise.race([watcher.changed(), stopped])
-        if (signal !== undefined) return 128 + constants.signals[signal]
+        if (signal !== undefined) {
+          // The child has been asked to end, too: startChild passes signals on.
+          await child?.ended
+          return 128 + constants.signals[signal]
+        }
       }
     } finally {
       watcher.close()
-      await end(child)
     }
   },
 }
