@@ -8,11 +8,11 @@ import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Icmp } from '@mirage-ts/signatures/icmp'
 import type { HostIp } from '@mirage-ts/signatures/ip'
 import type { Random } from '@mirage-ts/signatures/random'
-import type { DatagramHandler, Udp, UdpSocket } from '@mirage-ts/signatures/udp'
+import type { DatagramErrorHandler, DatagramHandler, Udp, UdpBindOptions, UdpSocket } from '@mirage-ts/signatures/udp'
 import { PROTOCOL_UDP } from './wire/ipv4.ts'
-import { emitUdp, parseUdp, UDP_HEADER_LEN, UdpHeader } from './wire/udp.ts'
+import { emitUdp, parseUdp, quotedUdpDstPort, quotedUdpSrcPort, UDP_HEADER_LEN, UdpHeader } from './wire/udp.ts'
 
-const COUNTERS = ['truncated', 'bad-length', 'bad-checksum', 'noListener', 'noBuffer'] as const
+const COUNTERS = ['truncated', 'bad-length', 'bad-checksum', 'noListener', 'noBuffer', 'errors'] as const
 
 /** RFC 6056 §3.2: the dynamic ports, from 1024 up to spread guesses over as many as possible. */
 const FIRST_EPHEMERAL = 1024
@@ -27,12 +27,17 @@ export function createUdp({ ip, icmp, random }: { ip: HostIp; icmp: Icmp; random
   return new UdpLayer(ip, icmp, random)
 }
 
+interface Binding {
+  readonly handler: DatagramHandler
+  readonly onError: DatagramErrorHandler | undefined
+}
+
 class UdpLayer implements CountedUdp {
   readonly counters = createCounters(COUNTERS)
   private readonly ip: HostIp
   private readonly icmp: Icmp
   private readonly random: Random
-  private readonly bound = new Map<Port, DatagramHandler>()
+  private readonly bound = new Map<Port, Binding>()
   private readonly header = new UdpHeader()
 
   constructor(ip: HostIp, icmp: Icmp, random: Random) {
@@ -40,17 +45,24 @@ class UdpLayer implements CountedUdp {
     this.icmp = icmp
     this.random = random
     ip.listen(PROTOCOL_UDP, (frame, off, end, src, dst, packetOff) => this.input(frame, off, end, src, dst, packetOff))
+    ip.listenErrors(PROTOCOL_UDP, (error, frame, off, _end, _src, dst) => {
+      // Eight octets at least are quoted: the whole header.
+      this.counters.errors++
+      const binding = this.bound.get(quotedUdpSrcPort(frame, off))
+      binding?.onError?.(error, { address: dst, port: quotedUdpDstPort(frame, off) })
+    })
   }
 
-  async bind(wanted: Port, handler: DatagramHandler): Promise<UdpSocket> {
+  async bind(wanted: Port, handler: DatagramHandler, { onError }: UdpBindOptions = {}): Promise<UdpSocket> {
     const port = wanted === 0 ? this.freePort() : wanted
     if (this.bound.has(port)) throw new NetError('address-in-use', `Cannot bind UDP port ${port}: it is in use`)
-    this.bound.set(port, handler)
+    const binding: Binding = { handler, onError }
+    this.bound.set(port, binding)
     return {
       port,
       send: async (payload, to) => this.send(port, payload, to),
       close: () => {
-        if (this.bound.get(port) === handler) this.bound.delete(port)
+        if (this.bound.get(port) === binding) this.bound.delete(port)
       },
     }
   }
@@ -95,15 +107,15 @@ class UdpLayer implements CountedUdp {
       this.counters[reason]++
       return
     }
-    const handler = this.bound.get(header.dstPort)
-    if (handler === undefined) {
+    const binding = this.bound.get(header.dstPort)
+    if (binding === undefined) {
       this.counters.noListener++
       // RFC 1122 §4.1.3.1: a datagram to a port nobody listens on gets a port-unreachable error.
       this.icmp.unreachable('port', frame, packetOff, end)
       return
     }
     const payload = frame.u8.slice(off + UDP_HEADER_LEN, off + header.lenBytes)
-    handler(payload, { address: src, port: header.srcPort }, dst)
+    binding.handler(payload, { address: src, port: header.srcPort }, dst)
   }
 
   /** RFC 6056 §3.3.1: a random start, then the next one that is free. */

@@ -1,4 +1,4 @@
-import type { Ipv4, Ipv4Cidr, Ipv6 } from './addresses.ts'
+import type { Ipv4, Ipv4Cidr } from './addresses.ts'
 import type { Duration } from './time.ts'
 
 /** What a DHCP server has lent and said (RFC 2131, RFC 2132). */
@@ -27,13 +27,4 @@ export interface Dhcp {
   listen(listener: (lease: DhcpLease | undefined) => void): void
   /** Gives the lease back and stops. Idempotent. */
   release(): Promise<void>
-}
-
-/** What a DHCPv6 server said (RFC 8415). */
-export interface Dhcpv6Lease {
-  /** Addresses lent (IA_NA); empty with stateless DHCP. */
-  readonly addresses: readonly Ipv6[]
-  /** Resolvers, best first (RFC 3646). */
-  readonly nameservers: readonly Ipv6[]
-  readonly domains: readonly string[]
 }

@@ -1,7 +1,16 @@
 import type { Endpoint, IpAddress, Port } from './addresses.ts'
+import type { IpErrorKind } from './ip.ts'
 
 /** Receives one datagram. `payload` is the receiver's to keep. */
 export type DatagramHandler = (payload: Uint8Array, from: Endpoint, to: IpAddress) => void
+
+/** Told that a datagram sent to `to` did not arrive (RFC 1122 §4.1.3.3). Hints: anybody on the way may have made them up. */
+export type DatagramErrorHandler = (error: IpErrorKind, to: Endpoint) => void
+
+export interface UdpBindOptions {
+  /** Default: errors are ignored. The host's sockets may not tell. */
+  readonly onError?: DatagramErrorHandler
+}
 
 /** A bound port. */
 export interface UdpSocket {
@@ -18,5 +27,5 @@ export interface UdpSocket {
 /** UDP (RFC 768). */
 export interface Udp {
   /** Binds `port`, or a free one when it is 0. Rejects with `NetError` code `address-in-use` when taken. */
-  bind(port: Port, handler: DatagramHandler): Promise<UdpSocket>
+  bind(port: Port, handler: DatagramHandler, options?: UdpBindOptions): Promise<UdpSocket>
 }

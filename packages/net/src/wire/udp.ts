@@ -61,3 +61,12 @@ export function emitUdp(
   // RFC 768: a computed checksum of zero is sent as all ones.
   dv.setUint16(off + CHECKSUM, sum === 0 ? 0xffff : sum)
 }
+
+/** The ports of a datagram that an ICMP error quotes; eight octets of it are there. */
+export function quotedUdpSrcPort(frame: Frame, off: number): Port {
+  return frame.dv.getUint16(off + SRC_PORT) as Port
+}
+
+export function quotedUdpDstPort(frame: Frame, off: number): Port {
+  return frame.dv.getUint16(off + DST_PORT) as Port
+}
