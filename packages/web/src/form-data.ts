@@ -1,6 +1,6 @@
 /** `FormData` (XHR §4), and its two encodings: `multipart/form-data` (RFC 7578) and `application/x-www-form-urlencoded`. */
 import { Blob, File } from './blob.ts'
-import { decodeLatin1, encodeUtf8, TextDecoder } from './encoding.ts'
+import { decodeLatin1, TextDecoder } from './encoding.ts'
 import { URLSearchParams } from './url.ts'
 
 export type FormDataValue = string | File
@@ -138,9 +138,4 @@ export async function emitMultipart(form: FormData, boundary: string): Promise<U
 
 function escapeName(name: string): string {
   return name.replace(/\n/g, '%0A').replace(/\r/g, '%0D').replace(/"/g, '%22')
-}
-
-/** The content of a form sent with its type; `encodeUtf8` is what text becomes. */
-export function emitUrlEncoded(params: URLSearchParams): Uint8Array {
-  return encodeUtf8(params.toString())
 }

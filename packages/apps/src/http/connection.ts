@@ -225,6 +225,7 @@ class Connection {
     const onHead = () => {
       isHeadSent = true
     }
+    request.onLost = () => {}
     await this.#respond(response, fields, head.method === 'HEAD' || !hasContent(response.status) ? 0 : framing, onHead)
     const isRead = !isContentUncertain && (content.isEnded || (await content.drain(limits.drainBytes)))
     this.#request = undefined
@@ -239,16 +240,20 @@ class Connection {
     const { limits, counters, log } = this.#context
     try {
       const answering = this.#handler(request)
-      if (!(answering instanceof Promise)) return answering
+      if (!(answering instanceof Promise)) return checked(answering)
       const late = new Promise<HttpResponse>((resolve, reject) => {
-        request.onLost = reject
+        request.onLost = (reason) => {
+          drop(answering)
+          reject(reason)
+        }
         this.#allow(limits.answerTime, () => {
           counters.timeouts++
           this.#isFinishing = true
+          drop(answering)
           resolve(plainResponse(503))
         })
       })
-      return await Promise.race([answering, late])
+      return checked(await Promise.race([answering, late]))
     } catch (error) {
       if (error instanceof ContentError) {
         counters.refusedRequests++
@@ -448,6 +453,23 @@ class ServedRequest implements HttpRequest {
     this.#controller?.cancel(reason)
     this.onLost(reason)
   }
+}
+
+/** RFC 9110 §15: the status of a final response, or of one that hands the connection over. */
+function checked(response: HttpResponse): HttpResponse {
+  const { status, upgrade } = response
+  if (Number.isInteger(status) && status <= 999 && (status >= 200 || (status === 101 && upgrade !== undefined))) {
+    return response
+  }
+  throw new TypeError(`expected a status of 200 to 999, got ${status}`)
+}
+
+/** A response that comes when nobody wants it any more. */
+function drop(answering: Promise<HttpResponse>): void {
+  void answering.then(
+    ({ body }) => body?.cancel(undefined),
+    () => {},
+  )
 }
 
 const CONTINUE = textToOctets('HTTP/1.1 100 Continue\r\n\r\n')

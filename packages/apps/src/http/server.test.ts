@@ -288,6 +288,31 @@ test('http: a handler that takes too long is answered for with 503, and its conn
   assert.deepEqual([server.counters.timeouts, time.pendingCount], [1, 0])
 })
 
+test('http: a response that comes too late is dropped, its body cancelled', async () => {
+  const body = streamOf(['late'])
+  const handler: Handler<HttpRequest> = async () => {
+    await time.sleep(seconds(10))
+    return ok(body)
+  }
+  const { connect, time } = await world(handler, { answerTime: seconds(5) })
+  for (const isLost of [false, true]) {
+    const client = await connect()
+    await client.write(textToOctets('GET / HTTP/1.1\r\nHost: h\r\n\r\n'))
+    await time.advance(seconds(1))
+    if (isLost) client.abort()
+    else client.shutdownWrite()
+    await time.advance(seconds(20))
+  }
+  assert.deepEqual([body.cancelled, time.pendingCount], [2, 0])
+})
+
+test('http: a status that is none is 500', async () => {
+  for (const status of [0, 100, 101, 199, 1000, 200.5, Number.NaN]) {
+    const reply = await exchange(await world(() => ({ status, fields: [] })), 'GET / HTTP/1.1\r\nHost: h\r\n\r\n')
+    assert.match(reply, /^HTTP\/1\.1 500 /, String(status))
+  }
+})
+
 test('http: a client that stops in the middle of its content is reset', async () => {
   const { connect, time, server } = await world(echo)
   const client = await connect()
