@@ -132,29 +132,34 @@ describe('dns-server on unix with the sockets of the host', () => {
   })
 })
 
-describe('dns-server on virtio in QEMU with 24 MiB, on a tap with Linux', { skip: NO_NAMESPACES }, () => {
-  const { folder, remove } = copyExample(EXAMPLE)
-  let namespace: Namespace
-  let server: Running
-  before(async () => {
-    namespace = new Namespace()
-    namespace.addTap('tap0', '10.0.0.1/24')
-    await build(folder, '-t', 'virtio')
-    server = await Running.start(folder, ['--net', 'tap:tap0', '--mem', '24', '--', '--ipv4=10.0.0.2/24'], {
-      ready: READY,
-      namespace: namespace.name,
+for (const [target, what, options] of [
+  ['virtio', 'virtio in QEMU with 24 MiB', ['--mem', '24']],
+  ['spt', 'spt', []],
+] as const) {
+  describe(`dns-server on ${what}, on a tap with Linux`, { skip: NO_NAMESPACES }, () => {
+    const { folder, remove } = copyExample(EXAMPLE)
+    let namespace: Namespace
+    let server: Running
+    before(async () => {
+      namespace = new Namespace()
+      namespace.addTap('tap0', '10.0.0.1/24')
+      await build(folder, '-t', target)
+      server = await Running.start(folder, ['--net', 'tap:tap0', ...options, '--', '--ipv4=10.0.0.2/24'], {
+        ready: READY,
+        namespace: namespace.name,
+      })
     })
+    after(async () => {
+      await server?.stop()
+      namespace?.remove()
+      remove()
+    })
+    describeServer(
+      (...args) => namespace.run(...args),
+      () => ({ address: '10.0.0.2', port: 53 }),
+    )
   })
-  after(async () => {
-    await server?.stop()
-    namespace?.remove()
-    remove()
-  })
-  describeServer(
-    (...args) => namespace.run(...args),
-    () => ({ address: '10.0.0.2', port: 53 }),
-  )
-})
+}
 
 /** Tries until a whole zone comes. */
 async function untilServing(ask: () => Promise<string>): Promise<string> {
