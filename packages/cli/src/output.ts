@@ -6,6 +6,8 @@ export interface Output {
   print(text: string): void
   /** What is being done, when it may take more than a second; silent with `-q`. */
   progress(text: string): void
+  /** What takes longer than a second; only where somebody watches a terminal. */
+  working(text: string): void
   /** Each step with its time; only with `-v`. */
   detail(text: string): void
   /** The text in a colour on a terminal, as it is elsewhere. */
@@ -24,6 +26,8 @@ export interface Streams {
   error(text: string): void
   /** Colours may be used on `out`. */
   readonly hasColor?: boolean
+  /** Somebody watches `error`. */
+  readonly isWatched?: boolean
 }
 
 /** The streams of this process. */
@@ -32,6 +36,7 @@ export const PROCESS_STREAMS: Streams = {
   error: (text) => process.stderr.write(text),
   // https://no-color.org
   hasColor: process.stdout.isTTY === true && !process.env['NO_COLOR'],
+  isWatched: process.stderr.isTTY === true,
 }
 
 export function createOutput(
@@ -45,6 +50,9 @@ export function createOutput(
     progress: (text) => {
       if (!options.isQuiet) streams.error(`${text}\n`)
     },
+    working: (text) => {
+      if (streams.isWatched === true && !options.isQuiet) streams.error(`${text}\n`)
+    },
     detail: (text) => {
       if (options.isVerbose) streams.error(`${text}\n`)
     },
@@ -52,12 +60,17 @@ export function createOutput(
   }
 }
 
+/** A step that takes longer is told of while it lasts. */
+const SLOW_MS = 1000
+
 /** Runs a step; with `-v` its time is shown. */
 export async function timed<T>(output: Output, step: string, run: () => Promise<T>): Promise<T> {
   const start = performance.now()
+  const slow = setTimeout(() => output.working(`${step}...`), SLOW_MS)
   try {
     return await run()
   } finally {
+    clearTimeout(slow)
     output.detail(`${step}: ${Math.round(performance.now() - start)} ms`)
   }
 }
