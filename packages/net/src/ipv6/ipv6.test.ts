@@ -370,6 +370,37 @@ describe('ipv6', () => {
     assert.equal(stack.ipv6.mtuBytes(far), 1460)
   })
 
+  it('goes the better way that its router names, and nobody else’s (RFC 4861 §8.1)', async () => {
+    const { peer, stack, heard, time } = await setUp()
+    const [far, better, group] = [address('2001:4860::1'), address('fe80::77'), address('ff02::1')]
+    const redirect = (src: Ipv6): Uint8Array => {
+      const message = icmp(137, 0, `00000000 ${hex(better)} ${hex(far)} 0201020000000077`, src)
+      return packet(message, { src, next: 58, hopLimit: 255 })
+    }
+    const advert = icmp(134, 0, '4000 0708 00000000 00000000 0101020000000001', PEER, group)
+    peer.send(packet(advert, { dst: group, next: 58, hopLimit: 255, mac: '333300000001' }))
+    peer.send(redirect(address('fe80::66')))
+    await time.advance(ms(1))
+    const socket = await stack.udp.bind(port(0), () => {})
+    const nextHop = async (): Promise<string> => {
+      await heard()
+      await socket.send(Uint8Array.of(1), { address: far, port: port(9) })
+      return toHex((await heard())[0] as Uint8Array, 0, 6)
+    }
+    assert.equal(await nextHop(), '020000000001')
+    peer.send(redirect(PEER))
+    assert.equal(await nextHop(), '020000000077')
+    assert.equal(stack.ipv6.discoveryCounters.redirects, 1)
+  })
+
+  it('drops a datagram without a checksum (RFC 8200 §8.1)', async () => {
+    const { send, stack } = await setUp()
+    const without = datagram(new Uint8Array(4))
+    without.fill(0, 6, 8)
+    await send(packet(without))
+    assert.equal(stack.udp.counters['bad-checksum'], 1)
+  })
+
   it('reports its groups, answers queries, joins and leaves (RFC 3810)', async () => {
     const { stack, time, peer } = await setUp()
     const reports = async (wait: number) => {

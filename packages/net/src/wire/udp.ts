@@ -36,8 +36,9 @@ export function parseUdp(
   header.srcPort = dv.getUint16(off + SRC_PORT) as Port
   header.dstPort = dv.getUint16(off + DST_PORT) as Port
   header.lenBytes = lenBytes
-  // RFC 768: "an all zero transmitted checksum value means that the transmitter generated no checksum".
-  if (dv.getUint16(off + CHECKSUM) === 0) return undefined
+  // RFC 768: "an all zero transmitted checksum value means that the transmitter generated no checksum"; RFC 8200 §8.1: over
+  // IPv6 there is always one, as its header has none.
+  if (dv.getUint16(off + CHECKSUM) === 0) return typeof dst === 'number' ? undefined : 'bad-checksum'
   const sum = checksum(frame.u8, off, off + lenBytes, pseudoHeaderSum(src, dst, PROTOCOL_UDP, lenBytes))
   return sum === 0xffff ? undefined : 'bad-checksum'
 }
