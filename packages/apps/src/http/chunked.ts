@@ -31,57 +31,57 @@ export class ChunkedParser {
   dataEnd = 0
   /** The trailer fields once the content is complete, or why it cannot be. */
   outcome: Fields | ChunkedProblem | undefined
-  readonly #lines = new LineReader()
-  readonly #trailers: FieldsParser
-  #state: 'size' | 'data' | 'cr' | 'lf' | 'trailers' = 'size'
+  private readonly lines = new LineReader()
+  private readonly trailers: FieldsParser
+  private state: 'size' | 'data' | 'cr' | 'lf' | 'trailers' = 'size'
   /** Octets of the chunk that have not come yet. */
-  #leftBytes = 0
-  #extensionsLeftBytes = EXTENSIONS_BYTES
+  private leftBytes = 0
+  private extensionsLeftBytes = EXTENSIONS_BYTES
 
   constructor(limits: FieldsLimits) {
-    this.#trailers = new FieldsParser(limits)
+    this.trailers = new FieldsParser(limits)
   }
 
   /** Takes octets from `chunk[off..]` until it has found data or there is an outcome; returns where it stopped. */
   push(chunk: Uint8Array, off: number): number {
     this.dataOff = this.dataEnd = off
     while (off < chunk.length && this.outcome === undefined) {
-      switch (this.#state) {
+      switch (this.state) {
         case 'size':
-          off = this.#takeSize(chunk, off)
+          off = this.takeSize(chunk, off)
           break
         case 'data':
           this.dataOff = off
-          this.dataEnd = Math.min(chunk.length, off + this.#leftBytes)
-          this.#leftBytes -= this.dataEnd - off
-          if (this.#leftBytes === 0) this.#state = 'cr'
+          this.dataEnd = Math.min(chunk.length, off + this.leftBytes)
+          this.leftBytes -= this.dataEnd - off
+          if (this.leftBytes === 0) this.state = 'cr'
           return this.dataEnd
         case 'cr':
-          if (chunk[off++] === CR) this.#state = 'lf'
+          if (chunk[off++] === CR) this.state = 'lf'
           else this.outcome = 'bad-chunk-end'
           break
         case 'lf':
-          if (chunk[off++] === LF) this.#state = 'size'
+          if (chunk[off++] === LF) this.state = 'size'
           else this.outcome = 'bad-chunk-end'
           break
         case 'trailers':
-          off = this.#trailers.push(chunk, off)
-          this.outcome = checkTrailers(this.#trailers.outcome)
+          off = this.trailers.push(chunk, off)
+          this.outcome = checkTrailers(this.trailers.outcome)
       }
     }
     return off
   }
 
-  #takeSize(chunk: Uint8Array, off: number): number {
-    const end = this.#lines.push(chunk, off, SIZE_LINE_BYTES)
-    const { outcome, line } = this.#lines
+  private takeSize(chunk: Uint8Array, off: number): number {
+    const end = this.lines.push(chunk, off, SIZE_LINE_BYTES)
+    const { outcome, line } = this.lines
     if (outcome === 'line') {
       const [, size = '', extensions = ''] = SIZE_LINE.exec(line) ?? []
-      this.#extensionsLeftBytes -= extensions.length
-      this.#leftBytes = Number.parseInt(size, 16)
-      this.#state = this.#leftBytes === 0 ? 'trailers' : 'data'
+      this.extensionsLeftBytes -= extensions.length
+      this.leftBytes = Number.parseInt(size, 16)
+      this.state = this.leftBytes === 0 ? 'trailers' : 'data'
       if (size === '') this.outcome = 'bad-chunk-size'
-      else if (this.#extensionsLeftBytes < 0) this.outcome = 'chunk-line-too-long'
+      else if (this.extensionsLeftBytes < 0) this.outcome = 'chunk-line-too-long'
     } else if (outcome !== 'more') {
       this.outcome = outcome === 'line-too-long' ? 'chunk-line-too-long' : outcome
     }

@@ -106,149 +106,149 @@ export function serveConnection(
 }
 
 class Connection {
-  readonly #flow: TcpFlow
-  readonly #input: FlowInput
-  readonly #handler: Handler<HttpRequest>
-  readonly #context: ConnectionContext
+  private readonly flow: TcpFlow
+  private readonly input: FlowInput
+  private readonly handler: Handler<HttpRequest>
+  private readonly context: ConnectionContext
   /** Rings when somebody is too slow. */
-  readonly #alarm: Alarm
-  #whenLate: () => void = () => {}
+  private readonly alarm: Alarm
+  private whenLate: () => void = () => {}
   /** The request being answered. */
-  #request: ServedRequest | undefined
+  private request: ServedRequest | undefined
   /** The last write, until it has settled. */
-  #writing: Promise<void> | undefined
+  private writing: Promise<void> | undefined
   /** We ended the connection ourselves: calls that fail then are no news. */
-  #isEnding = false
+  private isEnding = false
   /** Waiting for a request that has not begun. */
-  #isIdle = false
+  private isIdle = false
   /** No request is served after the one under way. */
-  #isFinishing = false
+  private isFinishing = false
 
   constructor(flow: TcpFlow, handler: Handler<HttpRequest>, context: ConnectionContext) {
-    this.#flow = flow
-    this.#input = new FlowInput(flow)
-    this.#handler = handler
-    this.#context = context
-    this.#alarm = context.time.alarm(() => this.#whenLate())
+    this.flow = flow
+    this.input = new FlowInput(flow)
+    this.handler = handler
+    this.context = context
+    this.alarm = context.time.alarm(() => this.whenLate())
   }
 
   async run(): Promise<void> {
     try {
       let goesOn = true
-      while (goesOn) goesOn = await this.#serveOne()
+      while (goesOn) goesOn = await this.serveOne()
     } catch (error) {
-      this.#ended(error)
+      this.ended(error)
     }
-    this.#alarm.clear()
+    this.alarm.clear()
   }
 
   finish(): void {
-    this.#isFinishing = true
-    if (this.#isIdle) this.#end()
+    this.isFinishing = true
+    if (this.isIdle) this.end()
   }
 
   abort(): void {
-    this.#isEnding = true
-    this.#flow.abort()
-    this.#request?.lose(new NetError('closed', 'The server ended the connection'))
+    this.isEnding = true
+    this.flow.abort()
+    this.request?.lose(new NetError('closed', 'The server ended the connection'))
   }
 
   /** Answers one request; true when another may follow. Otherwise the flow is closed. */
-  async #serveOne(): Promise<boolean> {
-    const { limits, counters } = this.#context
-    const head = await this.#readHead()
+  private async serveOne(): Promise<boolean> {
+    const { limits, counters } = this.context
+    const head = await this.readHead()
     if (head === undefined) {
-      await this.#close()
+      await this.close()
       return false
     }
-    if (typeof head === 'string') return this.#refuse(REFUSAL_STATUS[head], head)
+    if (typeof head === 'string') return this.refuse(REFUSAL_STATUS[head], head)
     counters.requests++
-    if (typeof head.framing === 'number' && head.framing > limits.contentBytes) return this.#refuse(413, 'too large')
+    if (typeof head.framing === 'number' && head.framing > limits.contentBytes) return this.refuse(413, 'too large')
     // RFC 9110 §10.1.1: HTTP/1.0 had no expectations.
     const expectation = head.minor === 1 ? head.fields.get('expect')?.toLowerCase() : undefined
-    if (expectation !== undefined && expectation !== '100-continue') return this.#refuse(417, 'unknown expectation')
-    return this.#answer(head, expectation !== undefined && head.framing !== 0)
+    if (expectation !== undefined && expectation !== '100-continue') return this.refuse(417, 'unknown expectation')
+    return this.answer(head, expectation !== undefined && head.framing !== 0)
   }
 
   /** The head of the next request or why there is none to answer; `undefined` when the client has finished. */
-  async #readHead(): Promise<RequestHead | RefusalReason | undefined> {
-    const { limits } = this.#context
-    const input = this.#input
+  private async readHead(): Promise<RequestHead | RefusalReason | undefined> {
+    const { limits } = this.context
+    const input = this.input
     const parser = new RequestParser(limits.request)
-    this.#isIdle = true
+    this.isIdle = true
     while (parser.outcome === undefined) {
       if (input.isEmpty) {
-        if (this.#isIdle) this.#allow(limits.idleTime, () => this.#end())
+        if (this.isIdle) this.allow(limits.idleTime, () => this.end())
         if (!(await input.fill())) return undefined
       }
-      if (this.#isIdle) this.#allow(limits.requestTime)
-      this.#isIdle = false
+      if (this.isIdle) this.allow(limits.requestTime)
+      this.isIdle = false
       input.off = parser.push(input.chunk, input.off)
     }
     return parser.outcome
   }
 
-  async #answer(head: RequestHead, expectsContinue: boolean): Promise<boolean> {
-    const { limits } = this.#context
+  private async answer(head: RequestHead, expectsContinue: boolean): Promise<boolean> {
+    const { limits } = this.context
     // Until the client was told to go on, whether it will send its content is its choice (RFC 9110 §10.1.1).
     let isContentUncertain = expectsContinue
     let isHeadSent = false
-    const content = new IncomingBody(this.#input, {
+    const content = new IncomingBody(this.input, {
       framing: head.framing,
       limits: limits.request,
       contentBytes: limits.contentBytes,
       onWait: () => {
-        this.#allow(limits.contentTime)
+        this.allow(limits.contentTime)
         if (!isContentUncertain || isHeadSent) return undefined
         isContentUncertain = false
-        return this.#write(CONTINUE)
+        return this.write(CONTINUE)
       },
       onArrived: () => {
         // Content that comes without waiting for us makes it certain, too.
         isContentUncertain = false
-        this.#rest()
+        this.rest()
       },
     })
-    const request = new ServedRequest(head, content, this.#flow.remote)
-    this.#request = request
-    const answering = this.#handle(request)
+    const request = new ServedRequest(head, content, this.flow.remote)
+    this.request = request
+    const answering = this.handle(request)
     // A client that goes away while its request is being answered is noticed by reading on.
-    if (content.isEnded) this.#input.watch((reason) => request.lose(reason))
+    if (content.isEnded) this.input.watch((reason) => request.lose(reason))
     const response = await answering
-    this.#rest()
-    if (isUpgrade(response, head)) return this.#upgrade(response)
+    this.rest()
+    if (isUpgrade(response, head)) return this.upgrade(response)
     // Content that nobody has read up to here is read after the response, or the connection ends with it.
-    const mayGoOn = head.isPersistent && !isContentUncertain && !this.#isFinishing
-    const { fields, framing } = this.#delimit(response, head, mayGoOn)
+    const mayGoOn = head.isPersistent && !isContentUncertain && !this.isFinishing
+    const { fields, framing } = this.delimit(response, head, mayGoOn)
     const isPersistent = mayGoOn && framing !== 'close'
     // The body of the response may be made of the content, and asks for it before the head is sent.
     const onHead = () => {
       isHeadSent = true
     }
     request.onLost = () => {}
-    await this.#respond(response, fields, head.method === 'HEAD' || !hasContent(response.status) ? 0 : framing, onHead)
+    await this.respond(response, fields, head.method === 'HEAD' || !hasContent(response.status) ? 0 : framing, onHead)
     const isRead = !isContentUncertain && (content.isEnded || (await content.drain(limits.drainBytes)))
-    this.#request = undefined
-    if (isPersistent && isRead && !this.#isFinishing) return true
-    if (isRead) await this.#close()
-    else await this.#linger()
+    this.request = undefined
+    if (isPersistent && isRead && !this.isFinishing) return true
+    if (isRead) await this.close()
+    else await this.linger()
     return false
   }
 
   /** What the handler answers, or what is answered for it. */
-  async #handle(request: ServedRequest): Promise<HttpResponse> {
-    const { limits, counters, log } = this.#context
+  private async handle(request: ServedRequest): Promise<HttpResponse> {
+    const { limits, counters, log } = this.context
     try {
-      const answering = this.#handler(request)
+      const answering = this.handler(request)
       if (!(answering instanceof Promise)) return checked(answering)
       const late = new Promise<HttpResponse>((resolve, reject) => {
         request.onLost = (reason) => {
           drop(answering)
           reject(reason)
         }
-        this.#allow(limits.answerTime, () => {
+        this.allow(limits.answerTime, () => {
           counters.timeouts++
-          this.#isFinishing = true
+          this.isFinishing = true
           drop(answering)
           resolve(plainResponse(503))
         })
@@ -257,7 +257,7 @@ class Connection {
     } catch (error) {
       if (error instanceof ContentError) {
         counters.refusedRequests++
-        this.#isFinishing = true
+        this.isFinishing = true
         return plainResponse(error.status)
       }
       if (request.isLost) throw error
@@ -268,7 +268,7 @@ class Connection {
   }
 
   /** How the content of a response is delimited, and all fields that say so. */
-  #delimit(response: HttpResponse, head: RequestHead | undefined, mayGoOn: boolean) {
+  private delimit(response: HttpResponse, head: RequestHead | undefined, mayGoOn: boolean) {
     const { status, body } = response
     const fields = ownFields(response.fields)
     const declared = declaredLength(response.fields)
@@ -280,13 +280,13 @@ class Connection {
       if (typeof lenBytes === 'number') fields.push(['Content-Length', String(lenBytes)])
       else if (framing === 'chunked') fields.push(['Transfer-Encoding', 'chunked'])
     }
-    fields.push(['Date', this.#context.date()])
+    fields.push(['Date', this.context.date()])
     if (!mayGoOn || framing === 'close') fields.push(['Connection', 'close'])
     else if (head?.minor === 0) fields.push(['Connection', 'keep-alive'])
     return { fields, framing }
   }
 
-  async #respond(
+  private async respond(
     response: HttpResponse,
     fields: HttpResponse['fields'],
     framing: Framing | 'close',
@@ -297,7 +297,7 @@ class Connection {
     try {
       const write = (octets: Uint8Array) => {
         onHead()
-        return this.#write(octets)
+        return this.write(octets)
       }
       await sendMessage(write, head, body, framing)
     } catch (error) {
@@ -307,88 +307,88 @@ class Connection {
   }
 
   /** Answers a request that cannot be served, for the last time: where the next one would begin is not known. */
-  async #refuse(status: number, reason: string): Promise<false> {
-    const { counters, log } = this.#context
+  private async refuse(status: number, reason: string): Promise<false> {
+    const { counters, log } = this.context
     counters.refusedRequests++
-    if (log.debugOn) log.debug(`${endpointToString(this.#flow.remote)} refused: ${reason}`)
+    if (log.debugOn) log.debug(`${endpointToString(this.flow.remote)} refused: ${reason}`)
     const response = plainResponse(status)
-    const { fields, framing } = this.#delimit(response, undefined, false)
-    await this.#respond(response, fields, framing)
-    await this.#linger()
+    const { fields, framing } = this.delimit(response, undefined, false)
+    await this.respond(response, fields, framing)
+    await this.linger()
     return false
   }
 
   /** Hands the connection over to another protocol. */
-  async #upgrade({ status, fields, upgrade }: HttpResponse): Promise<false> {
+  private async upgrade({ status, fields, upgrade }: HttpResponse): Promise<false> {
     const connection: HttpResponse['fields'] = status === 101 ? [['Connection', 'Upgrade']] : []
     const head = messageHead(`HTTP/1.1 ${status} ${reasonOf(status)}`, [...ownFields(fields), ...connection])
-    this.#context.counters.upgrades++
-    await this.#write(textToOctets(head))
-    this.#alarm.clear()
-    await upgrade?.(this.#input.detach())
-    await this.#flow.close()
+    this.context.counters.upgrades++
+    await this.write(textToOctets(head))
+    this.alarm.clear()
+    await upgrade?.(this.input.detach())
+    await this.flow.close()
     return false
   }
 
   /** Writes behind what is being written: 100 (Continue) may be, when a response begins. */
-  async #write(octets: Uint8Array): Promise<void> {
-    this.#allow(this.#context.limits.writeTime)
+  private async write(octets: Uint8Array): Promise<void> {
+    this.allow(this.context.limits.writeTime)
     const writing =
-      this.#writing === undefined ? this.#flow.write(octets) : this.#writing.then(() => this.#flow.write(octets))
-    this.#writing = writing
+      this.writing === undefined ? this.flow.write(octets) : this.writing.then(() => this.flow.write(octets))
+    this.writing = writing
     await writing
-    if (this.#writing === writing) this.#writing = undefined
+    if (this.writing === writing) this.writing = undefined
     // The next part may take its time: that is not for the client to answer for.
-    this.#rest()
+    this.rest()
   }
 
-  async #close(): Promise<void> {
-    this.#allow(this.#context.limits.writeTime)
-    await this.#flow.close()
+  private async close(): Promise<void> {
+    this.allow(this.context.limits.writeTime)
+    await this.flow.close()
   }
 
   /**
    * Closes after an answer to a client that may still be sending (RFC 9112 §9.6): octets that arrive at a closed
    * connection are answered with a reset, and a reset may destroy the answer before it is read.
    */
-  async #linger(): Promise<void> {
-    this.#flow.shutdownWrite()
-    this.#allow(LINGER_TIME, () => this.#end())
+  private async linger(): Promise<void> {
+    this.flow.shutdownWrite()
+    this.allow(LINGER_TIME, () => this.end())
     let readBytes = 0
-    while (readBytes < LINGER_BYTES && (await this.#input.fill())) readBytes += this.#input.take(LINGER_BYTES).length
-    await this.#close()
+    while (readBytes < LINGER_BYTES && (await this.input.fill())) readBytes += this.input.take(LINGER_BYTES).length
+    await this.close()
   }
 
   /** Gives `duration` from now for what comes next; afterwards the connection is reset, unless something else is said. */
-  #allow(duration: Duration, whenLate: () => void = this.#abort): void {
-    this.#whenLate = whenLate
-    this.#alarm.set(after(this.#context.clock.now(), duration))
+  private allow(duration: Duration, whenLate: () => void = this.abortLate): void {
+    this.whenLate = whenLate
+    this.alarm.set(after(this.context.clock.now(), duration))
   }
 
   /** Sets no limit to what comes next. */
-  #rest(): void {
-    this.#alarm.set(SOME_DAY)
+  private rest(): void {
+    this.alarm.set(SOME_DAY)
   }
 
-  readonly #abort = (): void => {
-    this.#isEnding = true
-    this.#context.counters.timeouts++
-    this.#flow.abort()
+  private readonly abortLate = (): void => {
+    this.isEnding = true
+    this.context.counters.timeouts++
+    this.flow.abort()
   }
 
   /** Ends an idle connection in an orderly way, and with it the call that `run` waits in. */
-  #end(): void {
-    this.#isEnding = true
-    if (!this.#isFinishing) this.#context.counters.timeouts++
-    void this.#flow.close()
+  private end(): void {
+    this.isEnding = true
+    if (!this.isFinishing) this.context.counters.timeouts++
+    void this.flow.close()
   }
 
   /** Something failed: the flow, because the client went away or was late, or the body of a response. */
-  #ended(error: unknown): void {
-    const { counters, log } = this.#context
-    const remote = endpointToString(this.#flow.remote)
-    this.#request?.lose(error)
-    if (this.#isEnding) {
+  private ended(error: unknown): void {
+    const { counters, log } = this.context
+    const remote = endpointToString(this.flow.remote)
+    this.request?.lose(error)
+    if (this.isEnding) {
       log.debug(() => `${remote} was late, or the server ends`)
       return
     }
@@ -400,7 +400,7 @@ class Connection {
       counters.failedResponses++
       log.error(() => `Cannot finish a response to ${remote}: ${messageOf(error)}`)
     }
-    this.#flow.abort()
+    this.flow.abort()
   }
 }
 
@@ -420,8 +420,8 @@ class ServedRequest implements HttpRequest {
   /** Called when the connection is lost. */
   onLost: (reason: unknown) => void = () => {}
   isLost = false
-  #reason: unknown
-  #controller: CancelController | undefined
+  private reason: unknown
+  private controller: CancelController | undefined
 
   constructor(head: RequestHead, content: Body, remote: Endpoint) {
     this.method = head.method
@@ -438,19 +438,19 @@ class ServedRequest implements HttpRequest {
   }
 
   get signal(): CancelSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new CancelController()
-      if (this.isLost) this.#controller.cancel(this.#reason)
+    if (this.controller === undefined) {
+      this.controller = new CancelController()
+      if (this.isLost) this.controller.cancel(this.reason)
     }
-    return this.#controller.signal
+    return this.controller.signal
   }
 
   /** The client has gone away. */
   lose(reason: unknown): void {
     if (this.isLost) return
     this.isLost = true
-    this.#reason = reason
-    this.#controller?.cancel(reason)
+    this.reason = reason
+    this.controller?.cancel(reason)
     this.onLost(reason)
   }
 }

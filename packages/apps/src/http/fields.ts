@@ -21,39 +21,39 @@ export type FieldLine = readonly [name: string, value: string]
 
 /** The fields of a message that was received. */
 export class Fields {
-  readonly #names: string[] = []
-  readonly #values: string[] = []
+  private readonly names: string[] = []
+  private readonly values: string[] = []
 
   get count(): number {
-    return this.#names.length
+    return this.names.length
   }
 
   /** Adds a line; the caller has checked both. */
   add(name: string, value: string): void {
-    this.#names.push(name.toLowerCase())
-    this.#values.push(value)
+    this.names.push(name.toLowerCase())
+    this.values.push(value)
   }
 
   /** The lines in order, names in lower case. */
   lines(): FieldLine[] {
-    return this.#names.map((name, i) => [name, this.#values[i] as string])
+    return this.names.map((name, i) => [name, this.values[i] as string])
   }
 
   /** True when there is a line called `name`, which is in lower case. */
   has(name: string): boolean {
-    return this.#names.includes(name)
+    return this.names.includes(name)
   }
 
   /** The values of the lines called `name`, which is in lower case. */
   all(name: string): string[] {
-    return this.#values.filter((_, i) => this.#names[i] === name)
+    return this.values.filter((_, i) => this.names[i] === name)
   }
 
   /** The value of `name`, several lines joined with commas (RFC 9110 §5.3), or `undefined`. */
   get(name: string): string | undefined {
-    const first = this.#names.indexOf(name)
+    const first = this.names.indexOf(name)
     if (first < 0) return undefined
-    if (this.#names.lastIndexOf(name) === first) return this.#values[first]
+    if (this.names.lastIndexOf(name) === first) return this.values[first]
     return this.all(name).join(', ')
   }
 

@@ -24,36 +24,35 @@ export class IncomingBody implements Body {
   readonly lenBytes: number | undefined
   /** Octets given so far. */
   readBytes = 0
-  readonly #input: FlowInput
-  readonly #options: IncomingOptions
-  readonly #chunked: ChunkedParser | undefined
-  #state: 'open' | 'ended' | 'failed' = 'open'
-  #failure: unknown
-  #reading: Promise<Uint8Array | undefined> | undefined
+  private readonly input: FlowInput
+  private readonly options: IncomingOptions
+  private readonly chunked: ChunkedParser | undefined
+  private state: 'open' | 'ended' | 'failed' = 'open'
+  private failure: unknown
+  private reading: Promise<Uint8Array | undefined> | undefined
   /** The connection has moved on. */
-  #isDetached = false
+  private isDetached = false
 
   constructor(input: FlowInput, options: IncomingOptions) {
-    this.#input = input
-    this.#options = options
+    this.input = input
+    this.options = options
     const { framing, limits } = options
     this.lenBytes = typeof framing === 'number' ? framing : undefined
-    this.#chunked = framing === 'chunked' ? new ChunkedParser(limits) : undefined
-    if (framing === 0) this.#state = 'ended'
+    this.chunked = framing === 'chunked' ? new ChunkedParser(limits) : undefined
+    if (framing === 0) this.state = 'ended'
   }
 
   /** All of it has arrived and been read. */
   get isEnded(): boolean {
-    return this.#state === 'ended'
+    return this.state === 'ended'
   }
 
   read(): Promise<Uint8Array | undefined> {
-    if (this.#isDetached) {
+    if (this.isDetached) {
       return Promise.reject(new NetError('closed', 'Cannot read content: its message has been dealt with'))
     }
-    if (this.#reading !== undefined)
-      return Promise.reject(new TypeError('Cannot read content: another read is pending'))
-    return this.#next()
+    if (this.reading !== undefined) return Promise.reject(new TypeError('Cannot read content: another read is pending'))
+    return this.next()
   }
 
   cancel(): void {
@@ -61,7 +60,7 @@ export class IncomingBody implements Body {
   }
 
   trailers(): readonly FieldLine[] {
-    const trailers = this.#chunked?.outcome
+    const trailers = this.chunked?.outcome
     return typeof trailers === 'object' ? trailers.lines() : []
   }
 
@@ -70,66 +69,65 @@ export class IncomingBody implements Body {
    * that another message can follow.
    */
   async drain(limitBytes: number): Promise<boolean> {
-    this.#isDetached = true
+    this.isDetached = true
     try {
-      await this.#reading
+      await this.reading
       if (this.lenBytes !== undefined && this.lenBytes - this.readBytes > limitBytes) return false
       const endBytes = this.readBytes + limitBytes
-      while (!this.isEnded && this.readBytes <= endBytes) await this.#next()
+      while (!this.isEnded && this.readBytes <= endBytes) await this.next()
     } catch {
       // The reader has been told, and the connection cannot go on.
     }
     return this.isEnded
   }
 
-  async #next(): Promise<Uint8Array | undefined> {
-    if (this.#state === 'ended') return undefined
-    if (this.#state === 'failed') throw this.#failure
+  private async next(): Promise<Uint8Array | undefined> {
+    if (this.state === 'ended') return undefined
+    if (this.state === 'failed') throw this.failure
     try {
-      this.#reading = this.#take()
-      const piece = await this.#reading
-      if (piece === undefined) this.#state = 'ended'
+      this.reading = this.take()
+      const piece = await this.reading
+      if (piece === undefined) this.state = 'ended'
       else this.readBytes += piece.length
       // Without waiting for the reader to ask: a message that is complete shows it.
-      if (this.readBytes === this.lenBytes) this.#state = 'ended'
+      if (this.readBytes === this.lenBytes) this.state = 'ended'
       return piece
     } catch (error) {
-      this.#state = 'failed'
-      this.#failure = error
+      this.state = 'failed'
+      this.failure = error
       throw error
     } finally {
-      this.#reading = undefined
+      this.reading = undefined
     }
   }
 
   /** The next octets as they are framed, or `undefined` at the end. */
-  async #take(): Promise<Uint8Array | undefined> {
-    const input = this.#input
-    const chunked = this.#chunked
+  private async take(): Promise<Uint8Array | undefined> {
+    const input = this.input
+    const chunked = this.chunked
     while (true) {
-      if (input.isEmpty && !(await this.#fill())) {
-        if (this.#options.framing === 'close') return undefined
+      if (input.isEmpty && !(await this.fill())) {
+        if (this.options.framing === 'close') return undefined
         throw new ContentError(400, 'Cannot read content: it ends early')
       }
       if (chunked === undefined) return input.take((this.lenBytes ?? Number.POSITIVE_INFINITY) - this.readBytes)
       input.off = chunked.push(input.chunk, input.off)
-      if (chunked.dataEnd > chunked.dataOff)
-        return this.#checked(input.chunk.subarray(chunked.dataOff, chunked.dataEnd))
+      if (chunked.dataEnd > chunked.dataOff) return this.checked(input.chunk.subarray(chunked.dataOff, chunked.dataEnd))
       if (typeof chunked.outcome === 'string') throw new ContentError(400, `Cannot read content: ${chunked.outcome}`)
       if (chunked.outcome !== undefined) return undefined
     }
   }
 
-  #checked(piece: Uint8Array): Uint8Array {
-    const { contentBytes } = this.#options
+  private checked(piece: Uint8Array): Uint8Array {
+    const { contentBytes } = this.options
     if (this.readBytes + piece.length <= contentBytes) return piece
     throw new ContentError(413, `Cannot read content: expected at most ${contentBytes} octets`)
   }
 
-  async #fill(): Promise<boolean> {
-    await this.#options.onWait()
-    const isThere = await this.#input.fill()
-    this.#options.onArrived()
+  private async fill(): Promise<boolean> {
+    await this.options.onWait()
+    const isThere = await this.input.fill()
+    this.options.onArrived()
     return isThere
   }
 }

@@ -7,12 +7,12 @@ export class FlowInput {
   /** The octets read last, those from `off` on not yet used. */
   chunk: Uint8Array = EMPTY
   off = 0
-  readonly #flow: Flow
+  private readonly flow: Flow
   /** A read that has begun and whose octets nobody has taken. */
-  #ahead: Promise<Uint8Array | undefined> | undefined
+  private ahead: Promise<Uint8Array | undefined> | undefined
 
   constructor(flow: Flow) {
-    this.#flow = flow
+    this.flow = flow
   }
 
   get isEmpty(): boolean {
@@ -22,10 +22,10 @@ export class FlowInput {
   /** Makes sure that there are octets to use; false at the end of the stream. */
   async fill(): Promise<boolean> {
     if (!this.isEmpty) return true
-    const reading = this.#ahead ?? this.#flow.read()
-    this.#ahead = reading
+    const reading = this.ahead ?? this.flow.read()
+    this.ahead = reading
     const chunk = await reading
-    this.#ahead = undefined
+    this.ahead = undefined
     this.chunk = chunk ?? EMPTY
     this.off = 0
     return chunk !== undefined
@@ -44,17 +44,17 @@ export class FlowInput {
    * octets or the end of the stream come. These are kept for the next `fill`.
    */
   watch(onLost: (reason: unknown) => void, onArrived: () => void = () => {}): void {
-    if (!this.isEmpty || this.#ahead !== undefined) return
-    this.#ahead = this.#flow.read()
-    this.#ahead.then(onArrived, onLost)
+    if (!this.isEmpty || this.ahead !== undefined) return
+    this.ahead = this.flow.read()
+    this.ahead.then(onArrived, onLost)
   }
 
   /** The connection without its protocol: a flow that begins with the octets not yet used. */
   detach(): Flow {
-    const flow = this.#flow
+    const flow = this.flow
     return {
       read: async (options) => {
-        if (this.isEmpty && this.#ahead === undefined) return flow.read(options)
+        if (this.isEmpty && this.ahead === undefined) return flow.read(options)
         return (await this.fill()) ? this.take(Number.POSITIVE_INFINITY) : undefined
       },
       write: (bytes, options) => flow.write(bytes, options),

@@ -83,46 +83,46 @@ interface RequestLine {
 export class RequestParser {
   /** What has arrived is, once the head is complete or refused. */
   outcome: RequestHead | RefusalReason | undefined
-  readonly #limits: RequestLimits
-  readonly #lines = new LineReader()
-  readonly #fields: FieldsParser
-  #hasBlankLine = false
-  #requestLine: RequestLine | undefined
+  private readonly limits: RequestLimits
+  private readonly lines = new LineReader()
+  private readonly fields: FieldsParser
+  private hasBlankLine = false
+  private requestLine: RequestLine | undefined
 
   constructor(limits: RequestLimits = DEFAULT_REQUEST_LIMITS) {
-    this.#limits = limits
-    this.#fields = new FieldsParser(limits)
+    this.limits = limits
+    this.fields = new FieldsParser(limits)
   }
 
   /** Takes octets from `chunk[off..]` until there is an outcome; returns where it stopped. */
   push(chunk: Uint8Array, off: number): number {
     while (off < chunk.length && this.outcome === undefined) {
-      if (this.#requestLine === undefined) {
-        off = this.#lines.push(chunk, off, this.#limits.requestLineBytes)
-        this.outcome = this.#takeRequestLine()
+      if (this.requestLine === undefined) {
+        off = this.lines.push(chunk, off, this.limits.requestLineBytes)
+        this.outcome = this.takeRequestLine()
       } else {
-        off = this.#fields.push(chunk, off)
-        const fields = this.#fields.outcome
-        this.outcome = typeof fields === 'object' ? finish(this.#requestLine, fields) : fields
+        off = this.fields.push(chunk, off)
+        const fields = this.fields.outcome
+        this.outcome = typeof fields === 'object' ? finish(this.requestLine, fields) : fields
       }
     }
     return off
   }
 
-  #takeRequestLine(): RefusalReason | undefined {
-    const { outcome, line } = this.#lines
+  private takeRequestLine(): RefusalReason | undefined {
+    const { outcome, line } = this.lines
     if (outcome === 'more') return undefined
     if (outcome !== 'line') return outcome === 'line-too-long' ? 'request-line-too-long' : outcome
     // RFC 9112 §2.2: ignore an empty line before the request; old clients send one after a body.
-    if (line === '' && !this.#hasBlankLine) {
-      this.#hasBlankLine = true
+    if (line === '' && !this.hasBlankLine) {
+      this.hasBlankLine = true
       return undefined
     }
     const [, method = '', target = '', major, minor] = REQUEST_LINE.exec(line) ?? []
     if (!isToken(method)) return 'bad-request-line'
     if (major !== '1') return 'unsupported-version'
     // RFC 9110 §6.2: a higher minor version is processed as the highest one known.
-    this.#requestLine = { method, target, minor: minor === '0' ? 0 : 1 }
+    this.requestLine = { method, target, minor: minor === '0' ? 0 : 1 }
     return undefined
   }
 }

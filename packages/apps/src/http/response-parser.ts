@@ -27,38 +27,38 @@ const STATUS_LINE = /^HTTP\/1\.(\d) ([1-9]\d\d)(?: (.*))?$/
 /** Reads one response head. */
 export class ResponseParser {
   outcome: ResponseHead | ResponseProblem | undefined
-  readonly #limits: ResponseLimits
-  readonly #lines = new LineReader()
-  readonly #fields: FieldsParser
-  #statusLine: Omit<ResponseHead, 'fields'> | undefined
+  private readonly limits: ResponseLimits
+  private readonly lines = new LineReader()
+  private readonly fields: FieldsParser
+  private statusLine: Omit<ResponseHead, 'fields'> | undefined
 
   constructor(limits: ResponseLimits = DEFAULT_RESPONSE_LIMITS) {
-    this.#limits = limits
-    this.#fields = new FieldsParser(limits)
+    this.limits = limits
+    this.fields = new FieldsParser(limits)
   }
 
   /** Takes octets from `chunk[off..]` until there is an outcome; returns where it stopped. */
   push(chunk: Uint8Array, off: number): number {
     while (off < chunk.length && this.outcome === undefined) {
-      if (this.#statusLine === undefined) {
-        off = this.#lines.push(chunk, off, this.#limits.statusLineBytes)
-        this.outcome = this.#takeStatusLine()
+      if (this.statusLine === undefined) {
+        off = this.lines.push(chunk, off, this.limits.statusLineBytes)
+        this.outcome = this.takeStatusLine()
       } else {
-        off = this.#fields.push(chunk, off)
-        const fields = this.#fields.outcome
-        this.outcome = typeof fields === 'object' ? { ...this.#statusLine, fields } : fields
+        off = this.fields.push(chunk, off)
+        const fields = this.fields.outcome
+        this.outcome = typeof fields === 'object' ? { ...this.statusLine, fields } : fields
       }
     }
     return off
   }
 
-  #takeStatusLine(): ResponseProblem | undefined {
-    const { outcome, line } = this.#lines
+  private takeStatusLine(): ResponseProblem | undefined {
+    const { outcome, line } = this.lines
     if (outcome === 'more') return undefined
     if (outcome !== 'line') return outcome === 'line-too-long' ? 'status-line-too-long' : outcome
     const [, minor, status, reason = ''] = STATUS_LINE.exec(line) ?? []
     if (status === undefined) return 'bad-status-line'
-    this.#statusLine = { status: Number(status), reason, minor: minor === '0' ? 0 : 1 }
+    this.statusLine = { status: Number(status), reason, minor: minor === '0' ? 0 : 1 }
     return undefined
   }
 }

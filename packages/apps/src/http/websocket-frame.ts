@@ -27,67 +27,67 @@ const CONTROL_LEN = 125
 export class FrameParser {
   /** What the last `push` found: a frame, why there can be none, or nothing yet. */
   outcome: Frame | FrameProblem | undefined
-  readonly #isFromClient: boolean
-  readonly #limitBytes: number
-  readonly #head = new Uint8Array(MAX_HEAD_LEN)
-  #headLen = 0
+  private readonly isFromClient: boolean
+  private readonly limitBytes: number
+  private readonly head = new Uint8Array(MAX_HEAD_LEN)
+  private headLen = 0
   /** The payload as far as it has come, once the head is complete. */
-  #payload: Uint8Array | undefined
-  #payloadLen = 0
+  private payload: Uint8Array | undefined
+  private payloadLen = 0
 
   /** Frames of a client are masked, those of a server not (§5.1); payloads have at most `limitBytes`. */
   constructor(isFromClient: boolean, limitBytes: number) {
-    this.#isFromClient = isFromClient
-    this.#limitBytes = limitBytes
+    this.isFromClient = isFromClient
+    this.limitBytes = limitBytes
   }
 
   /** Takes octets from `chunk[off..]` until there is an outcome; returns where it stopped. */
   push(chunk: Uint8Array, off: number): number {
     this.outcome = undefined
-    while (this.#payload === undefined && this.outcome === undefined) {
+    while (this.payload === undefined && this.outcome === undefined) {
       if (off === chunk.length) return off
-      this.#head[this.#headLen++] = chunk[off++] as number
-      if (this.#headLen === 2) this.outcome = this.#checkFirst()
-      if (this.outcome === undefined && this.#headLen >= 2 && this.#headLen === this.#wantedHeadLen()) {
-        this.outcome = this.#beginPayload()
+      this.head[this.headLen++] = chunk[off++] as number
+      if (this.headLen === 2) this.outcome = this.checkFirst()
+      if (this.outcome === undefined && this.headLen >= 2 && this.headLen === this.wantedHeadLen()) {
+        this.outcome = this.beginPayload()
       }
     }
-    const payload = this.#payload
+    const payload = this.payload
     if (payload === undefined) return off
-    const takenLen = Math.min(chunk.length - off, payload.length - this.#payloadLen)
-    payload.set(chunk.subarray(off, off + takenLen), this.#payloadLen)
-    this.#payloadLen += takenLen
-    if (this.#payloadLen === payload.length) this.#finish(payload)
+    const takenLen = Math.min(chunk.length - off, payload.length - this.payloadLen)
+    payload.set(chunk.subarray(off, off + takenLen), this.payloadLen)
+    this.payloadLen += takenLen
+    if (this.payloadLen === payload.length) this.finish(payload)
     return off + takenLen
   }
 
-  get #first(): number {
-    return this.#head[0] as number
+  private get first(): number {
+    return this.head[0] as number
   }
 
-  get #shortLen(): number {
-    return (this.#head[1] as number) & 0x7f
+  private get shortLen(): number {
+    return (this.head[1] as number) & 0x7f
   }
 
-  #checkFirst(): FrameProblem | undefined {
-    const opcode = this.#first & 15
+  private checkFirst(): FrameProblem | undefined {
+    const opcode = this.first & 15
     // No extension gives them a meaning.
-    if ((this.#first & 0x70) !== 0) return 'reserved-bit'
+    if ((this.first & 0x70) !== 0) return 'reserved-bit'
     if (opcode > 10 || (opcode > 2 && opcode < 8)) return 'unknown-opcode'
-    if ((((this.#head[1] as number) & 0x80) !== 0) !== this.#isFromClient) return 'wrong-masking'
+    if ((((this.head[1] as number) & 0x80) !== 0) !== this.isFromClient) return 'wrong-masking'
     if (opcode < 8) return undefined
-    if ((this.#first & 0x80) === 0) return 'control-fragmented'
-    return this.#shortLen > CONTROL_LEN ? 'control-too-long' : undefined
+    if ((this.first & 0x80) === 0) return 'control-fragmented'
+    return this.shortLen > CONTROL_LEN ? 'control-too-long' : undefined
   }
 
-  #wantedHeadLen(): number {
-    const lengthLen = this.#shortLen === 127 ? 8 : this.#shortLen === 126 ? 2 : 0
-    return 2 + lengthLen + (this.#isFromClient ? 4 : 0)
+  private wantedHeadLen(): number {
+    const lengthLen = this.shortLen === 127 ? 8 : this.shortLen === 126 ? 2 : 0
+    return 2 + lengthLen + (this.isFromClient ? 4 : 0)
   }
 
-  #beginPayload(): FrameProblem | undefined {
-    const dv = new DataView(this.#head.buffer)
-    let lenBytes = this.#shortLen
+  private beginPayload(): FrameProblem | undefined {
+    const dv = new DataView(this.head.buffer)
+    let lenBytes = this.shortLen
     if (lenBytes === 126) {
       lenBytes = dv.getUint16(2)
       if (lenBytes < 126) return 'length-not-minimal'
@@ -95,17 +95,17 @@ export class FrameParser {
       lenBytes = dv.getUint32(2) * 2 ** 32 + dv.getUint32(6)
       if (lenBytes < 65536) return 'length-not-minimal'
     }
-    if (lenBytes > this.#limitBytes) return 'frame-too-long'
-    this.#payload = new Uint8Array(lenBytes)
+    if (lenBytes > this.limitBytes) return 'frame-too-long'
+    this.payload = new Uint8Array(lenBytes)
     return undefined
   }
 
-  #finish(payload: Uint8Array): void {
-    if (this.#isFromClient) mask(payload, this.#head, this.#headLen - 4)
-    this.outcome = { opcode: this.#first & 15, isFinal: (this.#first & 0x80) !== 0, payload }
-    this.#headLen = 0
-    this.#payload = undefined
-    this.#payloadLen = 0
+  private finish(payload: Uint8Array): void {
+    if (this.isFromClient) mask(payload, this.head, this.headLen - 4)
+    this.outcome = { opcode: this.first & 15, isFinal: (this.first & 0x80) !== 0, payload }
+    this.headLen = 0
+    this.payload = undefined
+    this.payloadLen = 0
   }
 }
 
