@@ -14,6 +14,8 @@ export interface CrashOptions {
   readonly random: SeededRandom
   /** The formatted disk to begin with. */
   readonly image: Uint8Array
+  /** What is in it: nothing, by default. */
+  readonly contents?: ReadonlyMap<string, Uint8Array>
   readonly sectorBytes?: number
   /** Opens the store for work. */
   readonly open: (block: FaultyBlock) => Promise<KvRw | KvTransactional>
@@ -41,6 +43,7 @@ export async function runCrashes(options: CrashOptions): Promise<CrashReport> {
   const report: CrashReport = { cuts: 0, writes: 0, noSpace: 0 }
   let image = options.image
   let model = new KvModel()
+  for (const [key, value] of options.contents ?? []) model.set(key, value)
   for (let life = 0; life < options.lives; life++) {
     const block = FaultyBlock.of(image, sectorBytes)
     /** What a crash may leave: the state at the last flush and every one since. */
