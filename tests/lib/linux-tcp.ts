@@ -126,8 +126,11 @@ export class LinuxLink {
         accept = resolve
       })
       const listener = await this.stack.tcp.listen(port, (flow) => accept(flow))
-      line = this.peer('client', OURS, port, downBytes, ...slow)
-      flow = await accepted
+      const outcome = this.peer('client', OURS, port, downBytes, ...slow)()
+      line = () => outcome
+      const first = await Promise.race([accepted, outcome.then((said) => JSON.stringify(said))])
+      if (typeof first === 'string') throw new Error(`Linux did not connect: ${first}`)
+      flow = first
       started = performance.now()
       listener.close()
     }
