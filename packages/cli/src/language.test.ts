@@ -52,6 +52,10 @@ export function start({ console }: { console: Console }, { at, from }: { at: Por
   assert.match(green, /the door is green/)
   assert.doesNotMatch(green, /the door is red/)
   assert.equal(show(), 'the door is green!!! 8080 15 unix\n')
+  // Other choices than it was built with: it is built again before it runs.
+  const ran = await runMirage(app, 'run', '-q', '--door-color', 'red', '--', '--logs')
+  assert.equal(ran.status, 64)
+  assert.match(readFileSync(join(app, 'dist/show.mjs'), 'utf8'), /the door is red/)
   const bad = await runMirage(app, 'build', '--at=70000')
   assert.equal(bad.error, 'config.ts:6: Cannot use --at 70000: expected a port, 0 to 65535\n')
 })

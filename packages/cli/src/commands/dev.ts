@@ -22,6 +22,14 @@ again and restarts the unikernel. A mistake is shown, and the unikernel that run
     const project = openProject(call.file)
     const watcher = new Watcher(project.folder)
     const stopped = untilSignal()
+    let isStopped = false
+    stopped.then(
+      () => {
+        isStopped = true
+      },
+      // It never rejects.
+      () => {},
+    )
     let child: ChildRun | undefined
     try {
       for (;;) {
@@ -34,14 +42,11 @@ again and restarts the unikernel. A mistake is shown, and the unikernel that run
             configured.main.folders.map(({ folder }) => join(project.folder, folder)),
           )
           await end(child)
-          child = await startArtefact(
-            join(project.distFolder, name),
-            configured.target,
-            given.values,
-            call.boot,
-            output,
-          )
-          noteEnd(child, call)
+          if (!isStopped) {
+            const artefact = join(project.distFolder, name)
+            child = await startArtefact(artefact, configured.target, given.values, call.boot, output)
+            noteEnd(child, call)
+          }
         } catch (error) {
           if (!(error instanceof UserError)) throw error
           output.progress(`${error.message}\nWaiting for a change.`)

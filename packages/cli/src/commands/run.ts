@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import type { Plan } from '@mirage-ts/config/graph'
 import { buildProject } from '../build.ts'
 import type { Command } from '../command.ts'
 import { configureProject, planProject, prepare } from '../configure.ts'
+import { readLabel } from '../label.ts'
 import { RUN, TARGET } from '../options.ts'
 import type { Output } from '../output.ts'
 import type { Project } from '../project.ts'
@@ -26,11 +28,18 @@ them. The exit status is the unikernel's.`,
     const { values, words } = given
     const { plan, target } = await planProject(project, config, words)
     const artefact = resolve(project.distFolder, `${plan.name}${target.suffix}`)
-    if (existsSync(artefact)) await noteNewerSources(project, artefact, output)
+    if (await isBuilt(artefact, plan)) await noteNewerSources(project, artefact, output)
     else await buildProject(await configureProject(project, config, words), output)
     const child = await startArtefact(artefact, target, values, boot, output)
     return (await child.ended).status
   },
+}
+
+/** True when the artefact is there, with the choices of `plan`. */
+async function isBuilt(artefact: string, { choices }: Plan): Promise<boolean> {
+  if (!existsSync(artefact)) return false
+  const configured = readLabel(await readFile(artefact))?.configured ?? {}
+  return choices.every(({ key, word }) => configured[key.name] === word)
 }
 
 /** Says so when the artefact is older than the application's sources: somebody forgot to build. */
