@@ -92,7 +92,8 @@ class HostUdp implements Udp {
 
   bind(wanted: Port, handler: DatagramHandler): Promise<UdpSocket> {
     return new Promise((resolve, reject) => {
-      const handle = createSocket('udp4')
+      // Addresses are numbers already: Node's look-up would take a turn of the loop for each datagram.
+      const handle = createSocket({ type: 'udp4', lookup: (address, _options, found) => found(null, address, 4) })
       handle.once('error', (error) => {
         reject(socketError(`Cannot bind UDP port ${wanted}`, error))
         handle.close()
@@ -124,16 +125,18 @@ class HostUdpSocket implements UdpSocket {
   }
 
   send(payload: Uint8Array, to: Endpoint): Promise<void> {
-    const name = endpointToString(to)
-    if (this.#isClosed) return Promise.reject(new NetError('closed', `Cannot send to ${name}: the port was closed`))
+    if (this.#isClosed) {
+      return Promise.reject(new NetError('closed', `Cannot send to ${endpointToString(to)}: the port was closed`))
+    }
     if (!isIpv4(to.address)) {
+      const name = endpointToString(to)
       return Promise.reject(new NetError('no-route', `Cannot send to ${name}: IPv6 is not supported yet`))
     }
     return new Promise((resolve, reject) => {
-      // Node reads the octets on a later turn; ours are the caller's again when this call returns.
+      // Node may read the octets on a later turn; ours are the caller's again when this call returns.
       this.#handle.send(payload.slice(), to.port, ipToString(to.address), (error) => {
         if (error === null) resolve()
-        else reject(socketError(`Cannot send to ${name}`, error))
+        else reject(socketError(`Cannot send to ${endpointToString(to)}`, error))
       })
     })
   }
