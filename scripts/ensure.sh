@@ -20,6 +20,12 @@ net   dnsmasq-base cmd:dnsmasq
 net   radvd        cmd:radvd
 disk  dosfstools   /usr/sbin/fsck.vfat
 disk  mtools       cmd:mcopy
+disk  grub-common  cmd:grub-mkimage
+disk  grub-pc-bin  /usr/lib/grub/i386-pc/normal.mod
+disk  grub-efi-amd64-bin /usr/lib/grub/x86_64-efi/normal.mod
+disk  xorriso      cmd:xorriso
+disk  qemu-utils   cmd:qemu-img
+disk  ovmf         /usr/share/ovmf/OVMF.fd
 "
 
 ensure_debian() {

@@ -268,6 +268,13 @@ static JSValue mmio_write(JSContext *ctx, JSValueConst self, int argc,
     return JS_UNDEFINED;
 }
 
+static bool set_size(JSContext *ctx, JSValueConst object, const char *name,
+                     size_t size)
+{
+    JSValue value = JS_NewInt64(ctx, (int64_t)size);
+    return JS_SetPropertyStr(ctx, object, name, value) >= 0;
+}
+
 static JSValue irq_enable(JSContext *ctx, JSValueConst self, int argc,
                           JSValueConst *argv)
 {
@@ -280,6 +287,23 @@ static JSValue irq_enable(JSContext *ctx, JSValueConst self, int argc,
                                   (unsigned)line);
     engine.can_be_woken = true;
     return JS_UNDEFINED;
+}
+
+static JSValue irq_message(JSContext *ctx, JSValueConst self, int argc,
+                           JSValueConst *argv)
+{
+    uint64_t address;
+    uint32_t data;
+    (void)self, (void)argc, (void)argv;
+    if (plat_irq_message(&address, &data) != PLAT_OK)
+        return JS_ThrowRangeError(ctx, "this machine has no interrupts by "
+                                       "message");
+    JSValue result = JS_NewObject(ctx);
+    if (JS_IsException(result) || !set_size(ctx, result, "address", address) ||
+        !set_size(ctx, result, "data", data))
+        return JS_EXCEPTION;
+    engine.can_be_woken = true;
+    return result;
 }
 
 /* `index` as an argument, below count. */
@@ -482,13 +506,6 @@ static JSValue asset(JSContext *ctx, JSValueConst self, int argc,
     return buffer;
 }
 
-static bool set_size(JSContext *ctx, JSValueConst object, const char *name,
-                     size_t size)
-{
-    JSValue value = JS_NewInt64(ctx, (int64_t)size);
-    return JS_SetPropertyStr(ctx, object, name, value) >= 0;
-}
-
 static JSValue memory(JSContext *ctx, JSValueConst self, int argc,
                       JSValueConst *argv)
 {
@@ -525,6 +542,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_MAGIC_DEF("mmioWrite16", 2, mmio_write, 2),
     JS_CFUNC_MAGIC_DEF("mmioWrite32", 2, mmio_write, 4),
     JS_CFUNC_DEF("irqEnable", 1, irq_enable),
+    JS_CFUNC_DEF("irqMessage", 0, irq_message),
     JS_CFUNC_DEF("netOpen", 1, net_open),
     JS_CFUNC_DEF("netReceive", 3, net_receive),
     JS_CFUNC_DEF("netSend", 4, net_send),

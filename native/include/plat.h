@@ -108,6 +108,13 @@ void plat_yield(uint64_t deadline_us);
 plat_result_t plat_irq_enable(unsigned line);
 
 /*
+ * What a device that interrupts by message (MSI, MSI-X) must write, and where;
+ * it ends plat_yield() like a line.  OUT: *address, *data.  PLAT_UNAVAILABLE on
+ * a machine without such interrupts.
+ */
+plat_result_t plat_irq_message(uint64_t *address, uint32_t *data);
+
+/*
  * Fill len bytes from the processor's random number generator.
  * PLAT_UNAVAILABLE when it has none or it keeps failing; the bytes are then
  * undefined.

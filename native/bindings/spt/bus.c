@@ -30,6 +30,12 @@ plat_result_t plat_irq_enable(unsigned line)
     return PLAT_INVALID;
 }
 
+plat_result_t plat_irq_message(uint64_t *address, uint32_t *data)
+{
+    (void)address, (void)data;
+    return PLAT_UNAVAILABLE;
+}
+
 uint64_t plat_dma_address(const void *memory)
 {
     return (uint64_t)memory;

@@ -47,6 +47,12 @@ bool plat_entropy_available(void)
     abort();
 }
 
+plat_result_t plat_irq_message(uint64_t *address, uint32_t *data)
+{
+    (void)address, (void)data;
+    abort();
+}
+
 uint64_t plat_dma_address(const void *memory)
 {
     (void)memory;

@@ -1,8 +1,9 @@
 /*
- * Entry from a PVH loader: 32-bit protected mode, paging off, interrupts off,
- * ebx = physical address of hvm_start_info.  Switches to 64-bit mode with an
+ * Entry from a PVH loader or from a multiboot2 one (GRUB): 32-bit protected
+ * mode, paging off, interrupts off, ebx = physical address of what the loader
+ * says; with multiboot2, eax = 0x36d76289.  Switches to 64-bit mode with an
  * identity map of the first GiB (2 MiB pages), which paging.c replaces, and
- * calls boot_main(start_info) on the boot stack.
+ * calls boot_main(ebx, eax) on the boot stack.
  *
  * The early tables lie at the bottom of the boot stack: nothing reaches that
  * deep before they are replaced.  Once the application runs on its own stack,
@@ -28,11 +29,22 @@
     .asciz "Xen"
     .quad _start
 
+    /* Multiboot2 specification 2.0, section 3.1: in the first 32 KiB. */
+#define MULTIBOOT_MAGIC 0xe85250d6
     .section .text.boot, "ax"
+    .balign 8
+multiboot:
+    .long MULTIBOOT_MAGIC, 0, multiboot_end - multiboot
+    .long -(MULTIBOOT_MAGIC + multiboot_end - multiboot)
+    .word 0, 0                 /* no more tags: entry is the file's */
+    .long 8
+multiboot_end:
+
     .code32
     .globl _start
 _start:
     cld
+    movl %eax, %ebp
     movl $EARLY_PDPT + PRESENT_WRITABLE, EARLY_PML4
     movl $EARLY_PD + PRESENT_WRITABLE, EARLY_PDPT
     movl $EARLY_PD, %edx
@@ -71,6 +83,7 @@ _start:
     fninit
     ldmxcsr initial_mxcsr
     movl %ebx, %edi
+    movl %ebp, %esi
     xorl %ebp, %ebp
     call boot_main
     ud2

@@ -1,6 +1,6 @@
 /*
- * First C code: reads what the loader left (PVH hvm_start_info), checks that
- * image and payload fit, brings the machine up in order, runs the application.
+ * First C code: reads what the loader left (PVH's hvm_start_info, or the tags of
+ * multiboot2), checks that image and payload fit, brings the machine up in order, runs the application.
  */
 #include "machine.h"
 #include "payload.h"
@@ -19,6 +19,23 @@ struct start_info {
 struct memory_map_entry {
     uint64_t start, len;
     uint32_t type, reserved; /* type 1: usable RAM */
+};
+
+/* Multiboot2 specification 2.0, section 3.6. */
+#define MULTIBOOT_LOADER 0x36d76289u
+
+struct multiboot {
+    uint32_t len, reserved;
+};
+
+struct multiboot_tag {
+    uint32_t type, len; /* padded to 8 */
+};
+
+enum {
+    MULTIBOOT_END = 0,
+    MULTIBOOT_COMMAND_LINE = 1,
+    MULTIBOOT_MEMORY_MAP = 6, /* u32 entry size, version; entries as above */
 };
 
 SEALED struct ram_range ram_ranges[RAM_RANGES];
@@ -47,7 +64,35 @@ static void add_ram(uint64_t from, uint64_t end)
     ram_range_count++;
 }
 
-/* Copies everything out: the loader's memory may later become heap. */
+static void read_command_line(const char *from)
+{
+    for (size_t i = 0; from && from[i] && i < sizeof command_line - 1; i++)
+        command_line[i] = from[i];
+}
+
+static void read_multiboot(const struct multiboot *info)
+{
+    const struct multiboot_tag *tag = (const void *)(info + 1);
+    const void *end = (const uint8_t *)info + info->len;
+
+    while ((const void *)tag < end && tag->type != MULTIBOOT_END) {
+        if (tag->type == MULTIBOOT_COMMAND_LINE)
+            read_command_line((const char *)(tag + 1));
+        if (tag->type == MULTIBOOT_MEMORY_MAP) {
+            const uint32_t *sizes = (const void *)(tag + 1);
+            for (uint32_t at = 16; at + 24 <= tag->len; at += sizes[0]) {
+                const struct memory_map_entry *entry =
+                    (const void *)((const uint8_t *)tag + at);
+                if (entry->type == 1)
+                    add_ram(entry->start, entry->start + entry->len);
+            }
+        }
+        tag = (const void *)((const uint8_t *)tag + ((tag->len + 7) & ~7u));
+    }
+    if (ram_range_count == 0)
+        plat_panic("the loader gave no memory map");
+}
+
 static void read_start_info(const struct start_info *info)
 {
     if (info->magic != START_MAGIC)
@@ -60,9 +105,7 @@ static void read_start_info(const struct start_info *info)
         if (map[i].type == 1)
             add_ram(map[i].start, map[i].start + map[i].len);
 
-    const char *from = (const char *)info->command_line;
-    for (size_t i = 0; from && from[i] && i < sizeof command_line - 1; i++)
-        command_line[i] = from[i];
+    read_command_line((const char *)info->command_line);
 }
 
 _Noreturn void boot_does_not_fit(uint64_t needed_end, uint64_t ram_end)
@@ -132,10 +175,10 @@ static _Noreturn void run(const void *argument)
 }
 
 /* Sets the stack protector's value, so it cannot be protected itself. */
-__attribute__((no_stack_protector)) _Noreturn void
-boot_main(const struct start_info *info);
+__attribute__((no_stack_protector)) _Noreturn void boot_main(const void *info,
+                                                             uint32_t loader);
 
-_Noreturn void boot_main(const struct start_info *info)
+_Noreturn void boot_main(const void *info, uint32_t loader)
 {
     thread_block[THREAD_SELF] = (uint64_t)thread_block;
     wrmsr(MSR_FS_BASE, (uint64_t)thread_block);
@@ -145,7 +188,11 @@ _Noreturn void boot_main(const struct start_info *info)
     uint64_t canary = rdtsc() * 0x9e3779b97f4a7c15;
     plat_entropy_fill((uint8_t *)&canary, sizeof canary);
     thread_block[THREAD_CANARY] = canary & ~0xffull; /* stops string overruns */
-    read_start_info(info);
+    /* Copies everything out: the loader's memory may later become heap. */
+    if (loader == MULTIBOOT_LOADER)
+        read_multiboot(info);
+    else
+        read_start_info(info);
     uint64_t payload_end = check_layout();
     uint64_t heap_start = paging_start(payload_end);
     clock_start();

@@ -34,8 +34,9 @@ enum {
 
     VECTOR_TIMER = 0x20,
     VECTOR_DEVICE = 0x30, /* + line */
+    VECTOR_MESSAGE = 0xfe, /* all devices that interrupt by message */
     VECTOR_SPURIOUS = 0xff,
-    LINES_MAX = VECTOR_SPURIOUS - VECTOR_DEVICE,
+    LINES_MAX = VECTOR_MESSAGE - VECTOR_DEVICE,
 };
 
 #define IOAPIC_BASE 0xfec00000ull
@@ -96,6 +97,7 @@ void irq_start(void)
     outb(0xa1, 0xff);
 
     fault_gate(VECTOR_TIMER, trap_timer, 0);
+    fault_gate(VECTOR_MESSAGE, trap_device, 0);
     fault_gate(VECTOR_SPURIOUS, trap_spurious, 0);
     line_count = (ioapic_read(IOAPIC_VERSION) >> 16 & 0xff) + 1;
     if (line_count > LINES_MAX)
@@ -116,6 +118,15 @@ plat_result_t plat_irq_enable(unsigned line)
     ioapic_write(IOAPIC_REDIRECTION + 2 * line,
                  (VECTOR_DEVICE + line) |
                      (line < ISA_LINES ? 0 : IOAPIC_LEVEL_LOW));
+    return PLAT_OK;
+}
+
+/* To this processor, fixed, edge triggered (Intel SDM volume 3, "Message
+ * Signalled Interrupts"). */
+plat_result_t plat_irq_message(uint64_t *address, uint32_t *data)
+{
+    *address = 0xfee00000 | (lapic_read(APIC_ID) & 0xff000000) >> 12;
+    *data = VECTOR_MESSAGE;
     return PLAT_OK;
 }
 

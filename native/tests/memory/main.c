@@ -69,7 +69,7 @@ int app_main(const struct plat_start *start)
         uint8_t *from = start->memory[i].start;
         size_t len = start->memory[i].len;
         check((uintptr_t)from % 4096 == 0 && len % 4096 == 0 && len > 0);
-        size_t step = len > 64 << 20 ? 1 << 20 : 4096;
+        size_t step = len > 64 << 20 ? 16 << 20 : 4096; /* huge pages of the host */
         for (size_t at = 0; at < len; at += step)
             from[at] = (uint8_t)(at >> 12);
         for (size_t at = 0; at < len; at += step)

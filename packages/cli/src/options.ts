@@ -40,6 +40,11 @@ export const RUN: ArgKeys = {
     doc: 'virtio: forward a TCP port of this machine to the unikernel, as in 8080:80 or NAME=8080:53/udp',
   },
   mem: { type: int, default: '32', doc: 'virtio and spt: memory in MiB' },
+  machine: {
+    type: oneOf('microvm', 'q35'),
+    default: 'microvm',
+    doc: 'virtio: the machine that QEMU is: microvm, which starts fastest, or q35, a PC with PCI',
+  },
   kvm: { type: bool, default: 'false', doc: 'virtio: run on the processor itself, through /dev/kvm' },
 }
 

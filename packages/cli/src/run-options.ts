@@ -17,6 +17,8 @@ export interface RunOptions {
   /** Ports of this machine forwarded to the unikernel. */
   readonly forwards: readonly Forward[]
   readonly memMib: number
+  /** On virtio; microvm by default. */
+  readonly machine?: 'microvm' | 'q35'
   readonly isKvm: boolean
   readonly output: Output
 }

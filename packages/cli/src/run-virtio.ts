@@ -71,20 +71,18 @@ export function qemuArguments(options: RunOptions): string[] {
   const blocks = options.attached.filter(({ type }) => type === 'block')
   return [
     ...['-accel', options.isKvm ? 'kvm' : 'tcg', '-cpu', options.isKvm ? 'host' : 'max'],
-    // No ACPI and no option ROMs: a machine that starts in 25 ms and says where its devices are on the command line.
-    ...['-M', 'microvm,acpi=off,x-option-roms=off,isa-serial=on,rtc=on,auto-kernel-cmdline=on'],
-    ...['-global', 'virtio-mmio.force-legacy=off'],
+    ...(options.machine === 'q35' ? ['-M', 'q35'] : MICROVM),
     ...['-m', String(options.memMib)],
     ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-serial', 'stdio', '-monitor', 'none'],
     ...['-device', 'isa-debug-exit,iobase=0x501,iosize=4'],
     ...['-kernel', options.artefact, '-append', boot.map(quoteWord).join(' ')],
     ...networks.flatMap((network, i) => {
       const forwards = options.forwards.filter((forward) => forward.network === i)
-      return ['-netdev', netdev(network, i, forwards), '-device', `virtio-net-device,netdev=n${i}`]
+      return ['-netdev', netdev(network, i, forwards), '-device', `${onBus('virtio-net', options)},netdev=n${i}`]
     }),
     ...blocks.flatMap(({ to }, i) => {
       const drive = `if=none,id=b${i},format=raw,file=${quoteComma(to ?? '')}`
-      return ['-drive', drive, '-device', `virtio-blk-device,drive=b${i}`]
+      return ['-drive', drive, '-device', `${onBus('virtio-blk', options)},drive=b${i}`]
     }),
   ]
 }
@@ -101,6 +99,17 @@ function netdev({ name, to }: Attached, index: number, forwards: readonly Forwar
   if (kind === 'tap') return `tap,id=n${index},ifname=${quoteComma(value)},script=no,downscript=no`
   if (kind === 'stream') return `stream,id=n${index},server=off,addr.type=unix,addr.path=${quoteComma(value)}`
   throw new UsageError(`Cannot attach network '${name}' to ${to}: expected tap:NAME or stream:PATH`)
+}
+
+/** No ACPI and no option ROMs: a machine that starts in 25 ms and says where its devices are on the command line. */
+const MICROVM = [
+  ...['-M', 'microvm,acpi=off,x-option-roms=off,isa-serial=on,rtc=on,auto-kernel-cmdline=on'],
+  ...['-global', 'virtio-mmio.force-legacy=off'],
+]
+
+/** The name of a kind of device on the machine's bus. */
+function onBus(kind: string, { machine }: RunOptions): string {
+  return machine === 'q35' ? `${kind}-pci` : `${kind}-device`
 }
 
 /** QEMU reads a comma in a value when it is doubled. */

@@ -35,6 +35,7 @@ export async function startArtefact(
     attached: attach(label, texts('net'), texts('block')),
     forwards: texts('port').map((text) => parseForward(text, networks)),
     memMib: values['mem'] as number,
+    machine: values['machine'] === 'q35' ? 'q35' : 'microvm',
     isKvm: values['kvm'] === true,
     output,
   })

@@ -49,6 +49,9 @@ declare module 'mirage:native' {
   export function mmioWrite16(address: number, value: number): void
   export function mmioWrite32(address: number, value: number): void
 
+  /** What a device on PCI must write, and where, to wake the machine (MSI-X); RangeError on a machine without that. */
+  export function irqMessage(): { readonly address: number; readonly data: number }
+
   /** After this, interrupt line `line` (a GSI) wakes the machine. */
   export function irqEnable(line: number): void
 

@@ -1,4 +1,4 @@
-/** The network interfaces of a bare machine, numbered as the hypervisor names them on the command line. */
+/** The network interfaces of a bare machine, numbered in the order of `virtio-devices.ts`. */
 
 import type { Network } from '@mirage-ts/signatures/network'
 import { machine } from './machine.ts'
@@ -16,7 +16,7 @@ export function createNetwork(_deps: Readonly<Record<string, never>>, { index }:
   const transport = interfaces[index]
   if (transport === undefined) {
     throw new Error(
-      `Cannot start network ${index}: the machine has ${interfaces.length} (QEMU: -device virtio-net-device, with microvm,acpi=off and force-legacy=off)`,
+      `Cannot start network ${index}: the machine has ${interfaces.length} (QEMU: -device virtio-net-pci; on microvm,acpi=off virtio-net-device with force-legacy=off)`,
     )
   }
   const network = createVirtioNetwork(transport, DMA)

@@ -1,4 +1,6 @@
-import { bool, string } from '@mirage-ts/core/boot-args'
+import { resolve } from 'node:path'
+import { bool, oneOf, string } from '@mirage-ts/core/boot-args'
+import { DISK_FORMATS, type DiskFormat, makeBootDisk } from '../boot-disk.ts'
 import { buildProject, writeArtefact } from '../build.ts'
 import type { Command } from '../command.ts'
 import { configureProject, prepare } from '../configure.ts'
@@ -16,12 +18,16 @@ virtual machine, dist/NAME.virtio; for spt a Linux process that can use nothing 
 given override what configure remembered. The first build for virtio or spt compiles the native runtime, which takes
 about a minute; it is kept for all later builds.
 
+--disk makes a disk of a virtio image beside it, dist/NAME.FORMAT, that machines boot by BIOS, and all but iso also by
+UEFI. What follows -- are the arguments that it starts with: mirage build --disk qcow2 -- --ipv4=192.0.2.7/24
+
 --verify builds a second time, elsewhere, and fails unless both are the same. --record commits the sources, keys, lock
 file and digest to a Git repository, on the branch mirage/NAME.TARGET; with --from-record a recorded build is made again,
 and fails, naming what has changed, unless it is the same.`,
   options: {
     ...TARGET,
     ...DRY_RUN,
+    disk: { type: oneOf(...DISK_FORMATS), doc: 'virtio: make a disk that boots, too' },
     verify: { type: bool, default: 'false', doc: 'build twice and compare' },
     record: { type: string, doc: 'the Git repository to record the build in; made when absent' },
     'record-image': { type: bool, default: 'false', doc: 'record the artefact itself, too' },
@@ -37,6 +43,7 @@ and fails, naming what has changed, unless it is the same.`,
       await writeArtefact(project, await buildFromRecord(project, repository, revision, output))
       return 0
     }
+    const disk = given.values['disk'] as DiskFormat | undefined
     const configured = await configureProject(project, config, given.words)
     if (isDryRun) {
       for (const name of [...configured.files.keys(), 'context.json']) output.print(`would write mirage/${name}`)
@@ -44,6 +51,13 @@ and fails, naming what has changed, unless it is the same.`,
       return 0
     }
     const artefact = await buildProject(configured, output)
+    if (disk !== undefined) {
+      const { plan, target } = configured
+      if (target.name !== 'virtio') throw new UsageError(`--disk is for virtio, and this is a build for ${target.name}`)
+      const image = resolve(project.distFolder, artefact.name)
+      await makeBootDisk(disk, image, call.boot, resolve(project.distFolder, `${plan.name}.${disk}`))
+      output.print(`Made dist/${plan.name}.${disk}`)
+    }
     if (given.values['verify'] === true) await verify(configured, artefact, output)
     if (repository !== undefined) {
       await record(configured, artefact, { repository, withImage: given.values['record-image'] === true }, output)

@@ -1,6 +1,5 @@
 /**
- * How a driver talks to a virtio device, whatever bus it sits on (Virtual I/O Device 1.2 §2, §4). One implementation for
- * MMIO; PCI will be another.
+ * How a driver talks to a virtio device, whatever bus it sits on (Virtual I/O Device 1.2 §2, §4): MMIO or PCI.
  */
 
 /** Where the three parts of a queue lie in physical memory (§2.7). */
