@@ -34,6 +34,7 @@ import type {
 } from '@mirage-ts/signatures/ip'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Alarm, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
+import { IPV4_COUNTERS } from './ipv4-counters.ts'
 import { type Route, RouteTable } from './ipv4-routes.ts'
 import { PathMtus, plateauBelow } from './path-mtu.ts'
 import { Reassembler } from './reassembly.ts'
@@ -50,31 +51,6 @@ import {
   parseQuotedIpv4,
   reshapeIpv4,
 } from './wire/ipv4.ts'
-
-const COUNTERS = [
-  'truncated',
-  'bad-version',
-  'bad-header-length',
-  'bad-total-length',
-  'bad-checksum',
-  'badSource',
-  'notForUs',
-  'unknownProtocol',
-  'badQuote',
-  'noRoute',
-  'tooLong',
-  'noBuffer',
-  'fragmentsSent',
-  'forwarded',
-  'hopLimit',
-  'reassembled',
-  'reassemblyTimeout',
-  // Reasons to refuse a fragment.
-  'overlap',
-  'too-many-pieces',
-  'too-long',
-  'bad-length',
-] as const
 
 /** RFC 1122 §3.2.1.7 wants at least the diameter of the Internet; 64 is what everybody uses (IANA ip-parameters). */
 const DEFAULT_TTL = 64
@@ -104,7 +80,7 @@ export interface Ipv4Link {
 }
 
 export interface CountedIp extends Ipv4Host {
-  readonly counters: Readonly<Counters<(typeof COUNTERS)[number]>>
+  readonly counters: Readonly<Counters<(typeof IPV4_COUNTERS)[number]>>
   /** Datagrams of which a piece is missing. */
   readonly reassemblyCount: number
   /** Adds an interface with its network. */
@@ -142,7 +118,7 @@ export function createIpv4(
 class Ipv4Layer implements CountedIp {
   headroomBytes = 0
   addresses: readonly IpAddress[] = []
-  readonly counters = createCounters(COUNTERS)
+  readonly counters = createCounters(IPV4_COUNTERS)
   private readonly clock: MonotonicClock
   private readonly isForwarding: boolean
   private readonly interfaces: Interface[] = []

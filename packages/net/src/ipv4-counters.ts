@@ -1,0 +1,25 @@
+/** What IPv4 counts: what it did, and one counter for each reason to drop a packet. */
+export const IPV4_COUNTERS = [
+  'truncated',
+  'bad-version',
+  'bad-header-length',
+  'bad-total-length',
+  'bad-checksum',
+  'badSource',
+  'notForUs',
+  'unknownProtocol',
+  'badQuote',
+  'noRoute',
+  'tooLong',
+  'noBuffer',
+  'fragmentsSent',
+  'forwarded',
+  'hopLimit',
+  'reassembled',
+  'reassemblyTimeout',
+  // Reasons to refuse a fragment.
+  'overlap',
+  'too-many-pieces',
+  'too-long',
+  'bad-length',
+] as const
