@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { ipv4 } from '@mirage-ts/core/addresses'
+import { ipv4, macToString } from '@mirage-ts/core/addresses'
 import { createMonotonicClock } from '@mirage-ts/node/clock'
 import { createNetwork } from '@mirage-ts/node/network'
 import { createRandom } from '@mirage-ts/node/random'
@@ -63,10 +63,7 @@ export class LinuxLink {
 
   static async open({ mtuBytes = 1500, seed = 5 } = {}): Promise<LinuxLink> {
     const folder = mkdtempSync(join(tmpdir(), 'mirage-tcp-'))
-    const tap = process.env['MIRAGE_TAP'] ?? join(folder, 'mirage-tap')
-    if (process.env['MIRAGE_TAP'] === undefined) {
-      execFileSync('cc', ['-D_GNU_SOURCE', '-O2', '-o', tap, TAP_SOURCE], { stdio: 'inherit' })
-    }
+    const tap = tapProgram()
     const namespace = new Namespace()
     const path = join(folder, 'tap.sock')
     const relay = spawn('ip', ['netns', 'exec', namespace.name, tap, 'tap0', path], {
@@ -76,6 +73,8 @@ export class LinuxLink {
     namespace.ip('addr', 'add', `${LINUX}/24`, 'dev', 'tap0')
     namespace.ip('link', 'set', 'tap0', 'mtu', String(mtuBytes), 'up')
     const network = await createNetwork({ random: createRandom() }, { attachment: `stream:${path}` })
+    // Linux need not ask for our address: it gives up after three lost answers, which is not what these tests are about.
+    namespace.ip('neigh', 'replace', OURS, 'lladdr', macToString(network.mac), 'dev', 'tap0')
     const clock = createMonotonicClock()
     const time = createTime()
     const alarms: Alarm[] = []
@@ -89,6 +88,10 @@ export class LinuxLink {
     const line = new ImpairedNetwork(network, both, new SeededRandom(seed), mtuBytes)
     const stack = createTestStack(line, both, `${OURS}/24`, { seed: createRandom().u32() })
     return new LinuxLink(stack, line, namespace, relay, folder, alarms)
+  }
+
+  get namespaceName(): string {
+    return this.namespace.name
   }
 
   close(): void {
@@ -141,6 +144,19 @@ export class LinuxLink {
     assert.deepEqual(theirs, { bytes: upBytes, sha256: hashOf(upBytes) })
     return Math.round(tookMs)
   }
+}
+
+let builtTap: string | undefined
+
+/** mirage-tap, built once for the process; the folder goes with it. */
+function tapProgram(): string {
+  const given = process.env['MIRAGE_TAP'] ?? builtTap
+  if (given !== undefined) return given
+  const folder = mkdtempSync(join(tmpdir(), 'mirage-tap-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  builtTap = join(folder, 'mirage-tap')
+  execFileSync('cc', ['-D_GNU_SOURCE', '-O2', '-o', builtTap, TAP_SOURCE], { stdio: 'inherit' })
+  return builtTap
 }
 
 function firstLine(child: ChildProcess): Promise<string> {
