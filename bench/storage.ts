@@ -5,7 +5,8 @@
  * Both commit with one call that makes everything durable; "write, flush each" calls it after every value, "write" after
  * every 1,000. Nothing else runs in between, and values are 4 KiB of random octets.
  */
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -14,7 +15,6 @@ import { createRandom } from '@mirage-ts/node/random'
 import { createCrunch } from '@mirage-ts/storage/crunch'
 import { createLogKv } from '@mirage-ts/storage/log/log-kv'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
-import { open } from 'lmdb'
 
 const { values: options } = parseArgs({
   options: {
@@ -54,12 +54,33 @@ async function ours(folder: string, keyCount: number): Promise<Store> {
   }
 }
 
+/** What we use of LMDB. It is installed apart: its packages for other platforms would break everybody's `npm ci`. */
+interface Lmdb {
+  open(options: { readonly path: string; readonly encoding: 'binary'; readonly noMemInit: boolean }): LmdbStore
+}
+
+interface LmdbStore {
+  readonly flushed: Promise<unknown>
+  put(key: string, value: Uint8Array): Promise<boolean>
+  getBinary(key: string): Uint8Array | undefined
+  close(): Promise<void>
+}
+
+function loadLmdb(): Lmdb {
+  const peers = new URL('./peers/package.json', import.meta.url)
+  if (!existsSync(new URL('./node_modules/lmdb', peers))) {
+    console.error('This benchmark compares with LMDB. Install it with: npm install --prefix bench/peers')
+    process.exit(1)
+  }
+  return createRequire(peers)('lmdb') as Lmdb
+}
+
 async function lmdb(folder: string): Promise<Store> {
-  const db = open<Uint8Array, string>({ path: join(folder, 'lmdb'), encoding: 'binary', noMemInit: true })
+  const db = loadLmdb().open({ path: join(folder, 'lmdb'), encoding: 'binary', noMemInit: true })
   return {
     name: 'lmdb',
     // Queued; the promise of a put is that of its transaction, which flush waits for.
-    set: (key, value) => void db.put(key, value as Buffer),
+    set: (key, value) => void db.put(key, value),
     get: (key) => db.getBinary(key),
     flush: async () => {
       await db.flushed
