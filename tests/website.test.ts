@@ -72,48 +72,62 @@ function describeWebsite(curl: Curl, url: () => string): void {
   })
 }
 
-describe('website on unix with host sockets', () => {
-  const { folder, remove } = copyExample(EXAMPLE)
-  let website: Running
-  let port = 0
-  before(async () => {
-    port = await freePort()
-    await build(folder, '-t', 'unix')
-    website = await Running.start(folder, ['--', `--port=${port}`], { ready: READY })
+/** The website on a port of this machine; `runArguments` says how to run it there. */
+function describeOnHost(name: string, target: string, runArguments: (port: number) => readonly string[]): void {
+  describe(name, () => {
+    const { folder, remove } = copyExample(EXAMPLE)
+    let website: Running
+    let port = 0
+    before(async () => {
+      port = await freePort()
+      await build(folder, '-t', target)
+      website = await Running.start(folder, runArguments(port), { ready: READY })
+    })
+    after(async () => {
+      await website?.stop()
+      remove()
+    })
+    describeWebsite(here, () => `http://127.0.0.1:${port}`)
   })
-  after(async () => {
-    await website?.stop()
-    remove()
-  })
-  describeWebsite(here, () => `http://127.0.0.1:${port}`)
-})
+}
 
-describe('website on unix with our stack over a tap', { skip: NO_NAMESPACES }, () => {
-  const { folder, remove } = copyExample(EXAMPLE)
-  let namespace: Namespace
-  let website: Running
-  before(async () => {
-    namespace = new Namespace()
-    namespace.addTap('tap0', '10.0.0.1/24')
-    await build(folder, '-t', 'unix', '--net', 'direct')
-    website = await Running.start(folder, ['--net', 'tap:tap0', '--', '--ipv4=10.0.0.2/24'], {
-      ready: READY,
-      namespace: namespace.name,
+/** The website on a tap, with Linux's stack, curl and ping on the other end. */
+function describeOnTap(name: string, ...buildArguments: readonly string[]): void {
+  describe(name, { skip: NO_NAMESPACES }, () => {
+    const { folder, remove } = copyExample(EXAMPLE)
+    let namespace: Namespace
+    let website: Running
+    before(async () => {
+      namespace = new Namespace()
+      namespace.addTap('tap0', '10.0.0.1/24')
+      await build(folder, ...buildArguments)
+      const args = ['--net', 'tap:tap0', '--', '--ipv4=10.0.0.2/24']
+      website = await Running.start(folder, args, { ready: READY, namespace: namespace.name })
+    })
+    after(async () => {
+      await website?.stop()
+      namespace?.remove()
+      remove()
+    })
+    describeWebsite(
+      (...args) => namespace.run('curl', ...args),
+      () => 'http://10.0.0.2',
+    )
+    it('answers ping', async () => {
+      assert.match(await namespace.run('ping', '-c', '3', '-i', '0.2', '-s', '1400', '10.0.0.2'), / 0% packet loss/)
     })
   })
-  after(async () => {
-    await website?.stop()
-    namespace?.remove()
-    remove()
-  })
-  describeWebsite(
-    (...args) => namespace.run('curl', ...args),
-    () => 'http://10.0.0.2',
-  )
-  it('answers ping', async () => {
-    assert.match(await namespace.run('ping', '-c', '3', '-i', '0.2', '-s', '1400', '10.0.0.2'), / 0% packet loss/)
-  })
-})
+}
+
+describeOnHost('website on unix with host sockets', 'unix', (port) => ['--', `--port=${port}`])
+describeOnHost('website on virtio in QEMU with 16 MiB, user network', 'virtio', (port) => [
+  '--port',
+  `${port}:80`,
+  '--mem',
+  '16',
+])
+describeOnTap('website on unix with our stack over a tap', '-t', 'unix', '--net', 'direct')
+describeOnTap('website on virtio in QEMU, on a tap with Linux', '-t', 'virtio')
 
 describe('website on unix with our stack over a stream socket', { skip: NO_NAMESPACES }, () => {
   const { folder, remove } = copyExample(EXAMPLE)
@@ -143,49 +157,6 @@ describe('website on unix with our stack over a stream socket', { skip: NO_NAMES
     (...args) => namespace.run('curl', ...args),
     () => 'http://10.0.0.2',
   )
-})
-
-describe('website on virtio in QEMU with 16 MiB, user network', () => {
-  const { folder, remove } = copyExample(EXAMPLE)
-  let website: Running
-  let port = 0
-  before(async () => {
-    port = await freePort()
-    await build(folder, '-t', 'virtio')
-    website = await Running.start(folder, ['--port', `${port}:80`, '--mem', '16'], { ready: READY })
-  })
-  after(async () => {
-    await website?.stop()
-    remove()
-  })
-  describeWebsite(here, () => `http://127.0.0.1:${port}`)
-})
-
-describe('website on virtio in QEMU, on a tap with Linux', { skip: NO_NAMESPACES }, () => {
-  const { folder, remove } = copyExample(EXAMPLE)
-  let namespace: Namespace
-  let website: Running
-  before(async () => {
-    namespace = new Namespace()
-    namespace.addTap('tap0', '10.0.0.1/24')
-    await build(folder, '-t', 'virtio')
-    website = await Running.start(folder, ['--net', 'tap:tap0', '--', '--ipv4=10.0.0.2/24'], {
-      ready: READY,
-      namespace: namespace.name,
-    })
-  })
-  after(async () => {
-    await website?.stop()
-    namespace?.remove()
-    remove()
-  })
-  describeWebsite(
-    (...args) => namespace.run('curl', ...args),
-    () => 'http://10.0.0.2',
-  )
-  it('answers ping', async () => {
-    assert.match(await namespace.run('ping', '-c', '3', '-i', '0.2', '-s', '1400', '10.0.0.2'), / 0% packet loss/)
-  })
 })
 
 async function freePort(): Promise<number> {
