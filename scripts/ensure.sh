@@ -11,6 +11,7 @@ build libc6-dev    /usr/include/stdio.h
 build musl-dev     /usr/lib/x86_64-linux-musl/libc.a
 run   qemu-system-x86 cmd:qemu-system-x86_64
 net   curl         cmd:curl
+net   git          cmd:git
 net   iproute2     cmd:ip
 net   iputils-ping cmd:ping
 dns   bind9-dnsutils cmd:dig

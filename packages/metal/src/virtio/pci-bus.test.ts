@@ -106,6 +106,14 @@ describe('PCI', () => {
     }
   })
 
+  it('ignores a capability that reaches beyond configuration space', () => {
+    for (const capability of [0x11, 0x09, 0x0200_0009]) {
+      const pci = new SimulatedPci()
+      pci.add(0x10, { 0: 0x1041_1af4, 4: 0x10_0000, 52: 0xfc, 252: capability })
+      assert.throws(() => openPciVirtio(pci, 0x10), /Cannot use virtio device at 0000:00:02.0: it lacks registers/)
+    }
+  })
+
   it('comes to an end whatever a device says', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 0xffff_ffff }), { minLength: 62, maxLength: 62 }), (words) => {

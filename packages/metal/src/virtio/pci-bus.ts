@@ -56,6 +56,13 @@ const TYPE_COMMON = 1
 const TYPE_NOTIFY = 2
 const TYPE_CONFIG = 4
 
+/** Configuration space ends here: a capability that says it reaches beyond is ignored. */
+const CONFIG_END = 0x100
+/** §4.1.4: struct virtio_pci_cap, and the longer one of notifications; PCI 3.0 §6.8.2: MSI-X. */
+const VIRTIO_LEN = 16
+const NOTIFY_LEN = 20
+const MSIX_LEN = 12
+
 /** Capabilities are a list in 192 octets, four at least each: a longer one is a loop. */
 const MAX_CAPABILITIES = 48
 const MAX_BUS = 255
@@ -99,8 +106,9 @@ export function openPciVirtio(config: PciConfig, device: number): PciVirtio | un
   let msix = 0
   for (const at of capabilities(config, device)) {
     const head = config.read32(device, at)
+    const type = head >>> 24
+    if (at + lengthOf(head & 0xff, type) > CONFIG_END) continue
     if ((head & 0xff) === CAPABILITY_VENDOR) {
-      const type = head >>> 24
       const bar = config.read32(device, at + 4) & 0xff
       const off = config.read32(device, at + 8)
       const lenBytes = config.read32(device, at + 12)
@@ -147,6 +155,11 @@ function capabilities(config: PciConfig, device: number): readonly number[] {
     at = (config.read32(device, at) >>> 8) & 0xfc
   }
   return found
+}
+
+function lengthOf(capability: number, type: number): number {
+  if (capability === CAPABILITY_MSIX) return MSIX_LEN
+  return type === TYPE_NOTIFY ? NOTIFY_LEN : VIRTIO_LEN
 }
 
 function barBase(config: PciConfig, device: number, bar: number, name: string): number {
