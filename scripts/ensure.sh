@@ -19,6 +19,7 @@ dns   knot-dnsutils cmd:kdig
 dns   nsd          cmd:nsd
 net   dnsmasq-base cmd:dnsmasq
 net   radvd        cmd:radvd
+net   procps       cmd:sysctl
 disk  dosfstools   /usr/sbin/fsck.vfat
 disk  mtools       cmd:mcopy
 disk  grub-common  cmd:grub-mkimage
