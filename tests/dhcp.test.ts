@@ -2,16 +2,15 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { after, before, describe, it } from 'node:test'
-import { build, Running } from './lib/mirage.ts'
+import { build, copyExample, Running } from './lib/mirage.ts'
 import { Namespace, NO_NAMESPACES } from './lib/namespace.ts'
-import { copyWebsite } from './lib/website.ts'
 
 for (const { target, name } of [
   { target: ['unix', '--net', 'direct'], name: 'unix with our stack over a tap' },
   { target: ['virtio'], name: 'virtio in QEMU' },
 ]) {
   describe(`DHCP from dnsmasq: ${name}`, { skip: NO_NAMESPACES }, () => {
-    const { folder, remove } = copyWebsite()
+    const { folder, remove } = copyExample('applications/static-website')
     let namespace: Namespace
     let server: ChildProcess
     let website: Running
@@ -40,7 +39,7 @@ for (const { target, name } of [
       })
       for (const stream of [server.stdout, server.stderr])
         stream?.on('data', (chunk: Buffer) => said.push(chunk.toString()))
-      await build(folder, '-t', ...target, '--dhcp', 'true')
+      await build(folder, '-t', ...target, '--dhcp')
       website = await Running.start(folder, ['--net', 'tap:tap0', '--', '--hostname=web'], {
         ready: /listening|serving/i,
         namespace: namespace.name,

@@ -4,9 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { build, Running } from './lib/mirage.ts'
+import { build, copyExample, Running } from './lib/mirage.ts'
 import { Namespace, NO_NAMESPACES } from './lib/namespace.ts'
-import { copyWebsite } from './lib/website.ts'
 
 const RADVD = `interface tap0 {
   AdvSendAdvert on;
@@ -24,7 +23,7 @@ for (const { target, versions, name } of [
   { target: ['virtio'], versions: 'v6', name: 'virtio in QEMU, IPv6 only' },
 ]) {
   describe(`IPv6: ${name}`, { skip: NO_NAMESPACES }, () => {
-    const { folder, remove } = copyWebsite()
+    const { folder, remove } = copyExample('applications/static-website')
     const config = join(folder, 'radvd.conf')
     let namespace: Namespace
     let router: ChildProcess

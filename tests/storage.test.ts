@@ -56,8 +56,7 @@ test('storage: a whole disk is written and read on virtio, and what no disk may 
 test('storage: several disks are found by their names', async (t) => {
   const app = makeApp(t, {
     'config.ts': `import { main, register } from '@mirage-ts/config'
-import { defaultLog } from '@mirage-ts/config/devices'
-import { block } from '@mirage-ts/config/storage-devices'
+import { block, defaultLog } from '@mirage-ts/config/devices'
 const sizes = main('./unikernel.ts', 'start', { takes: { a: 'block', b: 'block', c: 'block', log: 'log' } })
 export default register('disks', [sizes({ a: block('first'), b: block('second'), c: block('third'), log: defaultLog })])
 `,
@@ -77,8 +76,7 @@ export async function start({ a, b, c, log }: { a: Block; b: Block; c: Block; lo
 test('storage: every store does random work on the engine as its model says', async (t) => {
   const app = makeApp(t, {
     'config.ts': `import { main, register } from '@mirage-ts/config'
-import { defaultLog } from '@mirage-ts/config/devices'
-import { block, fatKv, logKv, memoryKv, writable } from '@mirage-ts/config/storage-devices'
+import { block, defaultLog, fatKv, logKv, memoryKv, writable } from '@mirage-ts/config/devices'
 const takes = { memory: 'kv-rw', log: 'kv-rw', fat: 'kv-rw', logs: 'log' } as const
 const work = main('./unikernel.ts', 'start', { takes })
 const stores = { memory: writable(memoryKv()), log: writable(logKv(block('log'))), fat: fatKv(block('fat')) }

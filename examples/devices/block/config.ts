@@ -1,6 +1,5 @@
 import { main, register } from '@mirage-ts/config'
-import { defaultClock, defaultLog } from '@mirage-ts/config/devices'
-import { block } from '@mirage-ts/config/storage-devices'
+import { block, defaultClock, defaultLog } from '@mirage-ts/config/devices'
 
 const test = main('./unikernel.ts', 'start', { takes: { disk: 'block', clock: 'clock', log: 'log' } })
 

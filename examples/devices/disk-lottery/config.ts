@@ -1,6 +1,5 @@
 import { bool, bootKey, int, main, register } from '@mirage-ts/config'
-import { defaultLog, defaultRandom } from '@mirage-ts/config/devices'
-import { block } from '@mirage-ts/config/storage-devices'
+import { block, defaultLog, defaultRandom } from '@mirage-ts/config/devices'
 
 const slot = bootKey('slot', { type: int, default: 0, doc: 'the sector with your game' })
 const reset = bootKey('reset', { type: bool, default: false, doc: 'begin anew' })

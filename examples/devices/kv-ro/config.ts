@@ -1,6 +1,5 @@
 import { main, register } from '@mirage-ts/config'
-import { defaultLog } from '@mirage-ts/config/devices'
-import { genericKvRo } from '@mirage-ts/config/storage-devices'
+import { defaultLog, genericKvRo } from '@mirage-ts/config/devices'
 
 const reader = main('./unikernel.ts', 'start', { takes: { files: 'kv-ro', log: 'log' } })
 

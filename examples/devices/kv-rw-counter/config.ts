@@ -1,6 +1,5 @@
 import { main, register } from '@mirage-ts/config'
-import { defaultLog } from '@mirage-ts/config/devices'
-import { genericKvRw } from '@mirage-ts/config/storage-devices'
+import { defaultLog, genericKvRw } from '@mirage-ts/config/devices'
 
 const counter = main('./unikernel.ts', 'start', { takes: { store: 'kv-rw', log: 'log' } })
 

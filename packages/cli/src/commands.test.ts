@@ -71,8 +71,18 @@ test('mirage query: one fact each, as text and as JSON', async (t) => {
   assert.deepEqual(JSON.parse(await query('keys', '--json', '--net', 'direct')), [
     { name: 'target', value: 'unix', isDefault: true },
     { name: 'net', value: 'direct', isDefault: false },
+    { name: 'ip', value: 'v4', isDefault: true },
+    { name: 'dhcp', value: 'false', isDefault: true },
+    { name: 'tcp-congestion', value: 'cubic', isDefault: true },
   ])
   assert.equal(await query('boot'), '\n')
+  const keys = async (...words: string[]) => (await query('keys', '-t', 'virtio', ...words)).replace(/ .*/gm, '')
+  assert.equal(await keys('--ipv6-only'), 'target=virtio\nnet=direct\nip=v6\ntcp-congestion=cubic\n')
+  assert.match(await keys('--ip', 'v4', '--ipv4-only', '--dhcp'), /\nip=v4\ndhcp=true\n/)
+  const both = await runMirage(app, 'query', 'keys', '--ipv6-only', '--ip=dual')
+  assert.deepEqual([both.status, both.error], [2, 'Cannot choose --ipv6-only and --ip dual: give one of them\n'])
+  const vain = await runMirage(app, 'build', '--dhcp', '--dry-run')
+  assert.equal(vain.error, '--dhcp chooses no device with target=unix net=host\n')
   assert.match(
     await query('boot', '-t', 'virtio'),
     /^--ipv4=10\.0\.0\.2\/24 +the IPv4 address and its prefix length\n/m,
@@ -130,8 +140,9 @@ test('mirage describe: open choices are drawn until they are made', async (t) =>
   const dot = async (...words: string[]) => (await runMirage(app, 'describe', '--dot', ...words)).out
   assert.match(await dot(), /\[label="-t".*style=dashed\]\n(.*\n)*.*\[label="--net".*style=dashed\]/)
   assert.match(await dot('-t', 'unix'), /\[label="--net".*style=dashed\]/)
-  // Not offered where there is no operating system, so nothing is open.
-  assert.doesNotMatch(await dot('-t', 'virtio'), /style=dashed|host-stack/)
+  // Not offered where there is no operating system, so it is not open.
+  assert.doesNotMatch(await dot('-t', 'virtio'), /label="--net"|host-stack/)
+  assert.match(await dot('-t', 'virtio'), /label="--ip".*style=dashed/)
   assert.doesNotMatch(await dot('--eval'), /style=dashed|createDirectStack/)
   const json = JSON.parse((await runMirage(app, 'describe', '--json', '-t', 'virtio')).out)
   assert.deepEqual(json.attachments, [{ type: 'network', name: 'service' }])

@@ -11,7 +11,7 @@ import type { Call } from './command.ts'
 import { Assets, crunchModule } from './crunch.ts'
 import { UserError } from './errors.ts'
 import { type Given, readOptions } from './options.ts'
-import { timed } from './output.ts'
+import { type Output, timed } from './output.ts'
 import { findPackage, packageName } from './packages.ts'
 import {
   type Context,
@@ -70,6 +70,14 @@ export async function planProject(
   } catch (error) {
     throw isConfigError(error) ? await configFailure(project, error) : error
   }
+}
+
+/** Says so when a key was given that chooses nothing here: a typing error would look the same. */
+export function noteUnusedKeys({ choices }: Plan, given: ReadonlyMap<string, string>, output: Output): void {
+  const unused = [...given.keys()].filter((name) => choices.every(({ key }) => key.name !== name))
+  if (unused.length === 0) return
+  const context = choices.map(({ key, word }) => `${key.name}=${word}`).join(' ')
+  output.progress(`${unused.map((name) => `--${name}`).join(', ')} chooses no device with ${context}`)
 }
 
 /** Generates the sources of a unikernel. */

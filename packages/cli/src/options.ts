@@ -85,6 +85,7 @@ export function readOptions(words: readonly string[], known: ArgKeys, unikernel:
     const { alone } = key.type.arg
     const type = alone === undefined ? string : { ...string, alone }
     if (!Object.hasOwn(known, key.name)) choices[key.name] = { type, doc: key.doc }
+    for (const flag of key.shorthands.keys()) choices[flag] = { type: bool, doc: key.doc }
   }
   const parsed = parseArgs({ ...COMMON, ...known, ...choices }, words)
   if (parsed.tag === 'help') throw new UsageError('Ask for help with: mirage help COMMAND')
@@ -92,9 +93,17 @@ export function readOptions(words: readonly string[], known: ArgKeys, unikernel:
   if (parsed.rest.length > restCount) throw new UsageError(`Unexpected argument ${parsed.rest[restCount]}`)
   const values: Record<string, unknown> = parsed.args
   const given = new Map<string, string>()
-  for (const name of [...Object.keys(choices), 'target']) {
-    const word = values[name]
+  for (const { name, shorthands } of configure) {
+    // An option of the command may be called like a key, as --net of mirage run is.
+    const word = Object.hasOwn(choices, name) || name === 'target' ? values[name] : undefined
     if (typeof word === 'string') given.set(name, word)
+    for (const [flag, meant] of shorthands) {
+      if (values[flag] !== true) continue
+      if ((given.get(name) ?? meant) !== meant) {
+        throw new UsageError(`Cannot choose --${flag} and --${name} ${given.get(name)}: give one of them`)
+      }
+      given.set(name, meant)
+    }
   }
   return { values, words: given, rest: parsed.rest }
 }

@@ -90,7 +90,7 @@ function showError({ file, line, column, message }: Diagnostic): string {
   if (name !== undefined) return `${at} Dependency '${name}' is missing`
   const [, names] = /is missing the following properties from type .*Device<.*}': (.+)$/s.exec(message) ?? []
   if (names !== undefined) return `${at} Dependencies ${names} are missing`
-  if (/^Property '\w+' is missing in type 'BootKey<.*' but required in type 'ConfigureKey</.test(message)) {
+  if (/^(Property '\w+' is missing in type|Type) 'BootKey<.*' .* type 'ConfigureKey</.test(message)) {
     return `${at} An argument of the booted unikernel cannot choose devices: make it a configureKey`
   }
   // The cases of a match may be left out, dependencies may not.

@@ -173,6 +173,8 @@ export interface ConfigureKey<Word extends string> {
   /** As it would be typed. */
   readonly default: string
   readonly doc: string
+  /** Flags that stand for a word, each with its word. */
+  readonly shorthands: ReadonlyMap<string, Word>
   readonly place: Place | undefined
 }
 
@@ -201,6 +203,8 @@ export interface ChoiceSpec<Word extends string> {
   readonly words: readonly Word[]
   readonly default: NoInfer<Word>
   readonly doc: string
+  /** Flags that stand for a word: `{ 'ipv6-only': 'v6' }` lets `--ipv6-only` say `--ip v6`. */
+  readonly shorthands?: Readonly<Record<string, NoInfer<Word>>>
   /** Goes before the name, as for a boot key. */
   readonly group?: string | undefined
 }
@@ -221,17 +225,16 @@ export interface ConstantSpec<Literal extends Constant> {
  */
 export function configureKey<const Word extends string>(name: string, spec: ChoiceSpec<Word>): ConfigureKey<Word>
 export function configureKey<Literal extends Constant>(name: string, spec: ConstantSpec<Literal>): ConfigureKey<never>
-export function configureKey(
-  name: string,
-  spec: ChoiceSpec<string> | ConstantSpec<Constant>,
-): ConfigureKey<string> | ConfigureKey<never> {
+export function configureKey(name: string, spec: ChoiceSpec<string> | ConstantSpec<Constant>): ConfigureKey<string> {
   const place = callerPlace()
   const { doc } = spec
   const words = 'words' in spec ? spec.words : []
   const type: KeyType<unknown, Constant> = 'words' in spec ? oneOf(...spec.words) : spec.type
   const fullName = keyName(name, spec.group, place)
   const text = defaultText(fullName, type, spec.default, place)
-  return { stage: 'configure', name: fullName, words, type, default: text, doc, place }
+  const given = Object.entries('words' in spec ? (spec.shorthands ?? {}) : {})
+  const shorthands = new Map(given.map(([flag, word]) => [keyName(flag, spec.group, place), word]))
+  return { stage: 'configure', name: fullName, words, type, default: text, doc, shorthands, place }
 }
 
 /** A configure-time key that is true or false: `--loud` or `--loud=false`. Choose with {@link when}. */
@@ -249,6 +252,7 @@ export function configureFlag(
     type: bool,
     default: text,
     doc: spec.doc,
+    shorthands: new Map(),
     place,
   }
 }
@@ -312,7 +316,7 @@ export function device<const T extends Takes = Record<never, never>, const K ext
     const dependencies: Record<string, Node | undefined> = {}
     for (const [name, wanted] of Object.entries<Kind>(takes)) {
       const node = given[name]?.node
-      const got = node === undefined ? wanted : kindOf(node)
+      const got = node === undefined ? wanted : kindOfNode(node)
       // The compiler says so too, but not every command waits for it.
       if (got !== wanted) throw new ConfigError(`${create} takes a ${wanted} as '${name}', not a ${got}`, place)
       dependencies[name] = node
@@ -323,10 +327,16 @@ export function device<const T extends Takes = Record<never, never>, const K ext
   return apply as Functor<T, K>
 }
 
-function kindOf(node: Node): Kind | undefined {
+/** The kind of a device: for what can stand on devices of several kinds. */
+export function kindOf<K extends Kind>(device: Device<K>): K {
+  // A choice has at least one case, whose kind is that of all; an empty one is refused when it is made.
+  return kindOfNode(device.node) as K
+}
+
+function kindOfNode(node: Node): Kind | undefined {
   if (node.tag === 'device') return node.kind
   const first = Object.values(node.cases)[0]
-  return first === undefined ? undefined : kindOf(first)
+  return first === undefined ? undefined : kindOfNode(first)
 }
 
 /**
@@ -349,11 +359,16 @@ export function match<const Word extends string, K extends Kind>(
   key: ConfigureKey<Word>,
   cases: { readonly [W in Word]?: Device<K> },
 ): Device<K> {
+  const place = callerPlace()
+  // The compiler says so too, but not every command waits for it.
+  if (key.stage !== 'configure') {
+    throw new ConfigError('An argument of the booted unikernel cannot choose devices: make it a configureKey', place)
+  }
   const nodes: Record<string, Node> = {}
   for (const [word, chosen] of Object.entries<Device<K> | undefined>(cases)) {
     if (chosen !== undefined) nodes[word] = chosen.node
   }
-  return { node: { tag: 'match', key, cases: nodes, place: callerPlace() } }
+  return { node: { tag: 'match', key, cases: nodes, place } }
 }
 
 /** One of two devices: `when(loud, loudLog, defaultLog)`, where `loud` is a {@link configureFlag}. */

@@ -84,7 +84,8 @@ for (const [name, words] of SKETCHES) {
       sketchToDot('static-website', nodes, () => 'config.ts:1'),
     )
     const choices = nodes.filter((node) => node.tag === 'choice').map((node) => node.title)
-    assert.deepEqual([...new Set(choices)], { undecided: ['-t', '--net'], unix: ['--net'], virtio: [] }[name])
+    const open = { undecided: ['-t', '--net'], unix: ['--net'], virtio: [] }[name] ?? []
+    assert.deepEqual([...new Set(choices)], [...open, '--ip', '--dhcp'])
   })
 }
 

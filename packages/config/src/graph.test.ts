@@ -94,6 +94,23 @@ test('graph: only what is chosen is planned, keys included', () => {
   assert.deepEqual(keys({ target: 'virtio' }), ['ipv4', 'ipv4-gateway', 'logs'])
 })
 
+test('graph: a stack has what was chosen of it and nothing else', () => {
+  const job = main('./u.ts', 'start', { takes: { stack: 'stack' } })({ stack: genericStack() })
+  const has = (words: Record<string, string>) => {
+    const { devices, bootKeys } = plan(register('test', [job]), new Map(Object.entries({ target: 'virtio', ...words })))
+    const kinds = new Set(devices.map(({ node }) => node.kind))
+    const wanted = ['arp', 'ipv4', 'ipv6', 'ip', 'dhcp'] as const
+    const keys = bootKeys.map(({ name }) => name).filter((name) => name !== 'logs')
+    return [wanted.filter((kind) => kinds.has(kind)).join(' '), keys.sort().join(' ')]
+  }
+  const six = 'accept-router-advertisements'
+  assert.deepEqual(has({}), ['arp ipv4', 'ipv4 ipv4-gateway'])
+  assert.deepEqual(has({ ip: 'v6' }), ['ipv6', `${six} ipv6 ipv6-gateway`])
+  assert.deepEqual(has({ ip: 'dual' }), ['arp ipv4 ipv6 ip', `${six} ipv4 ipv4-gateway ipv6 ipv6-gateway`])
+  assert.deepEqual(has({ dhcp: 'true' }), ['arp ipv4 dhcp', 'hostname'])
+  assert.deepEqual(has({ ip: 'dual', dhcp: 'true' }), ['arp ipv4 ipv6 ip dhcp', `${six} hostname ipv6 ipv6-gateway`])
+})
+
 test('graph: two keys of one name are refused', () => {
   const key = () => bootKey('count', { type: int, default: 1, doc: 'how many' })
   const job = main('./u.ts', 'start', { keys: { a: key(), b: key() } })()

@@ -1,4 +1,4 @@
-/** Devices of the network layer that not every unikernel has: DHCP, IPv6. What is not used is not in the image. */
+/** The layers over a network: IPv4 and IPv6, ICMP, DHCP, UDP, TCP. What a unikernel does not use is not in its image. */
 import type { Dhcp } from '@mirage-ts/signatures/dhcp'
 import type { HostIp } from '@mirage-ts/signatures/ip'
 import {
@@ -7,25 +7,15 @@ import {
   configureKey,
   type Device,
   device,
+  ipv4Address,
+  ipv4Cidr,
   ipv6Address,
   ipv6Cidr,
-  match,
+  kindOf,
   string,
-  target,
 } from './config.ts'
-import {
-  arp,
-  defaultClock,
-  defaultLog,
-  defaultNetwork,
-  defaultRandom,
-  defaultTime,
-  ethernet,
-  type GroupOptions,
-  hostStack,
-  icmp,
-  staticIpv4,
-} from './devices.ts'
+import { defaultClock, defaultLog, defaultRandom, defaultTime } from './default-devices.ts'
+import { type GroupOptions, NETWORK } from './network-devices.ts'
 
 declare module './config.ts' {
   interface Kinds {
@@ -36,12 +26,55 @@ declare module './config.ts' {
   }
 }
 
+/** The kinds of network layers that transports lie on. */
+export type IpKind = 'ip' | 'ipv4' | 'ipv6'
+
+const IPV4_TAKES = { ethernet: 'ethernet', arp: 'arp', random: 'random', clock: 'clock', time: 'time' } as const
+
+function ipv4Dependencies(ethernet: Device<'ethernet'>, arp: Device<'arp'>) {
+  return { ethernet, arp, random: defaultRandom, clock: defaultClock, time: defaultTime }
+}
+
+/** IPv4 with the address and gateway that `--ipv4` and `--ipv4-gateway` give. */
+export function staticIpv4(
+  ethernet: Device<'ethernet'>,
+  arp: Device<'arp'>,
+  { group }: GroupOptions = {},
+): Device<'ipv4'> {
+  return device('@mirage-ts/net/ipv4', 'createIpv4', {
+    takes: IPV4_TAKES,
+    makes: 'ipv4',
+    keys: {
+      cidr: bootKey('ipv4', {
+        type: ipv4Cidr,
+        default: '10.0.0.2/24',
+        doc: 'the IPv4 address and its prefix length',
+        section: NETWORK,
+        group,
+      }),
+      gateway: bootKey('ipv4-gateway', {
+        type: ipv4Address,
+        doc: 'the router to everywhere else; none by default',
+        section: NETWORK,
+        group,
+      }),
+    },
+  })(ipv4Dependencies(ethernet, arp))
+}
+
 /** IPv4 without an address until something configures it. */
 export function unconfiguredIpv4(ethernet: Device<'ethernet'>, arp: Device<'arp'>): Device<'ipv4'> {
-  return device('@mirage-ts/net/ipv4', 'createIpv4', {
-    takes: { ethernet: 'ethernet', arp: 'arp', random: 'random', clock: 'clock', time: 'time' },
-    makes: 'ipv4',
-  })({ ethernet, arp, random: defaultRandom, clock: defaultClock, time: defaultTime })
+  return device('@mirage-ts/net/ipv4', 'createIpv4', { takes: IPV4_TAKES, makes: 'ipv4' })(
+    ipv4Dependencies(ethernet, arp),
+  )
+}
+
+/** ICMP over IPv4: answers echo requests. */
+export function icmp(ipv4: Device<'ipv4'>): Device<'icmp'> {
+  return device('@mirage-ts/net/icmp', 'createIcmp', { takes: { ipv4: 'ipv4', clock: 'clock' }, makes: 'icmp' })({
+    ipv4,
+    clock: defaultClock,
+  })
 }
 
 /** What a DHCP client works with. */
@@ -70,7 +103,7 @@ export function dhcpClient(devices: DhcpDevices, { group }: GroupOptions = {}): 
       hostname: bootKey('hostname', {
         type: string,
         doc: 'the name to ask the DHCP server for; with a dot, it is entered in DNS',
-        section: 'NETWORK',
+        section: NETWORK,
         group,
       }),
     },
@@ -83,20 +116,20 @@ function ipv6Keys(group: string | undefined) {
     cidr: bootKey('ipv6', {
       type: ipv6Cidr,
       doc: 'an IPv6 address and its prefix length, beside those that routers give',
-      section: 'NETWORK',
+      section: NETWORK,
       group,
     }),
     gateway: bootKey('ipv6-gateway', {
       type: ipv6Address,
       doc: 'the IPv6 router to everywhere else, before any that announces itself',
-      section: 'NETWORK',
+      section: NETWORK,
       group,
     }),
     acceptRouterAdvertisements: bootKey('accept-router-advertisements', {
       type: bool,
       default: true,
       doc: 'take addresses and routes from IPv6 routers',
-      section: 'NETWORK',
+      section: NETWORK,
       group,
     }),
   }
@@ -134,102 +167,41 @@ export function icmpv6(ipv6: Device<'ipv6'>): Device<'icmp'> {
   })({ ipv6, clock: defaultClock })
 }
 
-/** UDP and TCP over a network layer of `kind`, as a stack. */
-function stackOver<K extends 'ip' | 'ipv4' | 'ipv6'>(
-  kind: K,
-  ip: Device<K>,
-  icmp: Device<'icmp'>,
-  dhcpOver?: (udp: Device<'udp'>) => Device<'dhcp'>,
-): Device<'stack'> {
-  const random = defaultRandom
-  const udp = device('@mirage-ts/net/udp', 'createUdp', {
-    takes: { ip: kind, icmp: 'icmp', random: 'random' },
-    makes: 'udp',
-  })({ ip, icmp, random })
-  const tcp = device('@mirage-ts/net/tcp/tcp', 'createTcp', {
-    takes: { ip: kind, clock: 'clock', time: 'time', random: 'random', log: 'log' },
-    makes: 'tcp',
-  })({ ip, clock: defaultClock, time: defaultTime, random, log: defaultLog })
-  const parts = { ip, icmp, udp, tcp }
-  const takes = { ip: kind, icmp: 'icmp', udp: 'udp', tcp: 'tcp' } as const
-  const module = '@mirage-ts/net/stack'
-  if (dhcpOver === undefined) return device(module, 'createDirectStack', { takes, makes: 'stack' })(parts)
-  return device(module, 'createDirectStack', { takes: { ...takes, dhcp: 'dhcp' }, makes: 'stack' })({
-    ...parts,
-    dhcp: dhcpOver(udp),
+/** Both versions as one network layer. */
+export function dualIp(ipv4: Device<'ipv4'>, ipv6: Device<'ipv6'>): Device<'ip'> {
+  return device('@mirage-ts/net/dual-ip', 'createDualIp', { takes: { ipv4: 'ipv4', ipv6: 'ipv6' }, makes: 'ip' })({
+    ipv4,
+    ipv6,
   })
 }
 
-/** What our own stack speaks, and where it has its IPv4 address from. */
-export interface IpStackOptions extends GroupOptions {
-  readonly versions: 'v4' | 'v6' | 'dual'
-  readonly isDhcp: boolean
-}
-
-/** Our whole TCP/IP over a network. */
-export function directIpStack(network: Device<'network'>, options: IpStackOptions): Device<'stack'> {
-  const link = ethernet(network)
-  if (options.versions === 'v6') {
-    const ip = readyIpv6(link, options)
-    return stackOver('ipv6', ip, icmpv6(ip))
-  }
-  const resolution = arp(link)
-  const ipv4 = options.isDhcp ? unconfiguredIpv4(link, resolution) : staticIpv4(link, resolution, options)
-  const dhcp = (udp: Device<'udp'>) => dhcpClient({ ethernet: link, arp: resolution, ipv4, udp }, options)
-  const dhcpOver = options.isDhcp ? dhcp : undefined
-  if (options.versions === 'v4') return stackOver('ipv4', ipv4, icmp(ipv4), dhcpOver)
-  const second = ipv6(link, options)
-  const both = device('@mirage-ts/net/dual-ip', 'createDualIp', {
-    takes: { ipv4: 'ipv4', ipv6: 'ipv6' },
-    makes: 'ip',
-  })({ ipv4, ipv6: second })
-  const icmps = device('@mirage-ts/net/dual-ip', 'createDualIcmp', {
+/** ICMP for both versions. */
+export function dualIcmp(icmp: Device<'icmp'>, icmpv6: Device<'icmp'>): Device<'icmp'> {
+  return device('@mirage-ts/net/dual-ip', 'createDualIcmp', {
     takes: { icmp: 'icmp', icmpv6: 'icmp' },
     makes: 'icmp',
-  })({ icmp: icmp(ipv4), icmpv6: icmpv6(second) })
-  return stackOver('ip', both, icmps, dhcpOver)
+  })({ icmp, icmpv6 })
 }
 
-/**
- * A network stack as `genericStack` makes it, with a choice of what our own speaks (`--ip v4|v6|dual`) and of where it has its
- * IPv4 address from (`--dhcp true`). In a group the keys are `--GROUP-net`, `--GROUP-ip` and `--GROUP-dhcp`.
- */
-export function genericIpStack(
-  network: Device<'network'> = defaultNetwork,
-  options: GroupOptions = {},
-): Device<'stack'> {
-  const { group } = options
-  const net = configureKey('net', {
-    words: ['host', 'direct'],
-    default: 'host',
-    doc: "whose TCP/IP: the host's sockets, or our own stack on a network device",
+/** Our UDP, over either version of IP or both. */
+export function directUdp<K extends IpKind>(ip: Device<K>, icmp: Device<'icmp'>): Device<'udp'> {
+  return device('@mirage-ts/net/udp', 'createUdp', {
+    takes: { ip: kindOf(ip), icmp: 'icmp', random: 'random' },
+    makes: 'udp',
+  })({ ip, icmp, random: defaultRandom })
+}
+
+/** Our TCP, likewise. `--tcp-congestion cubic|newreno` says how it shares the network with others. */
+export function directTcp<K extends IpKind>(ip: Device<K>, { group }: GroupOptions = {}): Device<'tcp'> {
+  const congestion = configureKey('tcp-congestion', {
+    words: ['cubic', 'newreno'],
+    default: 'cubic',
+    doc: 'how TCP shares the network with others: CUBIC (RFC 9438) or NewReno (RFC 6582)',
     group,
   })
-  const ip = configureKey('ip', {
-    words: ['v4', 'v6', 'dual'],
-    default: 'v4',
-    doc: 'the versions of IP that our own stack speaks',
-    group,
-  })
-  const dhcp = configureKey('dhcp', {
-    words: ['false', 'true'],
-    default: 'false',
-    doc: 'true: our own stack asks a DHCP server for its IPv4 address; false: --ipv4 gives it',
-    group,
-  })
-  const speaking = (versions: IpStackOptions['versions']): Device<'stack'> =>
-    match(dhcp, {
-      false: directIpStack(network, { ...options, versions, isDhcp: false }),
-      true: directIpStack(network, { ...options, versions, isDhcp: true }),
-    })
-  const direct = match(ip, {
-    v4: speaking('v4'),
-    v6: directIpStack(network, { ...options, versions: 'v6', isDhcp: false }),
-    dual: speaking('dual'),
-  })
-  return match(target, {
-    unix: match(net, { host: hostStack(), direct }),
-    spt: match(net, { direct }),
-    virtio: match(net, { direct }),
-  })
+  return device('@mirage-ts/net/tcp/tcp', 'createTcp', {
+    takes: { ip: kindOf(ip), clock: 'clock', time: 'time', random: 'random', log: 'log' },
+    makes: 'tcp',
+    keys: { congestion },
+  })({ ip, clock: defaultClock, time: defaultTime, random: defaultRandom, log: defaultLog })
 }

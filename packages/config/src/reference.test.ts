@@ -8,7 +8,7 @@ function source(name: string): string {
 }
 
 const LANGUAGE = [
-  ...['device', 'DeviceSpec', 'main', 'register', 'match', 'when', 'target'],
+  ...['device', 'DeviceSpec', 'main', 'register', 'match', 'when', 'target', 'kindOf'],
   ...['configureKey', 'ChoiceSpec', 'ConstantSpec', 'configureFlag', 'bootKey', 'BootKeySpec'],
   ...['Device', 'Kinds', 'Takes', 'Attachment', 'FolderContents', 'AttachmentIndex'],
 ]
@@ -17,9 +17,13 @@ test('reference: docs/config-reference.md is what the doc comments say', () => {
   const text = writeReference([
     { title: 'The language', module: '@mirage-ts/config', text: source('config.ts'), names: LANGUAGE },
     { title: 'Types of keys', module: '@mirage-ts/config', text: source('key-types.ts') },
-    { title: 'Standard devices', module: '@mirage-ts/config/devices', text: source('devices.ts') },
-    { title: 'Addresses from DHCP', module: '@mirage-ts/config/ip-devices', text: source('ip-devices.ts') },
-    { title: 'Disks and stores', module: '@mirage-ts/config/storage-devices', text: source('storage-devices.ts') },
+    ...[
+      ['What every machine has', 'default-devices.ts'],
+      ['Stacks', 'stack-devices.ts'],
+      ['Networks', 'network-devices.ts'],
+      ['Layers of a stack', 'ip-devices.ts'],
+      ['Disks and stores', 'storage-devices.ts'],
+    ].map(([title = '', file = '']) => ({ title, module: '@mirage-ts/config/devices', text: source(file) })),
   ])
   const file = new URL('../../../docs/config-reference.md', import.meta.url)
   if (process.env['UPDATE_GOLDENS'] !== undefined) writeFileSync(file, text)

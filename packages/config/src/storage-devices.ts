@@ -3,7 +3,7 @@
  * the image. docs/storage.md tells which to take.
  */
 import { bootKey, configureKey, type Device, device, match, string, target } from './config.ts'
-import { crunch, defaultRandom, defaultWallClock } from './devices.ts'
+import { defaultRandom, defaultWallClock } from './default-devices.ts'
 
 const STORAGE = 'STORAGE'
 
@@ -118,6 +118,14 @@ export function readable(kv: Device<'kv-rw'>): Device<'kv-ro'> {
 /** A store with transactions, for those who need none. */
 export function writable(kv: Device<'kv-transactional'>): Device<'kv-rw'> {
   return device('@mirage-ts/storage/kv-view', 'asKvRw', { takes: { kv: 'kv-transactional' }, makes: 'kv-rw' })({ kv })
+}
+
+/** The files of a folder (relative to config.ts) carried in the image, read-only. */
+export function crunch(folder: string): Device<'kv-ro'> {
+  return device('@mirage-ts/storage/crunch', 'createCrunch', {
+    makes: 'kv-ro',
+    options: { files: { tag: 'folder', folder } },
+  })()
 }
 
 function folderKey(name: string, folder: string) {

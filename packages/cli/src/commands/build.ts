@@ -3,7 +3,7 @@ import { bool, oneOf, string } from '@mirage-ts/core/boot-args'
 import { DISK_FORMATS, type DiskFormat, makeBootDisk } from '../boot-disk.ts'
 import { buildProject, writeArtefact } from '../build.ts'
 import type { Command } from '../command.ts'
-import { configureProject, prepare } from '../configure.ts'
+import { configureProject, noteUnusedKeys, prepare } from '../configure.ts'
 import { UsageError } from '../errors.ts'
 import { DRY_RUN, TARGET } from '../options.ts'
 import { buildFromRecord, record } from '../record.ts'
@@ -45,6 +45,7 @@ and fails, naming what has changed, unless it is the same.`,
     }
     const disk = given.values['disk'] as DiskFormat | undefined
     const configured = await configureProject(project, config, given.words)
+    noteUnusedKeys(configured.plan, given.words, output)
     if (isDryRun) {
       for (const name of [...configured.files.keys(), 'context.json']) output.print(`would write mirage/${name}`)
       output.print(`would write dist/${configured.plan.name}${configured.target.suffix}`)

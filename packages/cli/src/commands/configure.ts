@@ -1,5 +1,5 @@
 import type { Command } from '../command.ts'
-import { configureProject, prepare, writeConfigured } from '../configure.ts'
+import { configureProject, noteUnusedKeys, prepare, writeConfigured } from '../configure.ts'
 import { UserError } from '../errors.ts'
 import { DRY_RUN, TARGET } from '../options.ts'
 import { timed } from '../output.ts'
@@ -17,6 +17,7 @@ the other commands.`,
     const { isDryRun, output } = call
     const { project, config, given } = await prepare(call, this.options)
     const configured = await configureProject(project, config, given.words)
+    noteUnusedKeys(configured.plan, given.words, output)
     if (isDryRun) {
       for (const name of [...configured.files.keys(), 'context.json']) output.print(`would write mirage/${name}`)
       return 0

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import type { Plan } from '@mirage-ts/config/graph'
 import { buildProject } from '../build.ts'
 import type { Command } from '../command.ts'
-import { configureProject, planProject, prepare } from '../configure.ts'
+import { configureProject, noteUnusedKeys, planProject, prepare } from '../configure.ts'
 import { readLabel } from '../label.ts'
 import { RUN, TARGET } from '../options.ts'
 import type { Output } from '../output.ts'
@@ -27,6 +27,7 @@ them. The exit status is the unikernel's.`,
     const { project, config, given } = await prepare(call, this.options)
     const { values, words } = given
     const { plan, target } = await planProject(project, config, words)
+    noteUnusedKeys(plan, words, output)
     const artefact = resolve(project.distFolder, `${plan.name}${target.suffix}`)
     if (await isBuilt(artefact, plan)) await noteNewerSources(project, artefact, output)
     else await buildProject(await configureProject(project, config, words), output)

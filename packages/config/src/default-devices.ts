@@ -1,0 +1,52 @@
+/** What every machine has: a console, clocks, time, randomness, a log. Each is one device that everybody shares. */
+import {
+  bootKey,
+  type Device,
+  device,
+  type Functor,
+  type Kind,
+  logLevels,
+  match,
+  type Takes,
+  target,
+} from './config.ts'
+import { TARGETS, type TargetName } from './targets.ts'
+
+/** The device of this kind that the platform package of each target provides under the same names. */
+function ofPlatform<const K extends Kind>(module: string, create: string, makes: K): Device<K> {
+  const cases: Partial<Record<TargetName, Device<K>>> = {}
+  for (const { name, platform } of Object.values(TARGETS)) {
+    const functor: Functor<Takes, K> = device(`${platform}/${module}`, create, { makes })
+    cases[name] = functor({})
+  }
+  return match(target, cases as Record<TargetName, Device<K>>)
+}
+
+/** Where the machine's output goes. */
+export const defaultConsole: Device<'console'> = ofPlatform('console', 'createConsole', 'console')
+
+/** The clock that never steps. */
+export const defaultClock: Device<'clock'> = ofPlatform('clock', 'createMonotonicClock', 'clock')
+
+/** The civil clock. */
+export const defaultWallClock: Device<'wall-clock'> = ofPlatform('clock', 'createWallClock', 'wall-clock')
+
+/** Sleeping and alarms. */
+export const defaultTime: Device<'time'> = ofPlatform('time', 'createTime', 'time')
+
+/** The platform's strong random numbers. */
+export const defaultRandom: Device<'random'> = ofPlatform('random', 'createRandom', 'random')
+
+const logs = bootKey('logs', {
+  type: logLevels,
+  default: '*:info',
+  doc: 'level of each log source: quiet, error, warn, info or debug',
+  section: 'LOG AND MONITORING',
+})
+
+/** The log on the default console; `--logs` sets its levels. */
+export const defaultLog: Device<'log'> = device('@mirage-ts/core/log', 'createLog', {
+  takes: { console: 'console', clock: 'wall-clock' },
+  makes: 'log',
+  keys: { levels: logs },
+})({ console: defaultConsole, clock: defaultWallClock })
