@@ -48,6 +48,11 @@ class Wire implements Ip {
   alloc(): Frame {
     return this.spare.pop() ?? createFrame(HEADROOM + 1480)
   }
+  readonly isChecksumOffloaded = false
+  largeBytes(): number {
+    return 0
+  }
+  allocLarge(): undefined {}
   send(frame: Frame, off: number, end: number): void {
     this.queue.push({ frame, off, end })
   }

@@ -54,6 +54,9 @@ static int open_tap(const char *name)
     strcpy(request.ifr_name, name);
     if (ioctl(fd, TUNSETIFF, &request) < 0)
         fail("attach to tap", name);
+    /* An interface that outlives its users keeps what the last one set:
+     * frames must come whole, and with their checksums. */
+    ioctl(fd, TUNSETOFFLOAD, 0);
     return fd;
 }
 

@@ -1,13 +1,20 @@
 /*
  * mirage-tap: relays a Linux tap device to a stream socket.
  *
- *   mirage-tap IFNAME SOCKET-PATH
+ *   mirage-tap [--offload] IFNAME SOCKET-PATH
  *
  * Opens (creates, when allowed) the tap device, listens on the Unix socket
  * path for one client and prints "ready" when it does.  On the socket each
  * Ethernet frame follows its length, 4 bytes big-endian: the framing of
- * QEMU's -netdev stream.  Frames travel in batches.  A full socket or tap
- * drops frames, as a network does, and never holds up the other direction.
+ * QEMU's -netdev stream.  Frames travel in batches.  A full tap drops
+ * frames, as a network does; while the socket is full, frames wait in the
+ * queue of the tap, which drops what is too much.  Neither holds up the
+ * other direction.
+ *
+ * With --offload, and a kernel that can, it prints "ready offload" instead,
+ * and in front of each frame, counted in its length, is a struct
+ * virtio_net_hdr_v1 (12 bytes, little-endian): checksums may be left to
+ * complete, and TCP frames of up to 64 KiB to cut, both ways.
  *
  * Ends with status 0 when the client leaves or on SIGTERM or SIGINT, with 1
  * on an error; the socket path is removed in either case.
@@ -32,8 +39,9 @@
 
 enum {
     PREFIX = 4,
-    FRAME_MAX = 65535,
-    BUFFER = 4 * (PREFIX + FRAME_MAX),
+    HEADER = 12, /* struct virtio_net_hdr_v1 */
+    FRAME_MAX = HEADER + 18 + 65535,
+    BUFFER = 12 * (PREFIX + FRAME_MAX),
     BATCH = 64, /* frames read from the tap before the socket is written */
 };
 
@@ -44,6 +52,7 @@ struct buffer {
 
 static struct buffer to_socket, to_tap;
 static const char *socket_path;
+static bool has_headers; /* each frame has a struct virtio_net_hdr_v1 */
 static volatile sig_atomic_t stopping;
 static sigset_t no_signals; /* blocked, but while waiting in ppoll */
 
@@ -66,7 +75,17 @@ static void on_signal(int number)
     stopping = 1;
 }
 
-static int open_tap(const char *name)
+/* Asks the kernel for headers and what they are for; true when it agrees. */
+static bool enable_offload(int tap)
+{
+    int len = HEADER, little_endian = 1;
+    return ioctl(tap, TUNSETVNETHDRSZ, &len) == 0 &&
+           ioctl(tap, TUNSETVNETLE, &little_endian) == 0 &&
+           ioctl(tap, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) == 0;
+}
+
+/* Opens the tap; with `wants_offload` sets has_headers when they are used. */
+static int open_tap(const char *name, bool wants_offload)
 {
     struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
     if (strlen(name) >= IFNAMSIZ) {
@@ -77,8 +96,24 @@ static int open_tap(const char *name)
     strcpy(request.ifr_name, name);
 
     int tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (tap >= 0 && ioctl(tap, TUNSETIFF, &request) == 0)
-        return tap;
+    unsigned features = 0;
+    wants_offload = wants_offload && tap >= 0 &&
+                    ioctl(tap, TUNGETFEATURES, &features) == 0 &&
+                    (features & IFF_VNET_HDR);
+    if (wants_offload)
+        request.ifr_flags |= IFF_VNET_HDR;
+    if (tap >= 0 && ioctl(tap, TUNSETIFF, &request) == 0) {
+        has_headers = wants_offload && enable_offload(tap);
+        if (has_headers)
+            return tap;
+        /* An interface that outlives its users keeps what the last one set:
+         * frames must come whole, and with their checksums. */
+        ioctl(tap, TUNSETOFFLOAD, 0);
+        if (!wants_offload)
+            return tap;
+        close(tap);
+        return open_tap(name, false);
+    }
     if (errno == EPERM || errno == EACCES) {
         fprintf(stderr,
                 "mirage-tap: no permission to open tap %s: run as root, or "
@@ -110,7 +145,7 @@ static int accept_client(const char *path)
         fail("listen on", path);
     socket_path = path;
     atexit(remove_socket);
-    printf("ready\n");
+    printf(has_headers ? "ready offload\n" : "ready\n");
     fflush(stdout);
 
     struct pollfd wait = {.fd = listener, .events = POLLIN};
@@ -136,23 +171,24 @@ static void compact(struct buffer *b)
     b->start = 0;
 }
 
-/* Reads a batch of frames; those without room in the buffer are dropped. */
+static bool has_room(const struct buffer *b)
+{
+    return BUFFER - (b->end - b->start) >= PREFIX + FRAME_MAX;
+}
+
+/* Reads a batch of frames, as many as there is room for. */
 static void read_tap(int tap)
 {
-    static uint8_t dropped[FRAME_MAX];
     struct buffer *b = &to_socket;
 
-    compact(b);
-    for (int i = 0; i < BATCH; i++) {
-        bool fits = BUFFER - b->end >= PREFIX + FRAME_MAX;
-        uint8_t *frame = fits ? b->bytes + b->end + PREFIX : dropped;
-        ssize_t len = read(tap, frame, FRAME_MAX);
+    for (int i = 0; i < BATCH && has_room(b); i++) {
+        if (BUFFER - b->end < PREFIX + FRAME_MAX)
+            compact(b);
+        ssize_t len = read(tap, b->bytes + b->end + PREFIX, FRAME_MAX);
         if (len < 0 && would_block())
             return;
         if (len < 0)
             fail("read from", "the tap");
-        if (!fits)
-            continue;
         uint32_t prefix = htonl((uint32_t)len);
         memcpy(b->bytes + b->end, &prefix, PREFIX);
         b->end += PREFIX + (size_t)len;
@@ -168,6 +204,8 @@ static bool write_socket(int client)
     if (len < 0)
         return would_block();
     b->start += (size_t)len;
+    if (b->start == b->end)
+        b->start = b->end = 0;
     return true;
 }
 
@@ -208,10 +246,12 @@ static bool read_socket(int client, int tap)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: mirage-tap IFNAME SOCKET-PATH\n");
+    bool wants_offload = argc > 1 && strcmp(argv[1], "--offload") == 0;
+    if (argc != (wants_offload ? 4 : 3)) {
+        fprintf(stderr, "usage: mirage-tap [--offload] IFNAME SOCKET-PATH\n");
         return 2;
     }
+    const char *name = argv[argc - 2];
     struct sigaction action = {.sa_handler = on_signal};
     sigset_t signals;
     sigemptyset(&signals);
@@ -222,21 +262,21 @@ int main(int argc, char **argv)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
 
-    int tap = open_tap(argv[1]);
-    int client = accept_client(argv[2]);
+    int tap = open_tap(name, wants_offload);
+    int client = accept_client(argv[argc - 1]);
     while (!stopping) {
         bool pending = to_socket.end > to_socket.start;
         struct pollfd fds[] = {
-            {.fd = tap, .events = POLLIN},
+            {.fd = tap, .events = has_room(&to_socket) ? POLLIN : 0},
             {.fd = client, .events = (short)(POLLIN | (pending ? POLLOUT : 0))},
         };
         if (ppoll(fds, 2, NULL, &no_signals) < 0) {
             if (errno == EINTR)
                 continue;
-            fail("wait for", argv[1]);
+            fail("wait for", name);
         }
         if (fds[0].revents & POLLERR)
-            fail("use tap", argv[1]);
+            fail("use tap", name);
         if (fds[1].revents & (POLLIN | POLLHUP | POLLERR) &&
             !read_socket(client, tap))
             break;

@@ -1,8 +1,8 @@
 /** Our stack and Linux's on the two ends of a tap, with a bad line between them, and transfers over it. Root only. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -14,6 +14,7 @@ import { createRandom } from '@mirage-ts/node/random'
 import { createTime } from '@mirage-ts/node/time'
 import type { Port } from '@mirage-ts/signatures/addresses'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
+import type { Network } from '@mirage-ts/signatures/network'
 import type { Alarm, Time } from '@mirage-ts/signatures/time'
 import { createTestStack, type TestStack } from '@mirage-ts/testing/direct-stack'
 import { ImpairedNetwork } from '@mirage-ts/testing/impaired-network'
@@ -38,41 +39,47 @@ export interface Transfer {
 /** A namespace with Linux's end of the tap, the line, and our stack. */
 export class LinuxLink {
   readonly stack: TestStack
-  readonly line: ImpairedNetwork
+  /** Our end of the tap, below the line. */
+  readonly network: Network
+  private readonly badLine: ImpairedNetwork | undefined
   private readonly namespace: Namespace
-  private readonly relay: ChildProcess
   private readonly folder: string
   private readonly alarms: readonly Alarm[]
   private nextPort = 2000
 
   private constructor(
     stack: TestStack,
-    line: ImpairedNetwork,
+    network: Network,
+    line: ImpairedNetwork | undefined,
     namespace: Namespace,
-    relay: ChildProcess,
     folder: string,
     alarms: readonly Alarm[],
   ) {
     this.stack = stack
-    this.line = line
+    this.network = network
+    this.badLine = line
     this.namespace = namespace
-    this.relay = relay
     this.folder = folder
     this.alarms = alarms
   }
 
-  static async open({ mtuBytes = 1500, seed = 5 } = {}): Promise<LinuxLink> {
+  /** With `hasOffload` the tap and our stack leave each other what they can, and there is no line between them. */
+  static async open({ mtuBytes = 1500, seed = 5, hasOffload = false } = {}): Promise<LinuxLink> {
     const folder = mkdtempSync(join(tmpdir(), 'mirage-tcp-'))
     const tap = tapProgram()
     const namespace = new Namespace()
-    const path = join(folder, 'tap.sock')
-    const relay = spawn('ip', ['netns', 'exec', namespace.name, tap, 'tap0', path], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    await firstLine(relay)
+    // The relay that our own device starts opens the tap in the namespace.
+    const inNamespace = join(folder, 'mirage-tap')
+    writeFileSync(inNamespace, `#!/bin/sh\nexec ip netns exec ${namespace.name} ${tap} "$@"\n`, { mode: 0o755 })
+    const given = process.env['MIRAGE_TAP']
+    process.env['MIRAGE_TAP'] = inNamespace
+    const attachment = 'tap:tap0'
+    const opening = createNetwork({ random: createRandom() }, { attachment, offload: hasOffload })
+    if (given === undefined) delete process.env['MIRAGE_TAP']
+    else process.env['MIRAGE_TAP'] = given
+    const network = await opening
     namespace.ip('addr', 'add', `${LINUX}/24`, 'dev', 'tap0')
     namespace.ip('link', 'set', 'tap0', 'mtu', String(mtuBytes), 'up')
-    const network = await createNetwork({ random: createRandom() }, { attachment: `stream:${path}` })
     // Linux need not ask for our address: it gives up after three lost answers, which is not what these tests are about.
     namespace.ip('neigh', 'replace', OURS, 'lladdr', macToString(network.mac), 'dev', 'tap0')
     const clock = createMonotonicClock()
@@ -85,9 +92,14 @@ export class LinuxLink {
       return made
     }
     const both = { now: () => clock.now(), sleep: time.sleep.bind(time), alarm }
-    const line = new ImpairedNetwork(network, both, new SeededRandom(seed), mtuBytes)
-    const stack = createTestStack(line, both, `${OURS}/24`, { seed: createRandom().u32() })
-    return new LinuxLink(stack, line, namespace, relay, folder, alarms)
+    const line = hasOffload ? undefined : new ImpairedNetwork(network, both, new SeededRandom(seed), mtuBytes)
+    const stack = createTestStack(line ?? network, both, `${OURS}/24`, { seed: createRandom().u32() })
+    return new LinuxLink(stack, network, line, namespace, folder, alarms)
+  }
+
+  get line(): ImpairedNetwork {
+    assert(this.badLine !== undefined, 'with offload there is no line')
+    return this.badLine
   }
 
   get namespaceName(): string {
@@ -96,8 +108,8 @@ export class LinuxLink {
 
   close(): void {
     for (const alarm of this.alarms) alarm.clear()
-    this.line.close()
-    this.relay.kill()
+    this.network.close()
+    this.badLine?.close()
     this.namespace.remove()
     rmSync(this.folder, { recursive: true, force: true })
   }
@@ -157,14 +169,6 @@ function tapProgram(): string {
   builtTap = join(folder, 'mirage-tap')
   execFileSync('cc', ['-D_GNU_SOURCE', '-O2', '-o', builtTap, TAP_SOURCE], { stdio: 'inherit' })
   return builtTap
-}
-
-function firstLine(child: ChildProcess): Promise<string> {
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', () => reject(new Error('ended without a word')))
-    if (child.stdout !== null) createInterface(child.stdout).once('line', resolve)
-  })
 }
 
 function pattern(off: number, len: number): Uint8Array {

@@ -1,5 +1,30 @@
 /** Packet buffers and reading of octets. */
-import type { Frame } from '@mirage-ts/signatures/bytes'
+import type { ChecksumState, Frame } from '@mirage-ts/signatures/bytes'
+
+/** A packet buffer; drivers extend it, so that all frames have their fields in the same places. */
+export class PlainFrame implements Frame {
+  readonly u8: Uint8Array
+  readonly dv: DataView
+  checksumState: ChecksumState = 0
+  checksumFrom = 0
+  checksumAt = 0
+  segmentBytes = 0
+
+  constructor(u8: Uint8Array) {
+    this.u8 = u8
+    this.dv = new DataView(u8.buffer, u8.byteOffset, u8.byteLength)
+  }
+}
+
+/** A packet buffer of a driver that knows its buffers by number. */
+export class SlotFrame extends PlainFrame {
+  readonly slot: number
+
+  constructor(u8: Uint8Array, slot: number) {
+    super(u8)
+    this.slot = slot
+  }
+}
 
 /** Makes a packet buffer of `lenBytes` zeroed octets. */
 export function createFrame(lenBytes: number): Frame {
@@ -8,7 +33,7 @@ export function createFrame(lenBytes: number): Frame {
 
 /** Sees `u8` as a packet buffer; the octets are shared, not copied. */
 export function frameOf(u8: Uint8Array): Frame {
-  return { u8, dv: new DataView(u8.buffer, u8.byteOffset, u8.byteLength) }
+  return new PlainFrame(u8)
 }
 
 /** Octets from hexadecimal text; white space between octets is ignored, so that tests can lay out a packet. */

@@ -72,6 +72,18 @@ class DualIp implements HostIp {
     return this.ipv4.alloc()
   }
 
+  get isChecksumOffloaded(): boolean {
+    return this.ipv4.isChecksumOffloaded && this.ipv6.isChecksumOffloaded
+  }
+
+  largeBytes(dst: IpAddress): number {
+    return this.of(dst).largeBytes(dst)
+  }
+
+  allocLarge(): Frame | undefined {
+    return this.ipv4.allocLarge()
+  }
+
   free(frame: Frame): void {
     this.ipv4.free(frame)
   }

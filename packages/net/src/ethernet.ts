@@ -4,7 +4,7 @@ import { type Counters, createCounters } from '@mirage-ts/core/metrics'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Ethernet, EthernetHandler } from '@mirage-ts/signatures/ethernet'
-import type { Network } from '@mirage-ts/signatures/network'
+import type { Network, NetworkOffload } from '@mirage-ts/signatures/network'
 import { DST, ETHERNET_HEADER_LEN, emitEthernet, SRC, TYPE } from './wire/ethernet.ts'
 
 const COUNTERS = ['truncated', 'notForUs', 'badSource', 'unknownType'] as const
@@ -23,6 +23,7 @@ class EthernetLayer implements CountedEthernet {
   readonly mac: Mac
   readonly mtuBytes: number
   readonly headroomBytes: number
+  readonly offload: NetworkOffload
   readonly counters = createCounters(COUNTERS)
   private readonly network: Network
   // A handful of types at most: two arrays searched in order are faster than a Map on every engine we run on.
@@ -33,12 +34,17 @@ class EthernetLayer implements CountedEthernet {
     this.mac = network.mac
     this.mtuBytes = network.mtuBytes
     this.headroomBytes = network.headroomBytes + ETHERNET_HEADER_LEN
+    this.offload = network.offload
     this.network = network
     network.listen((frame, off, end) => this.input(frame, off, end))
   }
 
   alloc(): Frame | undefined {
     return this.network.alloc()
+  }
+
+  allocLarge(): Frame | undefined {
+    return this.network.allocLarge()
   }
 
   free(frame: Frame): void {

@@ -19,6 +19,7 @@ import {
 } from '@mirage-ts/core/addresses'
 import { frameOf } from '@mirage-ts/core/bytes'
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
+import { completeChecksum, copyOffload } from '@mirage-ts/core/offload'
 import { NEVER, seconds } from '@mirage-ts/core/time'
 import type { IpAddress, Ipv4, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
 import type { Arp } from '@mirage-ts/signatures/arp'
@@ -38,6 +39,7 @@ import { IPV4_COUNTERS } from './ipv4-counters.ts'
 import { type Route, RouteTable } from './ipv4-routes.ts'
 import { PathMtus, plateauBelow } from './path-mtu.ts'
 import { Reassembler } from './reassembly.ts'
+import { Segmenter } from './segmentation.ts'
 import { ETHERTYPE_IPV4 } from './wire/ethernet.ts'
 import {
   DONT_FRAGMENT,
@@ -133,6 +135,7 @@ class Ipv4Layer implements CountedIp {
   private readonly header = new Ipv4Header()
   private readonly tx = new Ipv4Header()
   private readonly reassembler: Reassembler
+  private readonly segmenter = new Segmenter()
   private readonly alarm: Alarm
   private alarmAt: Instant = NEVER
   /** Whose buffer a frame is, once there are several interfaces. */
@@ -228,6 +231,20 @@ class Ipv4Layer implements CountedIp {
     return this.allocFrom(link)
   }
 
+  /** With several interfaces a packet may leave by another than it was made for: nothing is left to any of them. */
+  get isChecksumOffloaded(): boolean {
+    return this.interfaces.length === 1 && (this.interfaces[0] as Interface).ethernet.offload.checksum
+  }
+
+  largeBytes(): number {
+    if (this.interfaces.length > 1) return 0
+    return Math.max(0, (this.interfaces[0] as Interface).ethernet.offload.tcp4Bytes - IPV4_HEADER_LEN)
+  }
+
+  allocLarge(): Frame | undefined {
+    return this.interfaces.length === 1 ? (this.interfaces[0] as Interface).ethernet.allocLarge() : undefined
+  }
+
   free(frame: Frame): void {
     this.ownerOf(frame).ethernet.free(frame)
   }
@@ -251,7 +268,7 @@ class Ipv4Layer implements CountedIp {
     const mtuBytes = this.pathMtu(dst, link)
     const id = this.takeId()
     const ttl = ttlFor(dst)
-    if (end - packetOff > mtuBytes) {
+    if (end - packetOff > mtuBytes && frame.segmentBytes === 0) {
       this.fillTx(id, ttl, protocol, src, dst, trafficClass ?? 0)
       this.sendFragments(frame.u8, off, end, link, this.outHop, mtuBytes, this.tx)
       this.free(frame)
@@ -428,6 +445,14 @@ class Ipv4Layer implements CountedIp {
       if (route === undefined) this.problemHandler?.('network', frame, off, end, 0)
       return
     }
+    if (frame.segmentBytes > 0) {
+      // Of the pieces, each is looked at anew: it may still be too long for the way.
+      const isWhole = this.segmenter.cut(frame, off, off, end, (piece, from, to) => {
+        if (parseIpv4(piece, from, to, header) === undefined) this.forward(piece, from, to)
+      })
+      if (!isWhole) this.counters['bad-length']++
+      return
+    }
     const { link } = route
     const mtuBytes = link.ethernet.mtuBytes
     const hop = route.gateway ?? dst
@@ -439,6 +464,7 @@ class Ipv4Layer implements CountedIp {
         return
       }
       header.ttl--
+      completeChecksum(frame, end)
       this.sendFragments(frame.u8, off + headerLen, end, link, hop, mtuBytes, header)
       return
     }
@@ -449,6 +475,8 @@ class Ipv4Layer implements CountedIp {
     }
     const to = this.headroomBytes - IPV4_HEADER_LEN
     copy.u8.set(frame.u8.subarray(off, end), to)
+    copyOffload(frame, copy, to - off)
+    completeChecksum(copy, to + end - off)
     decrementTtl(copy, to)
     this.counters.forwarded++
     this.transmit(copy, to, to + end - off, link, hop)

@@ -5,9 +5,10 @@
  * looked at; frames without a tag, or with one of nobody's, are counted and dropped.
  */
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
+import { NO_OFFLOAD } from '@mirage-ts/core/offload'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
-import type { FrameHandler, Network, NetworkStats } from '@mirage-ts/signatures/network'
+import type { FrameHandler, Network, NetworkOffload, NetworkStats } from '@mirage-ts/signatures/network'
 import { ETHERNET_HEADER_LEN, TYPE } from './wire/ethernet.ts'
 
 export const ETHERTYPE_VLAN = 0x8100
@@ -55,6 +56,7 @@ class VlanNetwork implements Network {
   readonly mac: Mac
   readonly mtuBytes: number
   readonly headroomBytes: number
+  readonly offload: NetworkOffload
   readonly stats = {
     rxFrames: 0,
     rxBytes: 0,
@@ -72,12 +74,18 @@ class VlanNetwork implements Network {
     this.mac = below.mac
     this.mtuBytes = below.mtuBytes - TAG_LEN
     this.headroomBytes = below.headroomBytes + TAG_LEN
+    this.offload = { ...NO_OFFLOAD, checksum: below.offload.checksum }
     this.below = below
     this.id = id
   }
 
   alloc(): Frame | undefined {
     return this.below.alloc()
+  }
+
+  /** None: devices do not agree on how to cut a frame with a tag. */
+  allocLarge(): Frame | undefined {
+    return undefined
   }
 
   free(frame: Frame): void {

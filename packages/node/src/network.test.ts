@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { macToString } from '@mirage-ts/core/addresses'
+import { createFrame } from '@mirage-ts/core/bytes'
 import { createLog } from '@mirage-ts/core/log'
+import { CHECKSUM_PARTIAL } from '@mirage-ts/core/offload'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Log } from '@mirage-ts/signatures/log'
 import type { Network } from '@mirage-ts/signatures/network'
@@ -101,7 +103,7 @@ test('network: a peer that does not read costs a bounded buffer, then frames are
     if (i % 10 === 0) await turn()
   }
   const sentBefore = network.stats.txFrames
-  const scratch = { u8: new Uint8Array(1514), dv: new DataView(new ArrayBuffer(1514)) }
+  const scratch = createFrame(1514)
   network.send(scratch, 0, 1514)
   assert.equal(network.stats.txDropped, 1)
   let receivedBytes = 0
@@ -129,7 +131,7 @@ test('network: when the peer closes, the log says so and frames are dropped', as
   peer.resume()
   while (network.alloc() !== undefined) await new Promise((resolve) => setImmediate(resolve))
   assert.match(lines.join(''), /is down: the peer closed the connection/)
-  network.send({ u8: new Uint8Array(60), dv: new DataView(new ArrayBuffer(60)) }, 0, 60)
+  network.send(createFrame(60), 0, 60)
   assert.equal(network.stats.txDropped, 1)
 })
 
@@ -179,17 +181,55 @@ async function withRelay(script: string | undefined, body: () => Promise<void>):
   }
 }
 
-test('network: a tap is reached through the relay, which ends with the network', async () => {
-  const relay = `
+/** A relay that echoes; it says `ready offload` when asked for that and `can`. */
+function echoRelay(can: boolean): string {
+  return `
     const server = require('node:net').createServer((socket) => socket.pipe(socket).on('close', () => server.close()))
-    server.listen(process.argv[3], () => console.log('ready'))`
-  await withRelay(relay, async () => {
-    const network = await createNetwork({ random }, { attachment: 'tap:tap9' })
-    const echoed = new Promise<Uint8Array>((resolve) => {
-      network.listen((frame, off, end) => resolve(frame.u8.slice(off, end)))
+    const isOffload = ${can} && process.argv[2] === '--offload'
+    server.listen(process.argv.at(-1), () => console.log(isOffload ? 'ready offload' : 'ready'))`
+}
+
+for (const [can, offload] of [
+  [true, true],
+  [true, false],
+  [false, true],
+] as const) {
+  const name = `the relay ${can ? 'can' : 'cannot'} offload, and is ${offload ? '' : 'not '}asked to`
+  test(`network: a tap is reached through the relay, which ends with the network; ${name}`, async () => {
+    await withRelay(echoRelay(can), async () => {
+      const network = await createNetwork({ random }, { attachment: 'tap:tap9', offload })
+      assert.equal(network.offload.checksum, can && offload)
+      const echoed = new Promise<Uint8Array>((resolve) => {
+        network.listen((frame, off, end) => resolve(frame.u8.slice(off, end)))
+      })
+      sendCopy(network, frameNumber(5))
+      assert.deepEqual(await echoed, frameNumber(5))
+      network.close()
     })
-    sendCopy(network, frameNumber(5))
-    assert.deepEqual(await echoed, frameNumber(5))
+  })
+}
+
+test('network: a large frame and what is left to do to it pass the relay', async () => {
+  await withRelay(echoRelay(true), async () => {
+    const network = await createNetwork({ random }, { attachment: 'tap:tap9' })
+    const echoed = new Promise<readonly number[]>((resolve) => {
+      network.listen((frame, off, end) => {
+        const { checksumState, checksumFrom, checksumAt, segmentBytes } = frame
+        resolve([end - off, checksumState, checksumFrom - off, checksumAt - off, segmentBytes])
+      })
+    })
+    const frame = network.allocLarge()
+    assert(frame !== undefined)
+    const off = network.headroomBytes
+    frame.u8.fill(0x45)
+    frame.u8[off + 34 + 12] = 0x50 // data offset: 20 octets
+    frame.checksumState = CHECKSUM_PARTIAL
+    frame.checksumFrom = off + 34
+    frame.checksumAt = off + 50
+    frame.segmentBytes = 1460
+    network.send(frame, off, off + 60_000)
+    assert.deepEqual(await echoed, [60_000, CHECKSUM_PARTIAL, 34, 50, 1460])
+    assert.deepEqual([network.stats.txDropped, network.stats.rxDropped], [0, 0])
     network.close()
   })
 })

@@ -7,10 +7,12 @@ import { readMac } from '@mirage-ts/core/addresses'
 import { createFrame, frameOf } from '@mirage-ts/core/bytes'
 import { messageOf } from '@mirage-ts/core/errors'
 import { NO_LOG } from '@mirage-ts/core/log'
+import { clearOffload, NO_OFFLOAD } from '@mirage-ts/core/offload'
+import { emitVnetHeader, parseVnetHeader, VNET_HEADER_LEN } from '@mirage-ts/core/vnet-header'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Log, Logger } from '@mirage-ts/signatures/log'
-import type { FrameHandler, Network, NetworkStats } from '@mirage-ts/signatures/network'
+import type { FrameHandler, Network, NetworkOffload, NetworkStats } from '@mirage-ts/signatures/network'
 import type { Random } from '@mirage-ts/signatures/random'
 import { FrameSplitter, PREFIX_LEN } from './frame-splitter.ts'
 import { openTapRelay } from './tap-relay.ts'
@@ -19,36 +21,47 @@ const ETHERNET_HEADER_LEN = 14
 const MTU_BYTES = 1500
 const MAX_LEN = ETHERNET_HEADER_LEN + MTU_BYTES
 
-/** Room for one read of the socket: as much as libuv asks for at once. */
-const READ_LEN = 65536
+/** Longest packet of a large frame: what the length field of IPv4 can say. */
+const LARGE_BYTES = 65535
+const LARGE_LEN = VNET_HEADER_LEN + ETHERNET_HEADER_LEN + LARGE_BYTES
+
+/** Room for one read of the socket: as much as it holds on Linux, so that few frames come in two pieces. */
+const READ_LEN = 256 * 1024
 
 /** Frames waiting for the socket; when it is full they are dropped. A write is on its way from a second such buffer. */
 const WRITE_LEN = 256 * 1024
+/** With large frames, as much as a connection may have in flight. */
+const WRITE_LARGE_LEN = 1024 * 1024
 
 /** Transmit buffers kept for reuse. */
 const SPARE_COUNT = 64
+const SPARE_LARGE_COUNT = 4
 
 export interface NetworkOptions {
   /** `stream:PATH`, a Unix stream socket that somebody listens on, or `tap:NAME`. */
   readonly attachment: string
   /** Default: a random locally administered address. */
   readonly mac?: Mac
+  /** Leaves checksums and the cutting of large TCP frames to the tap, and takes such frames from it. Default true. */
+  readonly offload?: boolean
 }
 
 /** Opens the network; rejects with a sentence when the attachment is malformed or absent. */
 export async function createNetwork(
   { random, log = NO_LOG }: { readonly random: Random; readonly log?: Log },
-  { attachment, mac = randomMac(random) }: NetworkOptions,
+  { attachment, mac = randomMac(random), offload = true }: NetworkOptions,
 ): Promise<Network> {
   const [kind, name] = splitOnce(attachment, ':')
   if ((kind !== 'stream' && kind !== 'tap') || name === '') {
     throw new TypeError(`Cannot open network ${JSON.stringify(attachment)}: expected stream:PATH or tap:NAME`)
   }
   const logger = log.logger('network')
-  if (kind === 'stream') return StreamNetwork.open(name, { mac, name: attachment, log: logger })
-  const relay = await openTapRelay(name)
+  const options = { mac, name: attachment, log: logger }
+  if (kind === 'stream') return StreamNetwork.open(name, { ...options, hasOffload: false })
+  const relay = await openTapRelay(name, offload)
+  const { socketPath, hasOffload } = relay
   try {
-    return await StreamNetwork.open(relay.socketPath, { mac, name: attachment, log: logger, onClose: relay.close })
+    return await StreamNetwork.open(socketPath, { ...options, hasOffload, onClose: relay.close })
   } catch (error) {
     relay.close()
     throw error
@@ -60,24 +73,28 @@ interface StreamOptions {
   /** For messages. */
   readonly name: string
   readonly log: Logger
+  /** In front of each frame is a header (`vnet-header.ts`). */
+  readonly hasOffload: boolean
   readonly onClose?: () => void
 }
 
 class StreamNetwork implements Network {
   readonly mac: Mac
   readonly mtuBytes = MTU_BYTES
-  readonly headroomBytes = 0
+  readonly headroomBytes: number
+  readonly offload: NetworkOffload
   readonly #stats = { rxFrames: 0, rxBytes: 0, rxDropped: 0, txFrames: 0, txBytes: 0, txDropped: 0 }
   readonly #name: string
   readonly #log: Logger
   readonly #socket: Socket
   #handler: FrameHandler | undefined
   readonly #spares: Frame[] = []
+  readonly #largeSpares: Frame[] = []
   /** Frames to be written, each after its length, in `[0, waitingLen)`. */
-  #waiting: Frame = createFrame(WRITE_LEN)
+  #waiting: Frame
   #waitingLen = 0
   /** The buffer that is not `waiting`: the socket's while `isWriting`. */
-  #written: Frame = createFrame(WRITE_LEN)
+  #written: Frame
   #isWriting = false
   #isFlushScheduled = false
   #isClosed = false
@@ -98,8 +115,12 @@ class StreamNetwork implements Network {
     return network
   }
 
-  private constructor(path: string, { mac, name, log }: StreamOptions) {
+  private constructor(path: string, { mac, name, log, hasOffload }: StreamOptions) {
     this.mac = mac
+    this.headroomBytes = hasOffload ? VNET_HEADER_LEN : 0
+    this.offload = hasOffload ? { checksum: true, tcp4Bytes: LARGE_BYTES, tcp6Bytes: LARGE_BYTES } : NO_OFFLOAD
+    this.#waiting = createFrame(hasOffload ? WRITE_LARGE_LEN : WRITE_LEN)
+    this.#written = createFrame(this.#waiting.u8.length)
     this.#name = name
     this.#log = log
     // One buffer for all reads: frames are borrowed until the handler returns, so the next read may overwrite them.
@@ -118,21 +139,34 @@ class StreamNetwork implements Network {
 
   alloc(): Frame | undefined {
     if (!this.#hasRoom(MAX_LEN)) return undefined
-    return this.#spares.pop() ?? createFrame(MAX_LEN)
+    return this.#spares.pop() ?? createFrame(this.headroomBytes + MAX_LEN)
+  }
+
+  allocLarge(): Frame | undefined {
+    if (!this.offload.checksum || !this.#hasRoom(LARGE_LEN)) return undefined
+    return this.#largeSpares.pop() ?? createFrame(LARGE_LEN)
   }
 
   free(frame: Frame): void {
-    if (this.#spares.length < SPARE_COUNT) this.#spares.push(frame)
+    clearOffload(frame)
+    if (frame.u8.length >= LARGE_LEN) {
+      if (this.#largeSpares.length < SPARE_LARGE_COUNT) this.#largeSpares.push(frame)
+    } else if (this.#spares.length < SPARE_COUNT) {
+      this.#spares.push(frame)
+    }
   }
 
   send(frame: Frame, off: number, end: number): void {
     const lenBytes = end - off
-    if (lenBytes > MAX_LEN || !this.#hasRoom(lenBytes)) {
+    const maxLen = frame.segmentBytes > 0 ? ETHERNET_HEADER_LEN + LARGE_BYTES : MAX_LEN
+    const start = off - this.headroomBytes
+    if (lenBytes > maxLen || start < 0 || !this.#hasRoom(end - start)) {
       this.#stats.txDropped++
     } else {
-      this.#waiting.dv.setUint32(this.#waitingLen, lenBytes)
-      this.#waiting.u8.set(frame.u8.subarray(off, end), this.#waitingLen + PREFIX_LEN)
-      this.#waitingLen += PREFIX_LEN + lenBytes
+      if (this.headroomBytes > 0) emitVnetHeader(frame, off)
+      this.#waiting.dv.setUint32(this.#waitingLen, end - start)
+      this.#waiting.u8.set(frame.u8.subarray(start, end), this.#waitingLen + PREFIX_LEN)
+      this.#waitingLen += PREFIX_LEN + end - start
       this.#stats.txFrames++
       this.#stats.txBytes += lenBytes
       this.#scheduleFlush()
@@ -152,12 +186,16 @@ class StreamNetwork implements Network {
   }
 
   #hasRoom(lenBytes: number): boolean {
-    return !this.#isClosed && this.#waitingLen + PREFIX_LEN + lenBytes <= WRITE_LEN
+    return !this.#isClosed && this.#waitingLen + PREFIX_LEN + this.headroomBytes + lenBytes <= this.#waiting.u8.length
   }
 
-  #receive(frame: Frame, off: number, end: number): void {
+  /** What the peer sent as one is `[start, end)`. */
+  #receive(frame: Frame, start: number, end: number): void {
+    const off = start + this.headroomBytes
     const lenBytes = end - off
-    if (this.#isClosed || this.#handler === undefined || lenBytes < ETHERNET_HEADER_LEN || lenBytes > MAX_LEN) {
+    const isShort = lenBytes < ETHERNET_HEADER_LEN
+    const isGood = !isShort && (this.headroomBytes === 0 || parseVnetHeader(frame, start, off, end))
+    if (this.#isClosed || this.#handler === undefined || !isGood || (lenBytes > MAX_LEN && frame.segmentBytes === 0)) {
       this.#stats.rxDropped++
       return
     }

@@ -14,41 +14,46 @@ const MAX_COMPLAINT_CHARS = 1000
 export interface TapRelay {
   /** The socket where it waits for one client. */
   readonly socketPath: string
+  /** In front of each frame is a header: see `@mirage-ts/core/vnet-header`. */
+  readonly hasOffload: boolean
   /** Ends the relay. Idempotent. */
   close(): void
 }
 
-/** Starts the relay for interface `name`; it is ended by `close` or with the process. */
-export async function openTapRelay(name: string): Promise<TapRelay> {
+/** Starts the relay for interface `name`, with offload if asked and possible; it is ended by `close` or with the process. */
+export async function openTapRelay(name: string, wantsOffload: boolean): Promise<TapRelay> {
+  const program = env['MIRAGE_TAP'] ?? 'mirage-tap'
   const folder = await mkdtemp(join(tmpdir(), 'mirage-tap-'))
   const socketPath = join(folder, 'socket')
-  const program = env['MIRAGE_TAP'] ?? 'mirage-tap'
-  const child = spawn(program, [name, socketPath], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(program, [...(wantsOffload ? ['--offload'] : []), name, socketPath], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const end = (): void => void child.kill()
   process.once('exit', end)
   child.once('close', () => {
     process.off('exit', end)
     void rm(folder, { recursive: true, force: true })
   })
+  let hasOffload = false
   try {
-    await isReady(child)
+    hasOffload = await isReady(child)
   } catch (error) {
     end()
     throw new Error(`Cannot open tap ${name}: ${explain(error, program)}`, { cause: error })
   }
   // From here on the socket keeps the process alive, not the relay.
   child.unref()
-  return { socketPath, close: end }
+  return { socketPath, hasOffload, close: end }
 }
 
-/** Resolves when the relay says `ready`; rejects with what it says instead. */
-function isReady(child: ChildProcess): Promise<void> {
+/** Resolves when the relay says `ready`, true with `ready offload`; rejects with what it says instead. */
+function isReady(child: ChildProcess): Promise<boolean> {
   return new Promise((resolve, reject) => {
     let output = ''
     let complaint = ''
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       output = (output + text).slice(-MAX_COMPLAINT_CHARS)
-      if (output.includes('ready\n')) resolve()
+      if (/ready.*\n/.test(output)) resolve(output.includes('ready offload\n'))
     })
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       complaint = (complaint + text).slice(0, MAX_COMPLAINT_CHARS)

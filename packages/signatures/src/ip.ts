@@ -49,6 +49,12 @@ export interface Ip {
    * Lends a transmit buffer; see `Network.alloc`. Saying where it will go saves a copy on a machine with several interfaces.
    */
   alloc(dst?: IpAddress): Frame | undefined
+  /** The checksum of a segment or datagram may be left to the network: `CHECKSUM_PARTIAL` in its frame. */
+  readonly isChecksumOffloaded: boolean
+  /** Greatest payload in octets of a large TCP packet to `dst`, which the network cuts into segments; 0: it cuts none. */
+  largeBytes(dst: IpAddress): number
+  /** Lends a buffer for one; see `Network.allocLarge`. */
+  allocLarge(): Frame | undefined
   /**
    * Takes the frame back, puts the header in front of `[off, end)` and sends it; no route is a counted drop. A payload that is
    * longer than the path takes (`mtuBytes` has shrunk since it was cut) is sent in fragments. `trafficClass` is the octet of

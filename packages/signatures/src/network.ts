@@ -16,6 +16,18 @@ export interface NetworkStats {
   readonly txDropped: number
 }
 
+/** What a network does with frames beyond carrying them; none of it need be used. */
+export interface NetworkOffload {
+  /** It completes checksums: frames with `CHECKSUM_PARTIAL` may be sent. */
+  readonly checksum: boolean
+  /**
+   * Greatest Ethernet payload, in octets, of a large frame: TCP over IPv4, and TCP over IPv6, which the network cuts into
+   * segments. 0: it cuts none.
+   */
+  readonly tcp4Bytes: number
+  readonly tcp6Bytes: number
+}
+
 /**
  * A network interface that carries Ethernet frames.
  *
@@ -25,7 +37,14 @@ export interface NetworkStats {
  * `send` never blocks and reports nothing: as on a wire, a frame may be lost.
  *
  * **Receiving.** Frames arrive one at a time on the run loop. The frame is borrowed until the handler returns; copy
- * what must live longer. The handler may send. Frames longer than `14 + mtuBytes` never reach it.
+ * what must live longer. The handler may send. A frame longer than `14 + mtuBytes` is a large one.
+ *
+ * **Large frames.** `allocLarge` lends a buffer for an Ethernet payload of `offload.tcp4Bytes` or `tcp6Bytes`, whichever is
+ * greater, with the same headroom. Whoever sends it sets `segmentBytes` and `CHECKSUM_PARTIAL` (see `Frame`): the network
+ * repeats the headers in front of every `segmentBytes` octets of text, with sequence numbers, lengths, identifications and
+ * checksums of their own, FIN and PSH on the last only. A network with such a sender on its other side may deliver large
+ * frames too, with the same fields set. A frame is lent with none of these fields set, and one received from a network
+ * without offload has none set.
  */
 export interface Network {
   readonly mac: Mac
@@ -34,7 +53,11 @@ export interface Network {
   /** Octets the device needs free in front of the Ethernet header. */
   readonly headroomBytes: number
   readonly stats: NetworkStats
+  /** The same as long as the network lives. */
+  readonly offload: NetworkOffload
   alloc(): Frame | undefined
+  /** Like `alloc`, for a large frame; `undefined` also when the network cuts none. */
+  allocLarge(): Frame | undefined
   send(frame: Frame, off: number, end: number): void
   free(frame: Frame): void
   /** Sets the handler of received frames; a second call replaces the first. */

@@ -1,6 +1,8 @@
 /** A network with a bad line in front of it: seeded loss, delay, reordering, duplicates, corruption and a rate, both ways. */
 import { createFrame } from '@mirage-ts/core/bytes'
+import { NO_OFFLOAD } from '@mirage-ts/core/offload'
 import { after, NEVER } from '@mirage-ts/core/time'
+import { createPlainNetwork } from '@mirage-ts/net/segmentation'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { FrameHandler, Network, NetworkStats } from '@mirage-ts/signatures/network'
@@ -38,6 +40,7 @@ export class ImpairedNetwork implements Network {
   readonly mtuBytes: number
   readonly mac: Mac
   readonly headroomBytes: number
+  readonly offload = NO_OFFLOAD
   private readonly below: Network
   private readonly time: Time & MonotonicClock
   private readonly random: SeededRandom
@@ -53,14 +56,14 @@ export class ImpairedNetwork implements Network {
 
   /** `mtuBytes` may be less than what `below` takes. */
   constructor(below: Network, time: Time & MonotonicClock, random: SeededRandom, mtuBytes: number = below.mtuBytes) {
-    this.below = below
+    this.below = createPlainNetwork({ network: below })
     this.time = time
     this.random = random
     this.mtuBytes = mtuBytes
     this.mac = below.mac
     this.headroomBytes = below.headroomBytes
     this.alarm = time.alarm(() => this.deliver())
-    below.listen((frame, off, end) => this.carry(frame, off, end, true))
+    this.below.listen((frame, off, end) => this.carry(frame, off, end, true))
   }
 
   get stats(): NetworkStats {
@@ -69,6 +72,10 @@ export class ImpairedNetwork implements Network {
 
   alloc(): Frame | undefined {
     return this.below.alloc()
+  }
+
+  allocLarge(): Frame | undefined {
+    return undefined
   }
 
   free(frame: Frame): void {

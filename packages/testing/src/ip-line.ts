@@ -166,6 +166,16 @@ export class TestIp implements Ip {
     return frame
   }
 
+  readonly isChecksumOffloaded = false
+
+  largeBytes(): number {
+    return 0
+  }
+
+  allocLarge(): Frame | undefined {
+    return undefined
+  }
+
   send(
     frame: Frame,
     off: number,

@@ -7,6 +7,7 @@
 
 import { isMacGroup, readMac } from '@mirage-ts/core/addresses'
 import { createFrame } from '@mirage-ts/core/bytes'
+import { NO_OFFLOAD } from '@mirage-ts/core/offload'
 import { after, earlier, NEVER } from '@mirage-ts/core/time'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
@@ -118,6 +119,7 @@ export class VirtualSwitch {
 class SwitchPort implements Network {
   readonly mac: Mac
   readonly headroomBytes = 0
+  readonly offload = NO_OFFLOAD
   readonly stats = {
     rxFrames: 0,
     rxBytes: 0,
@@ -145,6 +147,10 @@ class SwitchPort implements Network {
     // What a device lends is dirty: a header with an octet not written must show in a test.
     frame.u8.fill(0xa5)
     return frame
+  }
+
+  allocLarge(): Frame | undefined {
+    return undefined
   }
 
   send(frame: Frame, off: number, end: number): void {

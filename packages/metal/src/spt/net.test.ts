@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { toHex } from '@mirage-ts/core/bytes'
+import { frameOf, toHex } from '@mirage-ts/core/bytes'
 import { NO_LOG } from '@mirage-ts/core/log'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
@@ -112,7 +112,7 @@ describe('network of a host descriptor', () => {
     const frame = lend(1)
     network.free(frame)
     assert.throws(() => network.send(frame, 4, 18), TypeError)
-    assert.throws(() => network.free({ u8: frame.u8, dv: frame.dv }), TypeError)
+    assert.throws(() => network.free(frameOf(frame.u8)), TypeError)
   })
 
   it('drops what is too long, leaves no room for the host, or comes after close', () => {

@@ -2,6 +2,8 @@
  * Driver of a network interface that the host handed over as a descriptor. Frames are received into one buffer and sent
  * from another, as many in one call of the host as there are; they are parsed and built in place.
  */
+import { SlotFrame } from '@mirage-ts/core/bytes'
+import { clearOffload, NO_OFFLOAD } from '@mirage-ts/core/offload'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Logger } from '@mirage-ts/signatures/log'
@@ -29,11 +31,6 @@ const SLOT_LEN = 1536
 const ROUND_BUDGET = 64
 const TRANSMIT_SLOTS = 256
 
-/** A transmit buffer; `slot` is its number. */
-interface SlotFrame extends Frame {
-  readonly slot: number
-}
-
 export interface HostNetworkOptions {
   readonly mac: Mac
   /** For messages. */
@@ -52,6 +49,7 @@ class HostNetwork implements Network, Polled {
   readonly mac: Mac
   readonly mtuBytes = MTU_BYTES
   readonly headroomBytes: number
+  readonly offload = NO_OFFLOAD
   readonly stats = {
     rxFrames: 0,
     rxBytes: 0,
@@ -107,7 +105,13 @@ class HostNetwork implements Network, Polled {
     if (this.idleCount === 0 || this.isClosed) return undefined
     const slot = this.idle[--this.idleCount] as number
     this.lent[slot] = 1
-    return this.txFrames[slot]
+    const frame = this.txFrames[slot] as SlotFrame
+    clearOffload(frame)
+    return frame
+  }
+
+  allocLarge(): Frame | undefined {
+    return undefined
   }
 
   free(frame: Frame): void {
@@ -190,9 +194,8 @@ class HostNetwork implements Network, Polled {
 }
 
 function slotFrames(bytes: Uint8Array, count: number): readonly SlotFrame[] {
-  return Array.from({ length: count }, (_, slot) => ({
-    u8: bytes.subarray(slot * SLOT_LEN, (slot + 1) * SLOT_LEN),
-    dv: new DataView(bytes.buffer, slot * SLOT_LEN, SLOT_LEN),
-    slot,
-  }))
+  return Array.from(
+    { length: count },
+    (_, slot) => new SlotFrame(bytes.subarray(slot * SLOT_LEN, (slot + 1) * SLOT_LEN), slot),
+  )
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { toHex } from '@mirage-ts/core/bytes'
+import { frameOf, toHex } from '@mirage-ts/core/bytes'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import { createVirtioNetwork } from './net.ts'
 import { SimulatedMemory, SimulatedNetDevice } from './simulated-device.ts'
@@ -90,7 +90,7 @@ describe('virtio network', () => {
     const frame = lend()
     network.free(frame)
     assert.throws(() => network.send(frame, 12, 72), TypeError)
-    assert.throws(() => network.free({ u8: frame.u8, dv: frame.dv }), TypeError)
+    assert.throws(() => network.free(frameOf(frame.u8)), TypeError)
   })
 
   it('drops frames that are too long or leave no room for the header, and after close', () => {

@@ -57,16 +57,21 @@ export const F_VERSION_1 = 1 << 0 // bit 32: word 1
 
 /**
  * Resets the device and agrees on features (§3.1.1 steps 1 to 6): those of `wanted` that it offers, and VERSION_1, which
- * we need. Returns the bits agreed of word 0. The caller sets up queues and ends with {@link startDevice}.
+ * we need. `consistent` takes away bits that lack what they require. Returns the bits agreed of word 0. The caller sets up
+ * queues and ends with {@link startDevice}.
  */
-export function negotiate(transport: VirtioTransport, wanted: number): number {
+export function negotiate(
+  transport: VirtioTransport,
+  wanted: number,
+  consistent: (bits: number) => number = (bits) => bits,
+): number {
   transport.setStatus(0)
   transport.setStatus(STATUS_ACKNOWLEDGE)
   transport.setStatus(STATUS_ACKNOWLEDGE | STATUS_DRIVER)
   if ((transport.deviceFeatures(1) & F_VERSION_1) === 0) {
     throw new Error(`Cannot use virtio device at ${transport.name}: it is a legacy one (QEMU: force-legacy=off)`)
   }
-  const agreed = transport.deviceFeatures(0) & wanted
+  const agreed = consistent(transport.deviceFeatures(0) & wanted)
   transport.setDriverFeatures(0, agreed)
   transport.setDriverFeatures(1, F_VERSION_1)
   transport.setStatus(STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK)

@@ -216,6 +216,18 @@ class Ipv6Layer implements CountedIpv6 {
     return this.ethernet.alloc()
   }
 
+  get isChecksumOffloaded(): boolean {
+    return this.ethernet.offload.checksum
+  }
+
+  largeBytes(): number {
+    return Math.max(0, this.ethernet.offload.tcp6Bytes - IPV6_HEADER_LEN)
+  }
+
+  allocLarge(): Frame | undefined {
+    return this.ethernet.allocLarge()
+  }
+
   free(frame: Frame): void {
     this.ethernet.free(frame)
   }
@@ -235,14 +247,18 @@ class Ipv6Layer implements CountedIpv6 {
       this.ethernet.free(frame)
       return
     }
-    if (end - off > this.mtuBytes(dst)) {
+    if (end - off > this.mtuBytes(dst) && frame.segmentBytes === 0) {
       this.sendFragments(frame.u8, off, end, protocol, src, dst, hop, trafficClass ?? 0)
       this.ethernet.free(frame)
       return
     }
     // Under a stack of both families there may be room for the shorter header of IPv4 only: move the payload.
     const shift = Math.max(0, this.headroomBytes - off)
-    if (shift > 0) frame.u8.copyWithin(off + shift, off, end)
+    if (shift > 0) {
+      frame.u8.copyWithin(off + shift, off, end)
+      frame.checksumFrom += shift
+      frame.checksumAt += shift
+    }
     const packetOff = off + shift - IPV6_HEADER_LEN
     emitIpv6(frame, packetOff, end - off, protocol, this.hopLimitFor(dst), src, dst, trafficClass ?? 0)
     this.transmit(frame, packetOff, end + shift, hop)

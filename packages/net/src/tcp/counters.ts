@@ -4,6 +4,8 @@ import type { Counters } from '@mirage-ts/core/metrics'
 export const TCP_COUNTERS = [
   'rxSegments',
   'txSegments',
+  /** Of those, frames of several segments that the network cuts. */
+  'largeFrames',
   'activeOpens',
   'passiveOpens',
   /** Segments sent again, and why. */

@@ -6,6 +6,7 @@ import { createFrame } from '@mirage-ts/core/bytes'
 import { NO_LOG } from '@mirage-ts/core/log'
 import { ms, seconds } from '@mirage-ts/core/time'
 import type { Port } from '@mirage-ts/signatures/addresses'
+import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
 import { TestLine } from '@mirage-ts/testing/ip-line'
 import { MockTime } from '@mirage-ts/testing/mock-time'
@@ -77,7 +78,7 @@ function fuzz(seed: number): void {
 }
 
 /** Writes a segment that is wrong in some way, or in none, and returns its end. */
-function randomSegment(random: SeededRandom, frame: { u8: Uint8Array; dv: DataView }, hints: Hints): number {
+function randomSegment(random: SeededRandom, frame: Frame, hints: Hints): number {
   const near = (numbers: Seq[]): Seq => {
     const base = numbers[random.below(numbers.length)] ?? seq(0)
     switch (random.below(5)) {

@@ -449,11 +449,13 @@ function textArrives(m: TcpMachine, c: Connection, frame: Frame, now: Instant): 
   ring.extend(seqDiff(next, c.rcvNxt))
   c.rcvNxt = next
   c.events |= EVENT_READABLE
-  delayAck(m, c, now)
+  delayAck(m, c, len, now)
 }
 
-function delayAck(m: TcpMachine, c: Connection, now: Instant): void {
-  if (++c.unackedSegments >= SEGMENTS_PER_ACK) c.isAckDue = true
+function delayAck(m: TcpMachine, c: Connection, len: number, now: Instant): void {
+  // A large frame is several segments at once.
+  c.unackedSegments += len > c.rcvMss ? SEGMENTS_PER_ACK : 1
+  if (c.unackedSegments >= SEGMENTS_PER_ACK) c.isAckDue = true
   else if (c.ackAtUs === NEVER) c.ackAtUs = now + m.settings.delayedAckUs
 }
 

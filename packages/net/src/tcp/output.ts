@@ -18,6 +18,7 @@ import {
   FLAG_PSH,
   FLAG_RST,
   FLAG_SYN,
+  leaveTcpChecksum,
   MAX_SACK_BLOCKS,
   NO_OPTION,
   PROTOCOL_TCP,
@@ -74,7 +75,7 @@ export function output(m: TcpMachine, c: Connection, now: Instant): void {
     }
     if (c.sendTimer === TIMER_OFF) startPersist(c, now)
   }
-  if (c.isAckDue) emit(m, c, acceptableSeq(c), FLAG_ACK, 0, 0, now, 0)
+  if (c.isAckDue) emitOne(m, c, acceptableSeq(c), FLAG_ACK, 0, 0, now)
 }
 
 /** Starts or restarts the retransmission timer (RFC 6298 (5.1), (5.3)). */
@@ -212,7 +213,7 @@ export function sendCookie(m: TcpMachine, src: IpAddress, dst: IpAddress, now: I
 
 /** RFC 9293 §3.8.4: "SEG.SEQ = SND.NXT-1", no text: outside of the window, so that a peer who is there answers. */
 export function sendKeepAlive(m: TcpMachine, c: Connection, now: Instant): void {
-  if (emit(m, c, seqAdd(c.sndNxt, -1), FLAG_ACK, 0, 0, now, 0)) m.counters.keepAlives++
+  if (emitOne(m, c, seqAdd(c.sndNxt, -1), FLAG_ACK, 0, 0, now)) m.counters.keepAlives++
 }
 
 /** SEG.LEN of RFC 9293 §3.4: octets of text, SYN and FIN. */
@@ -234,7 +235,7 @@ function sendSyn(m: TcpMachine, c: Connection, now: Instant): void {
   let flags = FLAG_SYN
   if (c.state === SYN_SENT) flags |= c.isEcn ? FLAG_ECE | FLAG_CWR : 0
   else flags |= c.isEcn ? FLAG_ACK | FLAG_ECE : FLAG_ACK
-  if (!emit(m, c, c.iss, flags, 0, 0, now, 0)) return
+  if (!emitOne(m, c, c.iss, flags, 0, 0, now)) return
   c.sndCursor = seqAdd(c.iss, 1)
   if (c.sndNxt === c.iss) {
     c.sndNxt = c.sndCursor
@@ -259,11 +260,15 @@ function sendNext(m: TcpMachine, c: Connection, now: Instant, isForced: boolean)
   let room = c.sndWnd - sent
   if (!isForced) room = Math.min(room, congestion.cwndBytes - c.pipeBytes())
   if (room <= 0) return false
+  const isAgain = seqLt(c.sndCursor, c.sndNxt)
+  if (text >= 2 * c.sndMss && room >= 2 * c.sndMss && !isForced && !isAgain && !c.isCwrDue) {
+    const count = sendLarge(m, c, Math.min(text, room), sent, text, now)
+    if (count > 0) return true
+  }
   const len = Math.min(text, room, c.sndMss)
   // Our FIN takes a place in the window like an octet of text.
   const hasFin = c.isFinQueued && len === text && len < room
   if (len === 0 && !hasFin) return false
-  const isAgain = seqLt(c.sndCursor, c.sndNxt)
   if (len < c.sndMss && !hasFin && !isAgain && !isForced && !mayBeSmall(m, c, len, text)) return false
   let flags = FLAG_ACK
   if (len === text && len > 0) flags |= FLAG_PSH
@@ -271,21 +276,57 @@ function sendNext(m: TcpMachine, c: Connection, now: Instant, isForced: boolean)
   const isCwrSent = c.isCwrDue && !isAgain && len > 0
   if (isCwrSent) flags |= FLAG_CWR
   // RFC 3168 §6.1.5: what is sent again, and §6.1.4: what carries no text, does not ask for marks.
-  if (!emit(m, c, c.sndCursor, flags, sent, len, now, c.isEcn && !isAgain && len > 0 ? ECN_CAPABLE : 0)) return false
+  const trafficClass = c.isEcn && !isAgain && len > 0 ? ECN_CAPABLE : 0
+  const frame = allocFrame(m, c, now)
+  if (frame === undefined) return false
+  emit(m, c, frame, c.sndCursor, flags, sent, len, now, trafficClass)
   if (isCwrSent) c.isCwrDue = false
   const end = seqAdd(c.sndCursor, hasFin ? len + 1 : len)
   if (isAgain) m.counters.retransmittedSegments++
   m.lendBoard(c)
   c.board.push(c.sndCursor, end, now, isAgain)
-  c.board.recoverySentBytes += len
   if (len < c.sndMss) c.sndSmallEnd = end
+  hasSent(c, end, len, now)
+  return true
+}
+
+/**
+ * Sends as many full segments as fit into `maxLen` octets as one large frame, which the network cuts; `text` octets wait, `sent`
+ * are in flight. Returns how many segments that were: 0 when the network cuts none, or has no room for them just now.
+ * For the rest of the machine they are segments like others: each is on the scoreboard by itself.
+ */
+function sendLarge(m: TcpMachine, c: Connection, maxLen: number, sent: number, text: number, now: Instant): number {
+  const { sndMss } = c
+  const largeLen = Math.min(maxLen, m.ip.largeBytes(c.remote) - TCP_HEADER_LEN - OPTIONS_LEN)
+  const count = Math.min(Math.floor(largeLen / sndMss), MAX_SEGMENTS - c.board.count)
+  if (count < 2) return 0
+  const frame = m.ip.allocLarge()
+  if (frame === undefined) return 0
+  const len = count * sndMss
+  frame.segmentBytes = sndMss
+  const flags = len === text ? FLAG_ACK | FLAG_PSH : FLAG_ACK
+  emit(m, c, frame, c.sndCursor, flags, sent, len, now, c.isEcn ? ECN_CAPABLE : 0)
+  m.lendBoard(c)
+  const end = seqAdd(c.sndCursor, len)
+  for (let start = c.sndCursor; start !== end; ) {
+    const next = seqAdd(start, sndMss)
+    c.board.push(start, next, now, false)
+    start = next
+  }
+  m.counters.largeFrames++
+  hasSent(c, end, len, now)
+  return count
+}
+
+/** `len` octets of text from sndCursor on, up to `end`, have left. */
+function hasSent(c: Connection, end: Seq, len: number, now: Instant): void {
+  c.board.recoverySentBytes += len
   c.sndCursor = end
   c.sndNxt = seqMax(c.sndNxt, end)
   c.lastSentUs = now
   // RFC 6298 (5.1): the retransmission timer runs on; a tail probe is for the last segment sent.
   if (c.sendTimer === TIMER_OFF || c.sendTimer === TIMER_PERSIST) armRetransmit(c, now)
   else if (c.sendTimer !== TIMER_REORDER) armTailProbe(c, now)
-  return true
 }
 
 /** Whether a segment that is not full may leave: `len` octets of the `text` that waits. */
@@ -323,7 +364,7 @@ function resend(m: TcpMachine, c: Connection, number: number, now: Instant): boo
   const text = Math.min(len, c.sendRing.lenBytes - off)
   let flags = text < len ? FLAG_ACK | FLAG_FIN : FLAG_ACK
   if (text > 0 && off + text === c.sendRing.lenBytes) flags |= FLAG_PSH
-  if (!emit(m, c, start, flags, off, text, now, 0)) return false
+  if (!emitOne(m, c, start, flags, off, text, now)) return false
   board.resend(number, now)
   m.counters.retransmittedSegments++
   c.board.recoverySentBytes += len
@@ -354,7 +395,7 @@ function sendProbe(m: TcpMachine, c: Connection, now: Instant): void {
     c.isProbeDue = !sendNext(m, c, now, true) && c.retryAtUs !== NEVER
     return
   }
-  c.isProbeDue = !emit(m, c, c.sndUna, hasText ? FLAG_ACK : FLAG_ACK | FLAG_FIN, 0, hasText ? 1 : 0, now, 0)
+  c.isProbeDue = !emitOne(m, c, c.sndUna, hasText ? FLAG_ACK : FLAG_ACK | FLAG_FIN, 0, hasText ? 1 : 0, now)
   if (c.isProbeDue) return
   m.counters.probes++
   // sndCursor stays: the octet goes out again with the rest once there is a window.
@@ -381,8 +422,18 @@ function acceptableSeq(c: Connection): Seq {
   return beyond < 1 << c.sndScale ? c.sndNxt : seqAdd(c.sndNxt, -beyond)
 }
 
+/** A buffer for a segment; when the device has no room, the connection asks to be polled again soon. */
+function allocFrame(m: TcpMachine, c: Connection, now: Instant): Frame | undefined {
+  const frame = m.ip.alloc()
+  if (frame === undefined) {
+    m.counters.noFrame++
+    c.retryAtUs = now + RETRY_US
+  }
+  return frame
+}
+
 /** Sends one segment with `len` octets of text from `textOff` in the send ring; false when the device has no room. */
-function emit(
+function emitOne(
   m: TcpMachine,
   c: Connection,
   seqNumber: Seq,
@@ -390,14 +441,25 @@ function emit(
   textOff: number,
   len: number,
   now: Instant,
-  trafficClass: number,
 ): boolean {
-  const frame = m.ip.alloc()
-  if (frame === undefined) {
-    m.counters.noFrame++
-    c.retryAtUs = now + RETRY_US
-    return false
-  }
+  const frame = allocFrame(m, c, now)
+  if (frame === undefined) return false
+  emit(m, c, frame, seqNumber, flags, textOff, len, now, 0)
+  return true
+}
+
+/** Sends `len` octets of text from `textOff` in the send ring in `frame`: a segment, or with `segmentBytes` several. */
+function emit(
+  m: TcpMachine,
+  c: Connection,
+  frame: Frame,
+  seqNumber: Seq,
+  flags: number,
+  textOff: number,
+  len: number,
+  now: Instant,
+  trafficClass: number,
+): void {
   const { tx } = m
   prepare(tx, c.localPort, c.remotePort, seqNumber, (flags & FLAG_ACK) === 0 ? (0 as Seq) : c.rcvNxt, flags)
   if ((flags & FLAG_SYN) === 0) {
@@ -425,7 +487,6 @@ function emit(
     c.ackAtUs = NEVER
   }
   transmit(m, frame, len, c.local, c.remote, trafficClass)
-  return true
 }
 
 function prepare(tx: TcpHeader, srcPort: Port, dstPort: Port, seqNumber: Seq, ack: Seq, flags: number): void {
@@ -447,7 +508,7 @@ function addSacks(m: TcpMachine, c: Connection, len: number): void {
   const hasDsack = c.dsackStart !== c.dsackEnd
   if (c.reassembly.count === 0 && !hasDsack) return
   const { tx } = m
-  const room = Math.min(c.sndMss - len, OPTIONS_LEN - (c.hasTimestamps ? TIMESTAMPS_LEN : 0))
+  const room = Math.min(c.sndMss - Math.min(len, c.sndMss), OPTIONS_LEN - (c.hasTimestamps ? TIMESTAMPS_LEN : 0))
   let maxCount = MAX_SACK_BLOCKS
   while (maxCount > 0 && sackOptionLen(maxCount) > room) maxCount--
   if (maxCount === 0) return
@@ -471,7 +532,8 @@ function transmit(
 ): void {
   const off = m.ip.headroomBytes
   const end = off + emitTcp(frame, off, m.tx) + len
-  setTcpChecksum(frame, off, end, src, dst)
+  if (m.ip.isChecksumOffloaded) leaveTcpChecksum(frame, off, end - off, src, dst)
+  else setTcpChecksum(frame, off, end, src, dst)
   m.counters.txSegments++
   m.ip.send(frame, off, end, PROTOCOL_TCP, src, dst, trafficClass)
 }

@@ -3,9 +3,10 @@ import { createFrame } from '@mirage-ts/core/bytes'
 import { after, NEVER } from '@mirage-ts/core/time'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
-import type { FrameHandler, Network, NetworkStats } from '@mirage-ts/signatures/network'
+import type { FrameHandler, Network, NetworkOffload, NetworkStats } from '@mirage-ts/signatures/network'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Alarm, Duration, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
+import { createPlainNetwork } from '../segmentation.ts'
 
 /** Frames on their way at once; what is beyond is lost. */
 const MAX_DELAYED = 1024
@@ -29,17 +30,21 @@ interface Delayed {
   readonly isOutgoing: boolean
 }
 
-/** Wraps `network`. The same random numbers give the same faults. */
+/**
+ * Wraps `network`. The same random numbers give the same faults. There is no offload: a corrupted frame must fail its checksum,
+ * and what is lost is one frame.
+ */
 export function createFaultyNetwork(
   { network, clock, time, random }: { network: Network; clock: MonotonicClock; time: Time; random: Random },
   faults: Faults,
 ): Network {
-  return new FaultyNetwork(network, clock, time, random, faults)
+  return new FaultyNetwork(createPlainNetwork({ network }), clock, time, random, faults)
 }
 
 class FaultyNetwork implements Network {
   readonly mac: Mac
   readonly headroomBytes: number
+  readonly offload: NetworkOffload
   private readonly below: Network
   private readonly clock: MonotonicClock
   private readonly random: Random
@@ -52,6 +57,7 @@ class FaultyNetwork implements Network {
   constructor(below: Network, clock: MonotonicClock, time: Time, random: Random, faults: Faults) {
     this.mac = below.mac
     this.headroomBytes = below.headroomBytes
+    this.offload = below.offload
     this.below = below
     this.clock = clock
     this.random = random
@@ -69,6 +75,10 @@ class FaultyNetwork implements Network {
 
   alloc(): Frame | undefined {
     return this.below.alloc()
+  }
+
+  allocLarge(): Frame | undefined {
+    return this.below.allocLarge()
   }
 
   free(frame: Frame): void {

@@ -1,7 +1,10 @@
-/** A network seen by an observer: the base of the capture and of the tracer. */
+/**
+ * A network seen by an observer: the base of the capture and of the tracer. What is left to the network is seen as it is left:
+ * large frames whole, and checksums of which only the pseudo-header is summed up, as in any capture on the sending machine.
+ */
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
-import type { FrameHandler, Network, NetworkStats } from '@mirage-ts/signatures/network'
+import type { FrameHandler, Network, NetworkOffload, NetworkStats } from '@mirage-ts/signatures/network'
 
 /** Sees a frame before its receiver does; it is borrowed until the call returns. */
 export type Observer = (direction: 'in' | 'out', frame: Frame, off: number, end: number) => void
@@ -28,8 +31,16 @@ export class ObservedNetwork implements Network {
     return this.below.stats
   }
 
+  get offload(): NetworkOffload {
+    return this.below.offload
+  }
+
   alloc(): Frame | undefined {
     return this.below.alloc()
+  }
+
+  allocLarge(): Frame | undefined {
+    return this.below.allocLarge()
   }
 
   send(frame: Frame, off: number, end: number): void {

@@ -5,6 +5,7 @@
  * Other options are stepped over. The urgent pointer is neither read nor sent (RFC 6093 §5 advises against it).
  */
 import { checksum } from '@mirage-ts/core/checksum'
+import { CHECKSUM_AS_IS, CHECKSUM_PARTIAL } from '@mirage-ts/core/offload'
 import type { IpAddress, Port } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Seq } from '../seq.ts'
@@ -259,8 +260,18 @@ export function setTcpChecksum(frame: Frame, off: number, end: number, src: IpAd
   frame.dv.setUint16(off + CHECKSUM, ~sum & 0xffff)
 }
 
-/** True when the checksum of the segment `[off, end)` is right. */
+/** Leaves the checksum of the segment at `off`, of `lenBytes` octets or to be cut into such, to the network. */
+export function leaveTcpChecksum(frame: Frame, off: number, lenBytes: number, src: IpAddress, dst: IpAddress): void {
+  const sum = pseudoHeaderSum(src, dst, lenBytes)
+  frame.dv.setUint16(off + CHECKSUM, checksum(frame.u8, off, off, sum))
+  frame.checksumState = CHECKSUM_PARTIAL
+  frame.checksumFrom = off
+  frame.checksumAt = off + CHECKSUM
+}
+
+/** True when the checksum of the segment `[off, end)` is right, or the network has seen to it. */
 export function isTcpChecksumGood(frame: Frame, off: number, end: number, src: IpAddress, dst: IpAddress): boolean {
+  if (frame.checksumState !== CHECKSUM_AS_IS) return true
   return checksum(frame.u8, off, end, pseudoHeaderSum(src, dst, end - off)) === 0xffff
 }
 

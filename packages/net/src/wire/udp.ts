@@ -1,5 +1,6 @@
 /** UDP headers (RFC 768). */
 import { checksum } from '@mirage-ts/core/checksum'
+import { CHECKSUM_AS_IS } from '@mirage-ts/core/offload'
 import type { IpAddress, Port } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import { PROTOCOL_UDP, pseudoHeaderSum } from './ipv4.ts'
@@ -38,6 +39,7 @@ export function parseUdp(
   header.lenBytes = lenBytes
   // RFC 768: "an all zero transmitted checksum value means that the transmitter generated no checksum"; RFC 8200 §8.1: over
   // IPv6 there is always one, as its header has none.
+  if (frame.checksumState !== CHECKSUM_AS_IS) return undefined
   if (dv.getUint16(off + CHECKSUM) === 0) return typeof dst === 'number' ? undefined : 'bad-checksum'
   const sum = checksum(frame.u8, off, off + lenBytes, pseudoHeaderSum(src, dst, PROTOCOL_UDP, lenBytes))
   return sum === 0xffff ? undefined : 'bad-checksum'
