@@ -37,6 +37,8 @@ test('virtio: hello is built, boots, and ends with status 0; the same sources gi
   assert.match(ran.out, /INFO {2}\[application\] hello\r?\n$/)
   const image = readFileSync(join(one, 'dist/hello.virtio'))
   assert.equal(readImage(image).assets.length, 0)
+  // Its log and arguments need no Date, JSON, Map or regular expression: see packages/core/src/digits.ts.
+  assert(image.length <= 600_000, `hello takes ${image.length} octets`)
   const inspected = await mirage(one, 'inspect', 'dist/hello.virtio')
   assert.match(inspected.out, /\nEngine {5}QuickJS-ng \d+\.\d+\.\d+\n/)
   assert.match(inspected.out, /\n {2}mirage-runtime .*\n {2}musl .*\n {2}quickjs-ng /)

@@ -2,6 +2,7 @@
  * What the engine expects of a C library and musl's system-call-free members
  * do not give: memory, formatted output, time, abort.
  */
+#include <assert.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -79,12 +80,10 @@ _Noreturn void abort(void)
     plat_panic("the engine called abort");
 }
 
-_Noreturn void __assert_fail(const char *expression, const char *file, int line,
-                             const char *function)
+_Noreturn void assertion_failed(const char *file, int line)
 {
-    static char text[256];
-    snprintf(text, sizeof text, "assertion failed: %s (%s:%d, %s)", expression,
-             file, line, function);
+    static char text[64];
+    snprintf(text, sizeof text, "assertion failed (%s:%d)", file, line);
     plat_panic(text);
 }
 

@@ -337,7 +337,7 @@ const testsOnVirtio = () => {
     'fault: C stack overflow in 4 MiB': image('fault', 126, /stack guard page/, { args: 'stack-overflow', mem: 4 }),
     'memory exhausted: not enough to start': image('hello', 124, /^out of memory/, {
       mem: 4,
-      assets: [Buffer.alloc(1850000)],
+      assets: [Buffer.alloc(1900000)],
     }),
     'memory exhausted: image larger than memory': image(
       'hello',
@@ -345,7 +345,7 @@ const testsOnVirtio = () => {
       /^out of memory: the image and its stack end at/,
       {
         mem: 4,
-        assets: [Buffer.alloc(2050000)],
+        assets: [Buffer.alloc(2110000)],
       },
     ),
     'entropy: a processor without': image('entropy', 1, /plat_entropy_available/, {

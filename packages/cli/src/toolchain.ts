@@ -195,10 +195,11 @@ const ABANDONED_MS = 3_600_000
 async function engineDigest(): Promise<string> {
   const { version } = JSON.parse(await readFile(enginePackage(), 'utf8')) as { version: string }
   const makefile = await readFile(join(NATIVE_FOLDER, 'Makefile'), 'utf8')
+  const assertions = await readFile(join(NATIVE_FOLDER, 'engine/standard/assert.h'), 'utf8')
   // Not installed: requireTools says so when it is needed.
   const musl = await readFile(MUSL).then(sha256, () => 'none')
   return createHash('sha256')
-    .update(`${version}\n${await compilerVersion()}\n${musl}\n${makefile}`)
+    .update(`${version}\n${await compilerVersion()}\n${musl}\n${makefile}\n${assertions}`)
     .digest('hex')
     .slice(0, 16)
 }

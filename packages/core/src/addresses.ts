@@ -1,5 +1,6 @@
 /** Building, parsing and printing addresses. Parsers return `undefined` on bad text; they never throw. */
 import type { Endpoint, IpAddress, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr, Mac, Port } from '@mirage-ts/signatures/addresses'
+import { parseDecimal, parseHexadecimal } from './digits.ts'
 
 /** `ff:ff:ff:ff:ff:ff`. */
 export const MAC_BROADCAST: Mac = 0xffffffffffff as Mac
@@ -30,12 +31,12 @@ export function ipv4(a: number, b: number, c: number, d: number): Ipv4 {
 
 /** Reads dotted-decimal text: exactly four numbers 0 to 255 without leading zeros. */
 export function parseIpv4(text: string): Ipv4 | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)
-  if (match === null) return undefined
+  const parts = text.split('.', 5)
+  if (parts.length !== 4) return undefined
   let address = 0
-  for (const part of match.slice(1)) {
-    const octet = Number(part)
-    if (octet > 255 || (part.length > 1 && part.startsWith('0'))) return undefined
+  for (const part of parts) {
+    const octet = parseDecimal(part, 3)
+    if (octet === undefined || octet > 255 || (part.length > 1 && part.startsWith('0'))) return undefined
     address = address * 256 + octet
   }
   return address as Ipv4
@@ -48,10 +49,11 @@ export function ipv4ToString(address: Ipv4): string {
 
 /** Reads `10.0.0.2/24`. */
 export function parseIpv4Cidr(text: string): Ipv4Cidr | undefined {
-  const match = /^([\d.]+)\/(\d{1,2})$/.exec(text)
-  const address = match === null ? undefined : parseIpv4(match[1] as string)
-  const prefixBits = match === null ? 33 : Number(match[2])
-  return address === undefined || prefixBits > 32 ? undefined : { address, prefixBits }
+  const slash = text.indexOf('/')
+  if (slash < 0) return undefined
+  const address = parseIpv4(text.slice(0, slash))
+  const prefixBits = parseDecimal(text.slice(slash + 1), 2)
+  return address === undefined || prefixBits === undefined || prefixBits > 32 ? undefined : { address, prefixBits }
 }
 
 export function ipv4CidrToString(cidr: Ipv4Cidr): string {
@@ -86,14 +88,22 @@ export function ipv4MulticastMac(group: Ipv4): Mac {
 
 /** Reads six colon- or hyphen-separated pairs of hex digits. */
 export function parseMac(text: string): Mac | undefined {
-  if (!/^[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}$/.test(text)) return undefined
-  return Number.parseInt(text.replaceAll(/[:-]/g, ''), 16) as Mac
+  if (text.length !== 17) return undefined
+  let mac = 0
+  for (let off = 0; off < 17; off += 3) {
+    const octet = parseHexadecimal(text.slice(off, off + 2), 2)
+    if (octet === undefined || (off > 0 && text[off - 1] !== ':' && text[off - 1] !== '-')) return undefined
+    mac = mac * 256 + octet
+  }
+  return mac as Mac
 }
 
 /** Six colon-separated pairs of lowercase hex digits. */
 export function macToString(mac: Mac): string {
   const digits = mac.toString(16).padStart(12, '0')
-  return digits.replaceAll(/(..)(?!$)/g, '$1:')
+  let text = digits.slice(0, 2)
+  for (let off = 2; off < 12; off += 2) text += `:${digits.slice(off, off + 2)}`
+  return text
 }
 
 /** Reads the MAC at `off`; the caller has checked the length. */
@@ -136,8 +146,9 @@ function parseGroups(text: string, isEnd: boolean): readonly number[] | undefine
   const parts = text.split(':')
   const groups: number[] = []
   for (const [i, part] of parts.entries()) {
-    if (/^[0-9a-fA-F]{1,4}$/.test(part)) {
-      groups.push(Number.parseInt(part, 16))
+    const group = parseHexadecimal(part, 4)
+    if (group !== undefined) {
+      groups.push(group)
       continue
     }
     const dotted = isEnd && i === parts.length - 1 ? parseIpv4(part) : undefined
@@ -168,10 +179,11 @@ export function ipv6ToString(address: Ipv6): string {
 
 /** Reads `2001:db8::2/64`. */
 export function parseIpv6Cidr(text: string): Ipv6Cidr | undefined {
-  const match = /^([^/]+)\/(\d{1,3})$/.exec(text)
-  const address = match === null ? undefined : parseIpv6(match[1] as string)
-  const prefixBits = match === null ? 129 : Number(match[2])
-  return address === undefined || prefixBits > 128 ? undefined : { address, prefixBits }
+  const slash = text.indexOf('/')
+  if (slash < 0) return undefined
+  const address = parseIpv6(text.slice(0, slash))
+  const prefixBits = parseDecimal(text.slice(slash + 1), 3)
+  return address === undefined || prefixBits === undefined || prefixBits > 128 ? undefined : { address, prefixBits }
 }
 
 export function ipv6CidrToString(cidr: Ipv6Cidr): string {

@@ -8,6 +8,7 @@
 import type { Ipv4, Ipv4Cidr, Mac, Port } from '@mirage-ts/signatures/addresses'
 import type { Duration } from '@mirage-ts/signatures/time'
 import { parseIpv4, parseIpv4Cidr, parseMac } from './addresses.ts'
+import { parseDecimal, parseHexadecimal } from './digits.ts'
 import { parseLogLevels } from './log.ts'
 import { nearest } from './suggest.ts'
 
@@ -58,13 +59,20 @@ export type ParsedArgs<Keys extends ArgKeys> =
 /** Any text. */
 export const string: ArgType<string> = { wanted: 'text', meta: 'TEXT', parse: (text) => text }
 
+/** Numbers of more digits are too large in any case. */
+const ANY_COUNT = 1000
+
 /** A whole number, decimal or `0x` hexadecimal. */
 export const int: ArgType<number> = {
   wanted: 'a whole number',
   meta: 'N',
   parse(text) {
-    const value = /^-?(\d+|0x[0-9a-f]+)$/i.test(text) ? Number(text.replace(/^-/, '')) : Number.NaN
-    return Number.isSafeInteger(value) ? (text.startsWith('-') ? -value : value) : undefined
+    const isNegative = text.charCodeAt(0) === HYPHEN
+    const digits = isNegative ? text.slice(1) : text
+    const isHexadecimal = digits.startsWith('0x') || digits.startsWith('0X')
+    const value = isHexadecimal ? parseHexadecimal(digits.slice(2), ANY_COUNT) : parseDecimal(digits, ANY_COUNT)
+    if (value === undefined || !Number.isSafeInteger(value)) return undefined
+    return isNegative ? -value : value
   },
 }
 
@@ -124,7 +132,10 @@ export const macAddress: ArgType<Mac> = {
 export const port: ArgType<Port> = {
   wanted: 'a port, 0 to 65535',
   meta: 'PORT',
-  parse: (text) => (/^\d{1,5}$/.test(text) && Number(text) <= 65535 ? (Number(text) as Port) : undefined),
+  parse(text) {
+    const value = parseDecimal(text, 5)
+    return value !== undefined && value <= 65535 ? (value as Port) : undefined
+  },
 }
 
 const DURATION_US: Readonly<Record<string, number>> = { us: 1, ms: 1e3, s: 1e6, m: 60e6, h: 3600e6, d: 86400e6 }
@@ -163,11 +174,23 @@ export const logLevels: ArgType<string> = {
 }
 
 function parseQuantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
-  const [, digits, unit] = /^(\d+(?:\.\d+)?)([A-Za-z]*)$/.exec(text) ?? []
-  const scale = unit === undefined ? undefined : units[unit]
-  if (scale === undefined) return undefined
-  const value = Number(digits) * scale
+  let end = 0
+  while (end < text.length && isDigitOrDot(text.charCodeAt(end))) end++
+  const digits = text.slice(0, end)
+  const unit = text.slice(end)
+  const dot = digits.indexOf('.')
+  const isNumber =
+    dot < 0
+      ? parseDecimal(digits, ANY_COUNT) !== undefined
+      : parseDecimal(digits.slice(0, dot), ANY_COUNT) !== undefined &&
+        parseDecimal(digits.slice(dot + 1), ANY_COUNT) !== undefined
+  if (!isNumber || !Object.hasOwn(units, unit)) return undefined
+  const value = Number(digits) * (units[unit] as number)
   return Number.isSafeInteger(value) ? value : undefined
+}
+
+function isDigitOrDot(c: number): boolean {
+  return (c >= 0x30 && c <= 0x39) || c === 0x2e
 }
 
 /** Reads the options of `keys` out of `words`. Words that are no options are `rest`; `--` ends the options. */
@@ -216,7 +239,7 @@ function nameOf(keys: ArgKeys, option: string): string | undefined {
 }
 
 function unknownOption(keys: ArgKeys, option: string): string {
-  const near = nearest(option.replace(/^--?/, ''), [...Object.keys(keys), 'help'])
+  const near = nearest(option.slice(option.startsWith('--') ? 2 : 1), [...Object.keys(keys), 'help'])
   return `Unknown option ${option}${near === undefined ? '; --help lists them all' : `; did you mean --${near}?`}`
 }
 
@@ -231,7 +254,9 @@ export function helpText(keys: ArgKeys): string {
   })
   rows.push({ section: 'OPTIONS', option: '--help', doc: 'print this text' })
   const width = Math.min(32, Math.max(...rows.map((row) => row.option.length)))
-  const sections = [...new Set(rows.map((row) => row.section))].sort((a, b) => rank(a) - rank(b))
+  const sections: string[] = []
+  for (const { section } of rows) if (!sections.includes(section)) sections.push(section)
+  sections.sort((a, b) => rank(a) - rank(b))
   return sections
     .map((section) => {
       const lines = rows.filter((row) => row.section === section).map((row) => line(row.option, row.doc, width))

@@ -28,6 +28,12 @@ describe('log', () => {
     assert.deepEqual([log.logger('tcp').debugOn, log.logger('udp').debugOn], [true, false])
   })
 
+  it('takes the last level given for a source', () => {
+    const { log } = setUp('tcp:debug,debug,tcp:info,*:info')
+    assert.deepEqual([log.logger('tcp').debugOn, log.logger('udp').debugOn], [false, false])
+    assert.equal(setUp('info,tcp:quiet,tcp:debug').log.logger('tcp').debugOn, true)
+  })
+
   it('does not build a message that nobody reads', () => {
     const { log } = setUp()
     log.logger('x').debug(() => assert.fail('built'))
@@ -36,6 +42,8 @@ describe('log', () => {
   it('says what is wrong with levels', () => {
     assert.match(String(parseLogLevels('tcp:loud')), /expected SOURCE:LEVEL .* got "tcp:loud"/)
     assert.throws(() => setUp(':info'), /Cannot set log levels/)
-    assert.equal((parseLogLevels('debug') as ReadonlyMap<string, string>).get('*'), 'debug')
+    assert.match(String(parseLogLevels('tcp:toString')), /got "tcp:toString"/)
+    assert.match(String(parseLogLevels('debug,')), /got ""/)
+    assert.deepEqual(parseLogLevels('debug'), [{ source: '*', level: 'debug' }])
   })
 })

@@ -2,26 +2,75 @@
 import type { Console } from '@mirage-ts/signatures/console'
 import type { Log, Logger, LogLevel, LogMessage } from '@mirage-ts/signatures/log'
 import type { WallClock } from '@mirage-ts/signatures/time'
+import { isoTime } from './iso-time.ts'
 
-const SEVERITY: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3 }
 const QUIET = -1
+const ERROR = 0
+const WARN = 1
+const INFO = 2
+const DEBUG = 3
 
-/** Level of each source; `*` is for the sources not named. `quiet` keeps nothing. */
-export type LogLevels = ReadonlyMap<string, LogLevel | 'quiet'>
+/** A part of `*:info,tcp:debug`. */
+export interface LogLevelRule {
+  /** `*` is for the sources that no rule names. */
+  readonly source: string
+  /** `quiet` keeps nothing. */
+  readonly level: LogLevel | 'quiet'
+}
+
+/** Level of each source; of several rules for one the last counts. */
+export type LogLevels = readonly LogLevelRule[]
 
 /**
  * Reads `*:info,tcp:debug`; a level without a source is for all. Returns a sentence when the text is malformed.
+ *
+ * It runs at every start of a machine, on an engine to which each part of the library is new then: hence only `indexOf`.
  */
 export function parseLogLevels(text: string): LogLevels | string {
-  const levels = new Map<string, LogLevel | 'quiet'>()
-  for (const part of text.split(',')) {
-    const [source, level] = part.includes(':') ? part.split(':', 2) : ['*', part]
-    if (source === undefined || source === '' || level === undefined || !(level in SEVERITY || level === 'quiet')) {
-      return `expected SOURCE:LEVEL with LEVEL one of quiet, error, warn, info, debug; got ${JSON.stringify(part)}`
+  const levels: LogLevelRule[] = []
+  for (let start = 0; start <= text.length; ) {
+    const comma = text.indexOf(',', start)
+    const end = comma < 0 ? text.length : comma
+    const part = text.slice(start, end)
+    const colon = part.indexOf(':')
+    const source = colon < 0 ? '*' : part.slice(0, colon)
+    const level = colon < 0 ? part : part.slice(colon + 1)
+    if (source === '' || severityOf(level) === undefined) {
+      return `expected SOURCE:LEVEL with LEVEL one of quiet, error, warn, info, debug; got "${part}"`
     }
-    levels.set(source, level as LogLevel | 'quiet')
+    levels.push({ source, level: level as LogLevel | 'quiet' })
+    start = end + 1
   }
   return levels
+}
+
+function severityOf(level: string): number | undefined {
+  switch (level) {
+    case 'info':
+      return INFO
+    case 'debug':
+      return DEBUG
+    case 'warn':
+      return WARN
+    case 'error':
+      return ERROR
+    case 'quiet':
+      return QUIET
+    default:
+      return undefined
+  }
+}
+
+/** The severity that messages of `source` must not exceed. */
+function severityFor(levels: LogLevels, source: string): number {
+  let common: string = 'info'
+  let own: string | undefined
+  for (let i = 0; i < levels.length; i++) {
+    const rule = levels[i] as LogLevelRule
+    if (rule.source === source) own = rule.level
+    else if (rule.source === '*') common = rule.level
+  }
+  return severityOf(own ?? common) as number
 }
 
 export interface LogOptions {
@@ -33,47 +82,41 @@ export interface LogOptions {
 export function createLog({ console, clock }: { console: Console; clock: WallClock }, options: LogOptions = {}): Log {
   const levels = parseLogLevels(options.levels ?? '*:info')
   if (typeof levels === 'string') throw new TypeError(`Cannot set log levels: ${levels}`)
-  return {
-    logger(source: string): Logger {
-      const level = levels.get(source) ?? levels.get('*') ?? 'info'
-      return new ConsoleLogger(console, clock, source, level === 'quiet' ? QUIET : SEVERITY[level])
-    },
-  }
+  return { logger: (source) => new ConsoleLogger(console, clock, source, severityFor(levels, source)) }
 }
 
 class ConsoleLogger implements Logger {
   readonly debugOn: boolean
-  readonly #console: Console
-  readonly #clock: WallClock
-  readonly #source: string
-  readonly #severity: number
+  private readonly console: Console
+  private readonly clock: WallClock
+  private readonly source: string
+  private readonly severity: number
 
   constructor(console: Console, clock: WallClock, source: string, severity: number) {
-    this.debugOn = severity >= SEVERITY.debug
-    this.#console = console
-    this.#clock = clock
-    this.#source = source
-    this.#severity = severity
+    this.debugOn = severity >= DEBUG
+    this.console = console
+    this.clock = clock
+    this.source = source
+    this.severity = severity
   }
 
   error(message: LogMessage): void {
-    this.#write('error', message)
+    this.write(ERROR, 'ERROR', message)
   }
   warn(message: LogMessage): void {
-    this.#write('warn', message)
+    this.write(WARN, 'WARN ', message)
   }
   info(message: LogMessage): void {
-    this.#write('info', message)
+    this.write(INFO, 'INFO ', message)
   }
   debug(message: LogMessage): void {
-    this.#write('debug', message)
+    this.write(DEBUG, 'DEBUG', message)
   }
 
-  #write(level: LogLevel, message: LogMessage): void {
-    if (SEVERITY[level] > this.#severity) return
-    const time = new Date(Math.floor(this.#clock.now() / 1000)).toISOString()
+  private write(severity: number, level: string, message: LogMessage): void {
+    if (severity > this.severity) return
     const text = typeof message === 'string' ? message : message()
-    this.#console.write(`${time} ${level.toUpperCase().padEnd(5)} [${this.#source}] ${text}\n`)
+    this.console.write(`${isoTime(this.clock.now())} ${level} [${this.source}] ${text}\n`)
   }
 }
 
