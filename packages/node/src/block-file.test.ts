@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { runBlockConformance } from '@mirage-ts/testing/conformance/block-suite'
 import { createFileBlock } from './block-file.ts'
 
-runBlockConformance('file block', async () => {
+runBlockConformance(test, 'file block', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'mirage-test-'))
   const path = join(folder, 'disk')
   await writeFile(path, new Uint8Array(2000 * 512))

@@ -8,6 +8,7 @@ import { runKvRwConformance } from '@mirage-ts/testing/conformance/kv-rw-suite'
 import { createDirectoryKvRw } from './kv-directory-rw.ts'
 
 runKvRwConformance(
+  test,
   'directory kv-rw',
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'mirage-test-'))

@@ -8,7 +8,7 @@ import type { KvRo } from '@mirage-ts/signatures/kv'
 import { runKvRoConformance } from '@mirage-ts/testing/conformance/kv-ro-suite'
 import { createDirectoryKv } from './kv-directory.ts'
 
-runKvRoConformance('directory kv', async (contents) => {
+runKvRoConformance(test, 'directory kv', async (contents) => {
   const folder = await mkdtemp(join(tmpdir(), 'mirage-test-'))
   for (const [key, octets] of contents) {
     await mkdir(dirname(join(folder, key)), { recursive: true })

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { runBlockConformance } from '@mirage-ts/testing/conformance/block-suite'
+import {
+  readOnlySectorOctet,
+  runBlockConformance,
+  runReadOnlyBlockConformance,
+} from '@mirage-ts/testing/conformance/block-suite'
 import { FaultyBlock } from '@mirage-ts/testing/faulty-block'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
 import { createBlockSlice, createReadOnlyBlock } from './block-view.ts'
@@ -9,12 +13,12 @@ import { createRamBlock } from './ram-block.ts'
 
 const ram = (sectorCount: number) => createRamBlock({}, { sectorCount })
 
-runBlockConformance('ram block', async () => ({ block: ram(2000), close() {} }))
-runBlockConformance('ram block of 4 KiB sectors', async () => ({
+runBlockConformance(test, 'ram block', async () => ({ block: ram(2000), close() {} }))
+runBlockConformance(test, 'ram block of 4 KiB sectors', async () => ({
   block: createRamBlock({}, { sectorCount: 64, sectorBytes: 4096 }),
   close() {},
 }))
-runBlockConformance('slice of a block', async () => ({
+runBlockConformance(test, 'slice of a block', async () => ({
   block: createBlockSlice({ block: ram(2000) }, { firstSector: 100, sectorCount: 70 }),
   close() {},
 }))
@@ -24,24 +28,46 @@ for (const [lineCount, lineSectors] of [
   [1, 1],
   [5, 7],
 ] as const) {
-  runBlockConformance(`cached block, ${lineCount} lines of ${lineSectors}`, async () => ({
+  runBlockConformance(test, `cached block, ${lineCount} lines of ${lineSectors}`, async () => ({
     block: createCachedBlock({ block: ram(1001) }, { lineCount, lineSectors }),
     close() {},
   }))
 }
 
-test('read-only block: reads, refuses to write, flushes nothing', async () => {
-  const block = new FaultyBlock(8)
-  block.image.fill(3)
-  const view = createReadOnlyBlock({ block })
-  assert.equal(view.isReadOnly, true)
-  const octets = new Uint8Array(512)
-  await view.read(7, octets)
-  assert.equal(octets[0], 3)
-  await assert.rejects(view.write(0, octets), { code: 'read-only' })
-  await assert.rejects(view.discard(0, 1), { code: 'read-only' })
-  await view.flush()
-  assert.equal(block.flushCount, 0)
+runBlockConformance(test, 'faulty block that is not told to fail', async () => ({
+  block: new FaultyBlock(1001),
+  close() {},
+}))
+
+async function numbered(): Promise<FaultyBlock> {
+  const block = new FaultyBlock(100)
+  for (let sector = 0; sector < 100; sector++) {
+    await block.write(sector, new Uint8Array(512).fill(readOnlySectorOctet(sector)))
+  }
+  await block.flush()
+  return block
+}
+
+runReadOnlyBlockConformance(test, 'read-only view', async () => ({
+  block: createReadOnlyBlock({ block: await numbered() }),
+  close() {},
+}))
+runReadOnlyBlockConformance(test, 'cache of a read-only view', async () => ({
+  block: createCachedBlock({ block: createReadOnlyBlock({ block: await numbered() }) }, { lineCount: 4 }),
+  close() {},
+}))
+runReadOnlyBlockConformance(test, 'slice of a read-only view', async () => ({
+  block: createBlockSlice(
+    { block: createReadOnlyBlock({ block: await numbered() }) },
+    { firstSector: 0, sectorCount: 64 },
+  ),
+  close() {},
+}))
+
+test('read-only view: flushes nothing', async () => {
+  const block = await numbered()
+  await createReadOnlyBlock({ block }).flush()
+  assert.equal(block.flushCount, 1)
 })
 
 test('slice of a block: refuses one that is not on the device', () => {

@@ -8,7 +8,7 @@ function crunchFile(path: string, octets: Uint8Array): CrunchFile {
   return { path, sha256: createHash('sha256').update(octets).digest('hex'), bytes: () => octets }
 }
 
-runKvRoConformance('crunch', async (contents) => ({
+runKvRoConformance(test, 'crunch', async (contents) => ({
   kv: createCrunch({}, { files: [...contents].map(([path, octets]) => crunchFile(path, octets)) }),
   close: () => {},
 }))

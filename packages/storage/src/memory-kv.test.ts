@@ -1,4 +1,5 @@
+import { test } from 'node:test'
 import { runKvTransactionalConformance } from '@mirage-ts/testing/conformance/kv-rw-suite'
 import { createMemoryKv } from './memory-kv.ts'
 
-runKvTransactionalConformance('memory kv', async () => ({ kv: createMemoryKv(), close() {} }))
+runKvTransactionalConformance(test, 'memory kv', async () => ({ kv: createMemoryKv(), close() {} }))

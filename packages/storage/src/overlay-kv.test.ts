@@ -12,7 +12,7 @@ async function storeOf(values: Iterable<readonly [string, Uint8Array]>): Promise
 }
 
 // Every other file is in the upper store; the lower one has those again, with wrong contents.
-runKvRoConformance('overlay kv', async (contents) => {
+runKvRoConformance(test, 'overlay kv', async (contents) => {
   const upper = await storeOf([...contents].filter((_, i) => i % 2 === 0))
   const lower = await storeOf([...contents].map(([key, value], i) => [key, i % 2 === 0 ? new Uint8Array(3) : value]))
   return { kv: createOverlayKv({ upper, lower }), close() {} }

@@ -32,6 +32,7 @@ export class FaultyBlock implements Block {
   readonly #durable: Uint8Array
   /** Writes since the last flush, in order. */
   #pending: Write[] = []
+  #isClosed = false
 
   constructor(sectorCount: number, sectorBytes = 512) {
     this.sectorCount = sectorCount
@@ -68,6 +69,7 @@ export class FaultyBlock implements Block {
   }
 
   async flush(): Promise<void> {
+    this.#check(0, 0)
     this.beforeChange()
     if (this.writesLeft <= 0) throw new BlockError('io', 'Cannot flush: made to fail')
     this.flushCount++
@@ -76,14 +78,16 @@ export class FaultyBlock implements Block {
   }
 
   async discard(sector: number, sectorCount: number): Promise<void> {
+    this.#check(sector, sectorCount * this.sectorBytes)
     const octets = new Uint8Array(sectorCount * this.sectorBytes).fill(0xdd)
-    this.#check(sector, octets.length)
     this.beforeChange()
     this.image.set(octets, sector * this.sectorBytes)
     this.#pending.push({ sector, octets })
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#isClosed = true
+  }
 
   get pendingCount(): number {
     return this.#pending.length
@@ -125,8 +129,10 @@ export class FaultyBlock implements Block {
   }
 
   #check(sector: number, lenBytes: number): void {
+    if (this.#isClosed) throw new BlockError('closed', 'Cannot access the disk: it is closed')
     const count = lenBytes / this.sectorBytes
-    if (!Number.isSafeInteger(count) || !(sector >= 0) || sector + count > this.sectorCount) {
+    const isWhole = Number.isSafeInteger(sector) && Number.isSafeInteger(count) && sector >= 0 && count >= 0
+    if (!isWhole || sector + count > this.sectorCount) {
       throw new RangeError(`Cannot access ${count} sectors at ${sector}: expected 0 to ${this.sectorCount}`)
     }
   }

@@ -1,7 +1,7 @@
 /** Random work for stores, and the comparison of a store with the model. */
-import assert from 'node:assert/strict'
 import { KvError } from '@mirage-ts/core/errors'
 import type { KvRo, KvRw } from '@mirage-ts/signatures/kv'
+import * as assert from './assert.ts'
 import { KvModel } from './kv-model.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
@@ -76,7 +76,7 @@ export async function assertEqualsModel(kv: KvRo, model: KvModel, message: strin
   const contents = await contentsOf(kv)
   assert.deepEqual([...contents.keys()].sort(), [...model.values.keys()].sort(), message)
   for (const [key, value] of contents) {
-    assert.ok(Buffer.compare(value, model.values.get(key) as Uint8Array) === 0, `${message}: value of ${key}`)
+    assert.equalOctets(value, model.values.get(key) as Uint8Array, `${message}: value of ${key}`)
   }
 }
 
@@ -100,7 +100,7 @@ export async function runRandomSteps(
       const off = random.below(value.length + 2)
       const len = random.below(value.length + 2)
       const got = await kv.getPartial(step.key, off, len)
-      assert.ok(Buffer.compare(got, value.subarray(off, off + len)) === 0, `${label}, ${len} octets at ${off}`)
+      assert.equalOctets(got, value.subarray(off, off + len), `${label}, ${len} octets at ${off}`)
     }
     if (random.chance(0.03)) await kv.flush()
     if (i % 100 === 99) await assertEqualsModel(kv, model, label)

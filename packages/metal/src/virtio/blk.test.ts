@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { describe, it, test } from 'node:test'
 import type { Block } from '@mirage-ts/signatures/block'
 import { runBlockConformance } from '@mirage-ts/testing/conformance/block-suite'
 import { createVirtioBlock, type VirtioBlock } from './blk.ts'
@@ -47,8 +47,8 @@ function selfDriven(world: ReturnType<typeof setUp>): Block {
   }
 }
 
-runBlockConformance('virtio block', async () => ({ block: selfDriven(setUp()), close() {} }))
-runBlockConformance('virtio block of 4 KiB sectors, short transfers', async () => ({
+runBlockConformance(test, 'virtio block', async () => ({ block: selfDriven(setUp()), close() {} }))
+runBlockConformance(test, 'virtio block of 4 KiB sectors, short transfers', async () => ({
   block: selfDriven(
     setUp((disk) => {
       disk.features[0] |= (1 << 6) | (1 << 1)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { test } from 'node:test'
 import { runKvRwConformance } from '@mirage-ts/testing/conformance/kv-rw-suite'
 import { fsck } from '@mirage-ts/testing/fat-images'
 import { ramBlockOf } from '../ram-block.ts'
@@ -12,6 +13,7 @@ for (const [bits, sectorCount, sectorBytes] of [
   [12, 1000, 4096],
 ] as const) {
   runKvRwConformance(
+    test,
     `fat kv, FAT ${bits}, sectors of ${sectorBytes}`,
     async () => {
       const image = new Uint8Array(sectorCount * sectorBytes)

@@ -1,3 +1,4 @@
+import { test } from 'node:test'
 import { runKvTransactionalConformance } from '@mirage-ts/testing/conformance/kv-rw-suite'
 import { FaultyBlock } from '@mirage-ts/testing/faulty-block'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
@@ -7,7 +8,7 @@ for (const [name, sectorCount, sectorBytes, cacheNodes] of [
   ['log kv', 8192, 512, 512],
   ['log kv on 4 KiB sectors with the smallest cache', 1024, 4096, 1],
 ] as const) {
-  runKvTransactionalConformance(name, async () => {
+  runKvTransactionalConformance(test, name, async () => {
     const block = new FaultyBlock(sectorCount, sectorBytes)
     const random = new SeededRandom(1)
     return {

@@ -32,11 +32,11 @@ function diskOf(image: Uint8Array, sectorBytes = 512) {
   return ramBlockOf(padded, sectorBytes)
 }
 
-runKvRoConformance('tar kv', async (contents) => ({
+runKvRoConformance(test, 'tar kv', async (contents) => ({
   kv: await createTarKv({ block: diskOf(archiveOf(contents)) }),
   close() {},
 }))
-runKvRoConformance('tar kv in gzip, 4 KiB sectors', async (contents) => ({
+runKvRoConformance(test, 'tar kv in gzip, 4 KiB sectors', async (contents) => ({
   kv: await createTarKv({ block: diskOf(gzipSync(archiveOf(contents)), 4096) }),
   close() {},
 }))

@@ -1,8 +1,11 @@
-/** What every `Block` must do, as tests. Call `runBlockConformance` from the test file of an implementation. */
-import assert from 'node:assert/strict'
-import { test } from 'node:test'
+/**
+ * What every `Block` must do, as tests. Call `runBlockConformance(test, ...)` from the test file of an implementation, and
+ * for one that cannot be written `runReadOnlyBlockConformance`.
+ */
 import type { Block } from '@mirage-ts/signatures/block'
+import * as assert from '../assert.ts'
 import { SeededRandom } from '../seeded-random.ts'
+import type { RegisterTest } from './suite.ts'
 
 /** A device made for one test: at least 64 sectors of zeros, writable. */
 export interface BlockWorld {
@@ -11,9 +14,10 @@ export interface BlockWorld {
   close(): void | Promise<void>
 }
 
-/** Registers the tests; `make` is called once for each. */
-export function runBlockConformance(name: string, make: () => Promise<BlockWorld>): void {
-  const blockTest = (title: string, body: (block: Block) => Promise<void>): void =>
+type BlockTest = (title: string, body: (block: Block) => Promise<void>) => void
+
+function blockTests(test: RegisterTest, name: string, make: () => Promise<BlockWorld>): BlockTest {
+  return (title, body) =>
     void test(`${name}: ${title}`, async () => {
       const { block, close } = await make()
       try {
@@ -22,6 +26,11 @@ export function runBlockConformance(name: string, make: () => Promise<BlockWorld
         await close()
       }
     })
+}
+
+/** Registers the tests; `make` is called once for each. The last one closes the device. */
+export function runBlockConformance(test: RegisterTest, name: string, make: () => Promise<BlockWorld>): void {
+  const blockTest = blockTests(test, name, make)
 
   blockTest('has a sane size and can be written', async (block) => {
     assert.ok(Number.isInteger(Math.log2(block.sectorBytes)) && block.sectorBytes >= 512)
@@ -110,12 +119,16 @@ export function runBlockConformance(name: string, make: () => Promise<BlockWorld
   })
 
   blockTest('one large transfer', async (block) => {
-    const octets = new SeededRandom(2).bytes(block.sectorBytes * Math.min(block.sectorCount, 1000))
+    const words = Int32Array.from(
+      { length: (block.sectorBytes / 4) * Math.min(block.sectorCount, 1000) },
+      (_, i) => i * 7,
+    )
+    const octets = new Uint8Array(words.buffer)
     await block.write(0, octets)
     await block.flush()
     const got = new Uint8Array(octets.length)
     await block.read(0, got)
-    assert.ok(Buffer.compare(got, octets) === 0)
+    assert.equalOctets(got, octets, 'all of it')
   })
 
   blockTest('a discarded sector can be written again, its neighbours stay', async (block) => {
@@ -148,17 +161,69 @@ export function runBlockConformance(name: string, make: () => Promise<BlockWorld
         const got = new Uint8Array(count * sectorBytes)
         await block.read(sector, got)
         const expected = model.subarray(sector * sectorBytes, (sector + count) * sectorBytes)
-        assert.ok(Buffer.compare(got, expected) === 0, `step ${i}: ${count} sectors at ${sector}`)
+        assert.equalOctets(got, expected, `step ${i}: ${count} sectors at ${sector}`)
       }
     }
   })
 
-  blockTest('rejects everything once closed; closing again does nothing', async (block) => {
-    await block.close()
-    await block.close()
-    const octets = new Uint8Array(block.sectorBytes)
-    for (const call of [block.read(0, octets), block.write(0, octets), block.flush(), block.discard(0, 1)]) {
-      await assert.rejects(call, { name: 'BlockError', code: 'closed' })
+  blockTest('rejects everything once closed; closing again does nothing', rejectsOnceClosed)
+}
+
+/** What sector `sector` of a device that `runReadOnlyBlockConformance` is given must hold: that octet throughout. */
+export function readOnlySectorOctet(sector: number): number {
+  return (sector * 7 + 1) & 255
+}
+
+/** Registers the tests of a device that cannot be written: 64 sectors as `readOnlySectorOctet` says, or more. */
+export function runReadOnlyBlockConformance(test: RegisterTest, name: string, make: () => Promise<BlockWorld>): void {
+  const blockTest = blockTests(test, name, make)
+  const expectSectors = async (block: Block, first: number, count: number): Promise<void> => {
+    const { sectorBytes } = block
+    const got = new Uint8Array(count * sectorBytes)
+    await block.read(first, got)
+    const expected = new Uint8Array(got.length)
+    for (let i = 0; i < count; i++) {
+      expected.fill(readOnlySectorOctet(first + i), i * sectorBytes, (i + 1) * sectorBytes)
+    }
+    assert.equalOctets(got, expected, `${count} sectors at ${first}`)
+  }
+
+  blockTest('says that it is read-only, and gives what it holds', async (block) => {
+    assert.equal(block.isReadOnly, true)
+    assert.ok(block.sectorCount >= 64)
+    await expectSectors(block, 0, 1)
+    await expectSectors(block, 7, 5)
+    await expectSectors(block, 0, 64)
+    await Promise.all(Array.from({ length: 64 }, (_, i) => expectSectors(block, i, 1)))
+  })
+
+  blockTest('refuses to be changed, and stays as it is; a flush does nothing', async (block) => {
+    const octets = new Uint8Array(2 * block.sectorBytes).fill(255)
+    await assert.rejects(block.write(3, octets), { name: 'BlockError', code: 'read-only' })
+    await assert.rejects(block.discard(3, 2), { name: 'BlockError', code: 'read-only' })
+    await block.flush()
+    await expectSectors(block, 2, 5)
+  })
+
+  blockTest('refuses what is not whole sectors of its own', async (block) => {
+    for (const [sector, lenBytes] of [
+      [-1, block.sectorBytes],
+      [block.sectorCount, block.sectorBytes],
+      [0, 1],
+      [0.5, block.sectorBytes],
+    ] as const) {
+      await assert.rejects(block.read(sector, new Uint8Array(lenBytes)), RangeError, `read ${lenBytes} at ${sector}`)
     }
   })
+
+  blockTest('rejects everything once closed; closing again does nothing', rejectsOnceClosed)
+}
+
+async function rejectsOnceClosed(block: Block): Promise<void> {
+  await block.close()
+  await block.close()
+  const octets = new Uint8Array(block.sectorBytes)
+  for (const call of [block.read(0, octets), block.write(0, octets), block.flush(), block.discard(0, 1)]) {
+    await assert.rejects(call, { name: 'BlockError', code: 'closed' })
+  }
 }

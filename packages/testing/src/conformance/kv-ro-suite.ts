@@ -1,10 +1,10 @@
 /**
- * What every `KvRo` must do, as tests. Call `runKvRoConformance` from the test file of an implementation.
+ * What every `KvRo` must do, as tests. Call `runKvRoConformance(test, ...)` from the test file of an implementation.
  */
-import assert from 'node:assert/strict'
-import { test } from 'node:test'
 import { KvError, type KvErrorCode } from '@mirage-ts/core/errors'
 import type { KvRo } from '@mirage-ts/signatures/kv'
+import * as assert from '../assert.ts'
+import type { RegisterTest } from './suite.ts'
 
 /** A store made for one test. */
 export interface KvRoWorld {
@@ -18,7 +18,8 @@ export type KvContents = ReadonlyMap<string, Uint8Array>
 
 const BIG = Uint8Array.from({ length: 100_000 }, (_, i) => (i * 7 + (i >>> 8)) & 255)
 
-const CONTENTS: KvContents = new Map([
+/** What the suite asks for; exported for stores that something else has to fill, like the image of an application. */
+export const CONTENTS: KvContents = new Map([
   ['index.html', octetsOf('<h1>Hello</h1>')],
   ['about.html', octetsOf('about')],
   ['copy-of-about.html', octetsOf('about')],
@@ -61,7 +62,11 @@ const NO_KEYS = [
 ]
 
 /** Registers the tests; `make` is called once for each, with the files the store must hold. */
-export function runKvRoConformance(name: string, make: (contents: KvContents) => Promise<KvRoWorld>): void {
+export function runKvRoConformance(
+  test: RegisterTest,
+  name: string,
+  make: (contents: KvContents) => Promise<KvRoWorld>,
+): void {
   const kvTest = (title: string, body: (kv: KvRo) => Promise<void>): void =>
     void test(`${name}: ${title}`, async () => {
       const { kv, close } = await make(CONTENTS)

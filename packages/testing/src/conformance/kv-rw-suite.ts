@@ -1,10 +1,10 @@
 /** What every `KvRw` must do beside what a `KvRo` must, as tests; and what a `KvTransactional` adds. */
-import assert from 'node:assert/strict'
-import { test } from 'node:test'
 import type { KvRw, KvTransactional } from '@mirage-ts/signatures/kv'
+import * as assert from '../assert.ts'
 import { assertEqualsModel, contentsOf, runRandomSteps } from '../kv-random.ts'
 import { SeededRandom } from '../seeded-random.ts'
 import { type KvContents, runKvRoConformance } from './kv-ro-suite.ts'
+import type { RegisterTest } from './suite.ts'
 
 /** An empty store made for one test. */
 export interface KvRwWorld<Kv extends KvRw = KvRw> {
@@ -28,8 +28,13 @@ const BAD_KEYS = ['', '/', '/a', 'a/', 'a//b', '.', '..', 'a/..', '../a', 'a/./b
 const octets = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0))
 
 /** Registers the tests, those of `KvRo` included; `make` is called once for each. */
-export function runKvRwConformance(name: string, make: () => Promise<KvRwWorld>, options: KvRwOptions = {}): void {
-  runKvRoConformance(name, async (contents: KvContents) => {
+export function runKvRwConformance(
+  test: RegisterTest,
+  name: string,
+  make: () => Promise<KvRwWorld>,
+  options: KvRwOptions = {},
+): void {
+  runKvRoConformance(test, name, async (contents: KvContents) => {
     const { kv, close } = await make()
     for (const [key, value] of contents) await kv.set(key, value)
     return { kv, close }
@@ -106,13 +111,16 @@ export function runKvRwConformance(name: string, make: () => Promise<KvRwWorld>,
     const random = new SeededRandom(1)
     let value = random.bytes(200_000)
     await kv.set('big', value)
-    assert.ok(Buffer.compare(await kv.get('big'), value) === 0)
+    assert.equalOctets(await kv.get('big'), value, 'big')
     const part = random.bytes(70_000)
     await kv.setPartial('big', 65_000, part)
     value.set(part, 65_000)
     await kv.setPartial('big', 230_000, part)
-    value = Uint8Array.from([...value, ...new Uint8Array(30_000), ...part])
-    assert.ok(Buffer.compare(await kv.get('big'), value) === 0)
+    const grown = new Uint8Array(300_000)
+    grown.set(value)
+    grown.set(part, 230_000)
+    value = grown
+    assert.equalOctets(await kv.get('big'), value, 'big')
     assert.deepEqual(await kv.getPartial('big', 131_000, 200), value.slice(131_000, 131_200))
     await kv.set('big', octets('small'))
     assert.deepEqual(await kv.get('big'), octets('small'))
@@ -220,11 +228,12 @@ export function runKvRwConformance(name: string, make: () => Promise<KvRwWorld>,
 
 /** Registers the tests of transactions, those of `KvRw` included. */
 export function runKvTransactionalConformance(
+  test: RegisterTest,
   name: string,
   make: () => Promise<KvRwWorld<KvTransactional>>,
   options: KvRwOptions = {},
 ): void {
-  runKvRwConformance(name, make, options)
+  runKvRwConformance(test, name, make, options)
 
   const kvTest = (title: string, body: (kv: KvTransactional) => Promise<void>): void =>
     void test(`${name}: ${title}`, async () => {
