@@ -1,10 +1,12 @@
-/** Storage on booted images: the same disks on every target, and the stores on the engine of bare targets. Needs QEMU. */
+/** The examples of storage on every target, with the same disks. Needs QEMU. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { cpSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import { fsck } from '@mirage-ts/testing/fat-images'
 import { makeApp } from '../packages/cli/src/testing/app.ts'
 
@@ -33,24 +35,105 @@ function emptyDisk(folder: string, name: string, lenBytes: number): string {
   return path
 }
 
-test('storage: a store counts on over boots of virtio and starts of unix, and its image is right', async (t) => {
+/** What a disk is: padded to whole sectors. */
+function withWholeSectors(octets: Uint8Array): Uint8Array {
+  const padded = new Uint8Array(Math.ceil(octets.length / 512) * 512)
+  padded.set(octets)
+  return padded
+}
+
+const TARGETS = ['unix', 'spt', 'virtio'] as const
+
+test('storage: a store counts on over starts of every target, and its image is right', async (t) => {
   const app = example(t, 'kv-rw-counter')
   const image = emptyDisk(app, 'store.img', 4 << 20)
-  await mirage(app, 'build', '-t', 'virtio')
-  for (const count of [1, 2]) {
-    assert.match(await mirage(app, 'run', '-t', 'virtio', `--block=kv-rw=${image}`), new RegExp(`start ${count}\\b`))
+  let count = 0
+  for (const target of TARGETS) {
+    await mirage(app, 'build', '-t', target)
+    for (const _ of [1, 2]) {
+      const out = await mirage(app, 'run', '-t', target, `--block=kv-rw=${image}`)
+      assert.match(out, new RegExp(`start ${++count}\\b`), target)
+    }
   }
-  assert.match(await mirage(app, 'run', '-t', 'unix', `--block=kv-rw=${image}`), /start 3\b/)
   assert.match(await mirage(app, 'disk', 'list', image), /^1 {2}counter\/starts$/m)
   assert.match(await mirage(app, 'disk', 'check', image), /^store: 1 values/m)
 })
 
-test('storage: a whole disk is written and read on virtio, and what no disk may do is refused', async (t) => {
+test('storage: a FAT volume counts on over starts of every target', async (t) => {
+  const app = example(t, 'kv-rw-counter')
+  const image = join(app, 'fat.img')
+  await mirage(app, 'disk', 'make', image, '--format=fat', '--size=2MiB')
+  let count = 0
+  for (const target of TARGETS) {
+    await mirage(app, 'build', '-t', target, '--kv-rw', 'fat')
+    const out = await mirage(app, 'run', '-t', target, `--block=kv-rw=${image}`)
+    assert.match(out, new RegExp(`start ${++count}\\b`), target)
+    const checked = fsck(new Uint8Array(readFileSync(image)))
+    assert.equal(checked.status, 0, checked.output)
+  }
+})
+
+test('storage: a game is remembered over starts of every target, and for each player', async (t) => {
+  const app = example(t, 'disk-lottery')
+  const image = emptyDisk(app, 'lottery.img', 64 << 10)
+  let draws = 0
+  for (const target of TARGETS) {
+    await mirage(app, 'build', '-t', target)
+    const play = (...words: string[]) =>
+      mirage(app, 'run', '-t', target, `--block=lottery=${image}`, ...(words.length > 0 ? ['--', ...words] : []))
+    for (const _ of [1, 2]) assert.match(await play(), new RegExp(`draw ${++draws} is `), target)
+    assert.match(await play('--slot=7', '--reset'), /draw 1 is (.|\n)*score: 1\b/, target)
+  }
+})
+
+test('storage: a whole disk is written and read on every target, and what no disk may do is refused', async (t) => {
   const app = example(t, 'block')
-  const image = emptyDisk(app, 'disk.img', 3 << 20)
-  await mirage(app, 'build', '-t', 'virtio')
-  assert.match(await mirage(app, 'run', `--block=disk=${image}`), /6144 sectors of 512 octets(.|\n)*all is well/)
-  assert.equal(readFileSync(image)[700 * 512], 700 % 251)
+  for (const target of TARGETS) {
+    const image = emptyDisk(app, `${target}.img`, 3 << 20)
+    await mirage(app, 'build', '-t', target)
+    const out = await mirage(app, 'run', '-t', target, `--block=disk=${image}`)
+    assert.match(out, /6144 sectors of 512 octets(.|\n)*all is well/, target)
+    assert.equal(readFileSync(image)[700 * 512], 700 % 251)
+  }
+})
+
+test('storage: the same files wherever they are, on every target', async (t) => {
+  const app = example(t, 'kv-ro')
+  cpSync(join(EXAMPLES, 'kv-ro/files'), join(app, 'files'), { recursive: true })
+  await mirage(app, 'disk', 'make', '--format=tar', 'files.tar', 'files')
+  writeFileSync(join(app, 'files.tar.gz'), withWholeSectors(gzipSync(readFileSync(join(app, 'files.tar')))))
+  await mirage(app, 'disk', 'make', '--format=fat', '--size=2MiB', 'files.fat', 'files')
+  const onDisk = [
+    ['tar', 'files.tar'],
+    ['tar', 'files.tar.gz'],
+    ['fat', 'files.fat'],
+  ] as const
+  const expected = ['greeting.txt', 'poems/rain.txt'].map((key) => {
+    const octets = readFileSync(join(app, 'files', key))
+    const digest = createHash('sha256').update(octets).digest('hex')
+    return `${key}: ${octets.toString().trim()} (${digest.slice(0, 8)})`
+  })
+  for (const target of TARGETS) {
+    const places: readonly (readonly [string, string?])[] =
+      target === 'unix' ? [['crunch'], ['direct'], ...onDisk] : [['crunch'], ...onDisk]
+    for (const [source, image] of places) {
+      await mirage(app, 'build', '-t', target, '--kv-ro', source)
+      const out = await mirage(app, 'run', '-t', target, ...(image === undefined ? [] : [`--block=kv-ro=${image}`]))
+      const lines = Array.from(out.matchAll(/\[application\] (.*?)\r?$/gm), ([, line]) => line)
+      assert.deepEqual(lines, expected, `${target}, ${image ?? source}`)
+    }
+  }
+})
+
+test('storage: what a target cannot have is not offered there', async (t) => {
+  const app = example(t, 'kv-ro')
+  cpSync(join(EXAMPLES, 'kv-ro/files'), join(app, 'files'), { recursive: true })
+  for (const target of ['spt', 'virtio']) {
+    await assert.rejects(
+      mirage(app, 'configure', '-t', target, '--kv-ro', 'direct'),
+      /direct(.|\n)*crunch(.|\n)*tar(.|\n)*fat/,
+    )
+  }
 })
 
 test('storage: several disks are found by their names', async (t) => {
@@ -72,82 +155,3 @@ export async function start({ a, b, c, log }: { a: Block; b: Block; c: Block; lo
   await mirage(app, 'build', '-t', 'virtio')
   assert.match(await mirage(app, 'run', ...given), / 8 16 24\b/)
 })
-
-test('storage: every store does random work on the engine as its model says', async (t) => {
-  const app = makeApp(t, {
-    'config.ts': `import { main, register } from '@mirage-ts/config'
-import { block, defaultLog, fatKv, logKv, memoryKv, writable } from '@mirage-ts/config/devices'
-const takes = { memory: 'kv-rw', log: 'kv-rw', fat: 'kv-rw', logs: 'log' } as const
-const work = main('./unikernel.ts', 'start', { takes })
-const stores = { memory: writable(memoryKv()), log: writable(logKv(block('log'))), fat: fatKv(block('fat')) }
-export default register('stores', [work({ ...stores, logs: defaultLog })])
-`,
-    'unikernel.ts': ENGINE_WORK,
-  })
-  const log = emptyDisk(app, 'log.img', 2 << 20)
-  const fat = join(app, 'fat.img')
-  await mirage(app, 'disk', 'make', fat, '--format=fat', '--size=2MiB')
-  await mirage(app, 'build', '-t', 'virtio')
-  const out = await mirage(app, 'run', `--block=log=${log}`, `--block=fat=${fat}`)
-  for (const name of ['memory', 'log', 'fat']) assert.match(out, new RegExp(`${name}: \\d+ steps as the model`), out)
-  assert.match(await mirage(app, 'disk', 'check', log), /^store: /)
-  const checked = fsck(new Uint8Array(readFileSync(fat)))
-  assert.equal(checked.status, 0, checked.output)
-})
-
-/** Random changes, and everything compared with the model: as the tests on Node do, with what the engine has. */
-const ENGINE_WORK = `import { KvError } from '@mirage-ts/core/errors'
-import type { KvRw } from '@mirage-ts/signatures/kv'
-import type { Log } from '@mirage-ts/signatures/log'
-import { KvModel } from '@mirage-ts/testing/kv-model'
-import { SeededRandom } from '@mirage-ts/testing/seeded-random'
-
-const STEPS = 60
-
-export async function start({ logs, ...stores }: Readonly<Record<'memory' | 'log' | 'fat', KvRw>> & { logs: Log }): Promise<void> {
-  for (const [name, kv] of Object.entries(stores)) {
-    const random = new SeededRandom(5)
-    const model = new KvModel()
-    const key = (): string =>
-      Array.from({ length: 1 + random.below(3) }, () => ['a', 'b', 'a longer name', 'é'][random.below(4)]).join('/')
-    for (let i = 0; i < STEPS; i++) {
-      const [at, to] = [key(), key()]
-      const octets = new Uint8Array(random.below(random.chance(0.1) ? 3000 : 300)).fill(random.below(256))
-      const off = random.below(500)
-      const choice = random.below(10)
-      let expected: string | undefined
-      let change: Promise<void>
-      if (choice < 5) [expected, change] = [model.set(at, octets), kv.set(at, octets)]
-      else if (choice < 7) [expected, change] = [model.setPartial(at, off, octets), kv.setPartial(at, off, octets)]
-      else if (choice < 9) [expected, change] = [model.remove(at), kv.remove(at)]
-      else [expected, change] = [model.rename(at, to), kv.rename(at, to)]
-      const got = await change.then(() => undefined, (error: unknown) => (error instanceof KvError ? error.code : String(error)))
-      if (got !== expected) throw new Error(\`\${name}, step \${i}: \${got}, expected \${expected}\`)
-      if (i % 30 === 29) await compare(name, kv, model)
-    }
-    await kv.flush()
-    await compare(name, kv, model)
-    logs.logger('application').info(\`\${name}: \${STEPS} steps as the model\`)
-  }
-}
-
-async function compare(name: string, kv: KvRw, model: KvModel): Promise<void> {
-  let count = 0
-  const walk = async (dictionary: string): Promise<void> => {
-    for (const entry of await kv.list(dictionary)) {
-      const key = dictionary === '' ? entry.name : \`\${dictionary}/\${entry.name}\`
-      if (entry.kind === 'dictionary') {
-        await walk(key)
-        continue
-      }
-      count++
-      const [got, expected] = [await kv.get(key), model.values.get(key)]
-      if (expected === undefined || got.length !== expected.length || got.some((octet, i) => octet !== expected[i])) {
-        throw new Error(\`\${name}: the value of \${key} is wrong\`)
-      }
-    }
-  }
-  await walk('')
-  if (count !== model.values.size) throw new Error(\`\${name}: \${count} values, expected \${model.values.size}\`)
-}
-`

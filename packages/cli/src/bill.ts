@@ -34,7 +34,7 @@ export async function makeLabel(
       type: key.type.arg.wanted,
       doc: key.doc,
     })),
-    attachments: attachments.map(({ type, name }) => ({ type, name })),
+    attachments: attachments.map(({ instance: _, ...attachment }) => attachment),
     engine: native?.engine ?? 'Node.js 20.19 or later',
     builtWith: { mirage: ownPackage().version, esbuild: esbuildVersion, ...native?.builtWith },
     inputs,

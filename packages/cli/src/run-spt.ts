@@ -15,10 +15,10 @@ export async function runSpt(options: RunOptions): Promise<ChildRun> {
   }
   const args = ['--mem', String(memMib)]
   // Help needs no devices.
-  for (const { type, name, to } of boot.includes('--help') ? [] : attached) {
+  for (const { type, name, to, isReadOnly = false } of boot.includes('--help') ? [] : attached) {
     if (type === 'block') {
       const file = requireBlock(label, name, to)
-      args.push(isWritable(file) ? '--block' : '--block-ro', file)
+      args.push(!isReadOnly && isWritable(file) ? '--block' : '--block-ro', file)
     } else {
       const net = to ?? 'tap:tap0'
       requireNetwork(label, name, net)

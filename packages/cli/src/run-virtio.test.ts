@@ -28,6 +28,7 @@ const TWO: Label = {
     { type: 'network', name: 'service' },
     { type: 'block', name: 'data' },
     { type: 'network', name: 'management' },
+    { type: 'block', name: 'files', isReadOnly: true },
   ],
 }
 
@@ -69,10 +70,10 @@ test('run virtio: a tap or a stream socket instead of user networking', () => {
 })
 
 test('run virtio: several networks and disks are attached in the order of the label, by their names', () => {
-  const attached = attach(TWO, ['management=tap:tap1'], ['data=/tmp/disk.img'])
+  const attached = attach(TWO, ['management=tap:tap1'], ['data=/tmp/disk.img', 'files=/tmp/a,b'])
   assert.deepEqual(
     attached.map(({ to }) => to),
-    [undefined, '/tmp/disk.img', 'tap:tap1'],
+    [undefined, '/tmp/disk.img', 'tap:tap1', '/tmp/a,b'],
   )
   const forwards = [parseForward('8080:80', ['service', 'management'])]
   const args = qemuArguments({ ...OPTIONS, label: TWO, attached, forwards })
@@ -81,6 +82,7 @@ test('run virtio: several networks and disks are attached in the order of the la
     ...['-netdev', 'user,id=n0,hostfwd=tcp:127.0.0.1:8080-:80', '-device', 'virtio-net-device,netdev=n0'],
     ...['-netdev', 'tap,id=n1,ifname=tap1,script=no,downscript=no', '-device', 'virtio-net-device,netdev=n1'],
     ...['-drive', 'if=none,id=b0,format=raw,file=/tmp/disk.img', '-device', 'virtio-blk-device,drive=b0'],
+    ...['-drive', 'if=none,id=b1,format=raw,readonly=on,file=/tmp/a,,b', '-device', 'virtio-blk-device,drive=b1'],
   ])
   assert.throws(() => attach(TWO, ['outside=tap:tap1'], []), {
     message: 'website has no network called outside; it has service, management',

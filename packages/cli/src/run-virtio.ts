@@ -80,8 +80,8 @@ export function qemuArguments(options: RunOptions): string[] {
       const forwards = options.forwards.filter((forward) => forward.network === i)
       return ['-netdev', netdev(network, i, forwards), '-device', `${onBus('virtio-net', options)},netdev=n${i}`]
     }),
-    ...blocks.flatMap(({ to }, i) => {
-      const drive = `if=none,id=b${i},format=raw,file=${quoteComma(to ?? '')}`
+    ...blocks.flatMap(({ to, isReadOnly = false }, i) => {
+      const drive = `if=none,id=b${i},format=raw${isReadOnly ? ',readonly=on' : ''},file=${quoteComma(to ?? '')}`
       return ['-drive', drive, '-device', `${onBus('virtio-blk', options)},drive=b${i}`]
     }),
   ]

@@ -128,10 +128,18 @@ export interface MatchNode {
 export interface Attachment {
   readonly type: 'network' | 'block'
   readonly name: string
+  /** A disk that is not to be written to, whatever the unikernel does. */
+  readonly isReadOnly?: boolean
 }
 
 /** An option fixed in config.ts. */
-export type Option = Constant | FolderContents | AttachmentIndex
+export type Option = Constant | Value | FolderContents | AttachmentIndex
+
+/** A value of several parts, which is written into generated code as JSON. */
+export interface Value {
+  readonly tag: 'value'
+  readonly value: unknown
+}
 
 /** The files of a folder, read when the unikernel is configured and carried in the image. */
 export interface FolderContents {

@@ -157,6 +157,7 @@ function callArguments(plan: Plan, instance: Instance, folders: readonly FolderM
 function optionCode(plan: Plan, instance: Instance, option: Option, folders: readonly FolderModule[]): string {
   if (typeof option === 'string') return quote(option)
   if (typeof option !== 'object') return String(option)
+  if (option.tag === 'value') return JSON.stringify(option.value)
   if (option.tag === 'folder') {
     const module = folders.find((folder) => folder.instance === instance && folder.folder === option.folder)?.module
     return module ?? 'undefined'

@@ -87,7 +87,7 @@ function attachmentsOf(instances: readonly Instance[]): PlannedAttachment[] {
   for (const instance of instances) {
     const { attach } = instance.node
     if (attach === undefined) continue
-    const { type, name } = attach
+    const { type, name, isReadOnly = false } = attach
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,66}$/.test(name)) {
       throw new ConfigError(
         `Cannot call a ${type} '${name}': expected letters, digits, '-', '_' or '.'`,
@@ -97,7 +97,7 @@ function attachmentsOf(instances: readonly Instance[]): PlannedAttachment[] {
     if (found.some((other) => other.type === type && other.name === name)) {
       throw new ConfigError(`Two ${type} devices are called '${name}': give one of them another name`, instance.place)
     }
-    found.push({ type, name, instance })
+    found.push({ type, name, ...(isReadOnly ? { isReadOnly } : {}), instance })
   }
   return found
 }

@@ -10,7 +10,7 @@ function source(name: string): string {
 const LANGUAGE = [
   ...['device', 'DeviceSpec', 'main', 'register', 'match', 'when', 'target', 'kindOf'],
   ...['configureKey', 'ChoiceSpec', 'ConstantSpec', 'configureFlag', 'bootKey', 'BootKeySpec'],
-  ...['Device', 'Kinds', 'Takes', 'Attachment', 'FolderContents', 'AttachmentIndex'],
+  ...['Device', 'Kinds', 'Takes', 'Attachment', 'Value', 'FolderContents', 'AttachmentIndex'],
 ]
 
 test('reference: docs/config-reference.md is what the doc comments say', () => {

@@ -8,7 +8,7 @@ import { defaultRandom, defaultWallClock } from './default-devices.ts'
 const STORAGE = 'STORAGE'
 
 export interface BlockOptions {
-  /** Opened for reading alone: then the file may be one that we cannot write. */
+  /** Attached for reading alone: then the file may be one that we cannot write. */
   readonly isReadOnly?: boolean
 }
 
@@ -17,7 +17,7 @@ export interface BlockOptions {
  * program. Any number may be used, each under a name of its own.
  */
 export function block(name: string, { isReadOnly = false }: BlockOptions = {}): Device<'block'> {
-  const attach = { type: 'block', name } as const
+  const attach = { type: 'block', name, isReadOnly } as const
   return match(target, {
     unix: device('@mirage-ts/node/block-file', 'createFileBlock', {
       makes: 'block',
@@ -79,6 +79,22 @@ export function tarKv(disk: Device<'block'>): Device<'kv-ro'> {
   return device('@mirage-ts/storage/tar/tar-kv', 'createTarKv', { takes: { block: 'block' }, makes: 'kv-ro' })({
     block: disk,
   })
+}
+
+/** A run of octets of a disk, from `offBytes` on, up to the end of the disk when `lenBytes` is left out. */
+export interface Zone {
+  readonly key: string
+  readonly offBytes: number
+  readonly lenBytes?: number
+}
+
+/** Zones of a disk without any file system as values. */
+export function zoneKv(disk: Device<'block'>, zones: readonly Zone[]): Device<'kv-ro'> {
+  return device('@mirage-ts/storage/zone-kv', 'createZoneKv', {
+    takes: { block: 'block' },
+    makes: 'kv-ro',
+    options: { zones: { tag: 'value', value: zones } },
+  })({ block: disk })
 }
 
 /** A FAT volume on a disk or partition: for what other systems read or write as well. */

@@ -342,7 +342,7 @@ class FatKv implements KvRw {
       const isFolder = names.length > 0
       if (isFolder) cluster = clusters[0] as number
       const shape = { isFolder, cluster, sizeBytes: isFolder ? 0 : sizeBytes, time }
-      await volume.addToFolder(folder, entriesFor(missing[0] as string, folder.shortNames(), shape))
+      await volume.addToFolder(folder, entriesFor(missing[0] as string, folder.shortNames, shape))
     } catch (error) {
       for (const first of fresh) await volume.table.free(first)
       throw error

@@ -16,8 +16,14 @@ export class Folder {
   readonly sectors: number[]
   readonly #bits: number
   readonly #sectorBytes: number
-  #byName = new Map<string, FatEntry>()
+  readonly #byName = new Map<string, FatEntry>()
+  readonly #shortNames = new Set<string>()
+  /** Entries up to the one that says that no more follow. */
   #usedCount = 0
+  /** No entry before this one is free. */
+  #firstFree = 0
+  /** An entry is there that cannot be seen: it may be once another one goes. */
+  #hasHidden = false
 
   constructor(
     shape: {
@@ -38,7 +44,7 @@ export class Folder {
     this.#parse()
   }
 
-  /** Files and folders, in the order of the disk. */
+  /** Files and folders, in no order. */
   get entries(): Iterable<FatEntry> {
     return this.#byName.values()
   }
@@ -58,8 +64,8 @@ export class Folder {
     return this.#byName.get(foldName(name))
   }
 
-  shortNames(): Set<string> {
-    return new Set(Array.from(this.#byName.values(), ({ shortName }) => shortName))
+  get shortNames(): ReadonlySet<string> {
+    return this.#shortNames
   }
 
   /**
@@ -83,25 +89,32 @@ export class Folder {
       this.octets[end * ENTRY_LEN] = 0
       changed.add(this.#sectorOf(end))
     }
-    this.#parse()
+    this.#usedCount = Math.max(this.#usedCount, end)
+    if (start <= this.#firstFree) this.#firstFree = end
+    this.#parseRange(start, end)
     return [...changed]
   }
 
   /** Takes a file out and returns the indices of the sectors that changed. */
-  remove({ first, index }: FatEntry): number[] {
+  remove(entry: FatEntry): number[] {
+    const { first, index } = entry
     const changed = new Set<number>()
     for (let at = first; at <= index; at++) {
       freeEntry(this.octets, at * ENTRY_LEN)
       changed.add(this.#sectorOf(at))
     }
-    this.#parse()
+    this.#firstFree = Math.min(this.#firstFree, first)
+    if (this.#hasHidden) this.#parse()
+    else this.#leave(entry)
     return [...changed]
   }
 
   /** Changes the short entry of a file and returns the index of its sector. */
-  update({ index }: FatEntry, change: (octets: Uint8Array, off: number) => void): number {
+  update(entry: FatEntry, change: (octets: Uint8Array, off: number) => void): number {
+    const { first, index } = entry
     change(this.octets, index * ENTRY_LEN)
-    this.#parse()
+    this.#leave(entry)
+    this.#parseRange(first, index + 1)
     return this.#sectorOf(index)
   }
 
@@ -117,13 +130,34 @@ export class Folder {
   #parse(): void {
     const { entries, usedCount } = parseFolder(this.octets, this.#bits)
     this.#usedCount = usedCount
-    this.#byName = new Map()
-    for (const entry of entries) {
-      const folded = foldName(entry.name)
-      // Of two files of one name the first counts; what could be no key is not shown.
-      const isKey = entry.name !== '' && entry.name !== '.' && entry.name !== '..' && !/[/\0]/.test(entry.name)
-      if (isKey && entry.name.isWellFormed() && !this.#byName.has(folded)) this.#byName.set(folded, entry)
+    this.#firstFree = 0
+    this.#hasHidden = false
+    this.#byName.clear()
+    this.#shortNames.clear()
+    for (const entry of entries) this.#enter(entry)
+  }
+
+  /** Reads the entries `[start, end)` alone: in a folder of thousands of files a change of one is not to cost them all. */
+  #parseRange(start: number, end: number): void {
+    const octets = this.octets.subarray(start * ENTRY_LEN, end * ENTRY_LEN)
+    for (const entry of parseFolder(octets, this.#bits).entries) {
+      this.#enter({ ...entry, first: start + entry.first, index: start + entry.index })
     }
+  }
+
+  #enter(entry: FatEntry): void {
+    const { name, shortName } = entry
+    const folded = foldName(name)
+    this.#shortNames.add(shortName)
+    // Of two files of one name the first counts; what could be no key is not shown.
+    const isKey = name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name) && name.isWellFormed()
+    if (isKey && !this.#byName.has(folded)) this.#byName.set(folded, entry)
+    else this.#hasHidden = true
+  }
+
+  #leave({ name, shortName }: FatEntry): void {
+    this.#byName.delete(foldName(name))
+    this.#shortNames.delete(shortName)
   }
 
   #sectorOf(index: number): number {
@@ -134,8 +168,8 @@ export class Folder {
   #findRoom(count: number): number {
     const total = this.octets.length / ENTRY_LEN
     const perSector = this.#sectorBytes / ENTRY_LEN
-    let start = 0
-    for (let index = 0; index < total; index++) {
+    let start = this.#firstFree - (this.#firstFree % perSector)
+    for (let index = start; index < total; index++) {
       if (count <= perSector && index % perSector === 0) start = index
       if (index < this.#usedCount && !isFreeEntry(this.octets, index * ENTRY_LEN)) start = index + 1
       else if (index + 1 - start >= count) return start

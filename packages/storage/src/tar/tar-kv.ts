@@ -7,13 +7,12 @@
  * files) are left out and counted; hard links are the files they mean.
  */
 import { KvError } from '@mirage-ts/core/errors'
-import { asKvError, checkPart } from '@mirage-ts/core/kv-key'
 import { utf8Decode } from '@mirage-ts/core/utf8'
 import type { Block } from '@mirage-ts/signatures/block'
-import type { KvEntry, KvRo } from '@mirage-ts/signatures/kv'
+import type { KvRo } from '@mirage-ts/signatures/kv'
 import { type ByteSource, blockSource, memorySource } from '../byte-source.ts'
+import { type Extent, ExtentKv } from '../extent-kv.ts'
 import { KvIndex } from '../kv-index.ts'
-import { Sha256 } from '../sha256.ts'
 import { gunzip, isGzip } from './gzip.ts'
 import { paddedLen, parsePax, parseTarHeader, TAR_BLOCK, type TarHeader } from './header.ts'
 
@@ -42,18 +41,11 @@ export async function createTarKv({ block }: { readonly block: Block }, options:
   return new TarStore(source, reader)
 }
 
-interface File {
-  readonly off: number
-  readonly sizeBytes: number
-  digest: string | undefined
-}
-
 /** Longer headers for names are not believed. */
 const MAX_NAME_BYTES = 65_536
-const PIECE_BYTES = 65_536
 
 class TarReader {
-  readonly index = new KvIndex<File>()
+  readonly index = new KvIndex<Extent>()
   skippedCount = 0
   endBytes = 0
   readonly #source: ByteSource
@@ -150,60 +142,13 @@ function keyOf(path: string | undefined): string | undefined {
   return path?.replace(/^(\.\/+)+/, '').replace(/\/+$/, '')
 }
 
-class TarStore implements TarKv {
+class TarStore extends ExtentKv implements TarKv {
   readonly skippedCount: number
   readonly endBytes: number
-  readonly #source: ByteSource
-  readonly #index: KvIndex<File>
 
   constructor(source: ByteSource, { index, skippedCount, endBytes }: TarReader) {
-    this.#source = source
-    this.#index = index
+    super(source, index)
     this.skippedCount = skippedCount
     this.endBytes = endBytes
-  }
-
-  async exists(key: string): Promise<'value' | 'dictionary' | undefined> {
-    return this.#index.exists(key)
-  }
-
-  async get(key: string): Promise<Uint8Array> {
-    const { off, sizeBytes } = this.#index.value(key)
-    return await this.#read(key, off, sizeBytes)
-  }
-
-  async getPartial(key: string, offBytes: number, lenBytes: number): Promise<Uint8Array> {
-    checkPart(offBytes, lenBytes)
-    const { off, sizeBytes } = this.#index.value(key)
-    const start = Math.min(offBytes, sizeBytes)
-    return await this.#read(key, off + start, Math.min(lenBytes, sizeBytes - start))
-  }
-
-  async list(key: string): Promise<readonly KvEntry[]> {
-    return this.#index.list(key)
-  }
-
-  async sizeBytes(key: string): Promise<number> {
-    return this.#index.value(key).sizeBytes
-  }
-
-  async digest(key: string): Promise<string> {
-    const file = this.#index.value(key)
-    if (file.digest === undefined) {
-      const hash = new Sha256()
-      for (let at = 0; at < file.sizeBytes; at += PIECE_BYTES) {
-        hash.update(await this.#read(key, file.off + at, Math.min(PIECE_BYTES, file.sizeBytes - at)))
-      }
-      file.digest = hash.hex()
-    }
-    return file.digest
-  }
-
-  async #read(key: string, off: number, lenBytes: number): Promise<Uint8Array> {
-    try {
-      return await this.#source.read(off, lenBytes)
-    } catch (error) {
-      throw asKvError(error, key)
-    }
   }
 }
