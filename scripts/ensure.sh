@@ -20,6 +20,8 @@ dns   nsd          cmd:nsd
 net   dnsmasq-base cmd:dnsmasq
 net   radvd        cmd:radvd
 net   procps       cmd:sysctl
+net   tcpdump      cmd:tcpdump
+shell zsh          cmd:zsh
 disk  dosfstools   /usr/sbin/fsck.vfat
 disk  mtools       cmd:mcopy
 disk  grub-common  cmd:grub-mkimage

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/ensure.sh
-ensure_debian build run net disk dns
+ensure_debian build run net disk dns shell
 ensure_node_modules
 
 step() {

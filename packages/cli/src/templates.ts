@@ -73,13 +73,12 @@ export async function start({ time, log }: { time: Time; log: Log }, { whom }: {
 
 // Line by line: the check of imports reads sources as text, and these are not ours.
 const WEBSITE_UNIKERNEL: string = [
-  "import type { HttpServerDeps } from '@mirage-ts/apps/http/server'",
-  "import { serveStatic } from '@mirage-ts/apps/http/static-site'",
-  "import type { Port } from '@mirage-ts/signatures/addresses'",
+  "import type { HttpService } from '@mirage-ts/apps/http/service'",
+  "import { createStaticHandler } from '@mirage-ts/apps/http/static-site'",
   "import type { KvRo } from '@mirage-ts/signatures/kv'",
   '',
-  'export async function start(deps: HttpServerDeps & { site: KvRo }, { port }: { port: Port }): Promise<void> {',
-  '  const server = await serveStatic(deps, { port })',
+  'export async function start({ http, site }: { http: HttpService; site: KvRo }): Promise<void> {',
+  '  const server = await http.serve(createStaticHandler({ site }))',
   '  await server.closed',
   '}',
   '',
@@ -89,31 +88,12 @@ const website: Template = {
   packages: ['apps', 'config', 'core', 'metal', 'net', 'node', 'signatures', 'storage'],
   files: (name) => ({
     ...common(name, 'Serves the folder `site/` over HTTP. With `-t virtio` add `--port 8080:80`.'),
-    'config.ts': `import { bootKey, main, port, register } from '@mirage-ts/config'
-import {
-  crunch,
-  defaultClock,
-  defaultLog,
-  defaultTime,
-  defaultWallClock,
-  genericStack,
-} from '@mirage-ts/config/devices'
+    'config.ts': `import { main, register } from '@mirage-ts/config'
+import { crunch, genericStack, httpServer } from '@mirage-ts/config/devices'
 
-const website = main('./unikernel.ts', 'start', {
-  takes: { stack: 'stack', site: 'kv-ro', time: 'time', clock: 'clock', wallClock: 'wall-clock', log: 'log' },
-  keys: { port: bootKey('port', { type: port, default: 80, doc: 'TCP port to serve on' }) },
-})
+const website = main('./unikernel.ts', 'start', { takes: { http: 'http-server', site: 'kv-ro' } })
 
-export default register('${name}', [
-  website({
-    stack: genericStack(),
-    site: crunch('./site'),
-    time: defaultTime,
-    clock: defaultClock,
-    wallClock: defaultWallClock,
-    log: defaultLog,
-  }),
-])
+export default register('${name}', [website({ http: httpServer(genericStack()), site: crunch('./site') })])
 `,
     'unikernel.ts': WEBSITE_UNIKERNEL,
     'site/index.html': `<!doctype html>

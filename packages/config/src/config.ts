@@ -28,7 +28,9 @@ export {
   byteSize,
   type Constant,
   duration,
+  float,
   int,
+  ipAddress,
   ipv4Address,
   ipv4Cidr,
   ipv6Address,
@@ -190,7 +192,7 @@ export interface ConfigureKey<Word extends string> {
 export interface BootKeySpec<T, Literal extends Constant> {
   readonly type: KeyType<T, Literal>
   /** Without one, the value is `undefined` when the argument is not given. */
-  readonly default?: Literal
+  readonly default?: Literal | undefined
   readonly doc: string
   /** Heading in the unikernel's `--help`. */
   readonly section?: string

@@ -10,5 +10,6 @@
 export * from './default-devices.ts'
 export * from './ip-devices.ts'
 export * from './network-devices.ts'
+export * from './service-devices.ts'
 export * from './stack-devices.ts'
 export * from './storage-devices.ts'

@@ -23,11 +23,27 @@ declare module './config.ts' {
     ipv6: HostIp
     /** Both versions. */
     ip: HostIp
+    /** Starts with the device, and needs no calls. */
+    igmp: object
   }
 }
 
 /** The kinds of network layers that transports lie on. */
 export type IpKind = 'ip' | 'ipv4' | 'ipv6'
+
+/** Addresses to begin with, where the command line gives no others. */
+export interface Ipv4Options extends GroupOptions {
+  /** `10.0.0.2/24` unless given. */
+  readonly ipv4?: string
+  readonly ipv4Gateway?: string
+}
+
+/** The same for IPv6. */
+export interface Ipv6Options extends GroupOptions {
+  /** With its prefix length: `fd00::2/64`. */
+  readonly ipv6?: string
+  readonly ipv6Gateway?: string
+}
 
 const IPV4_TAKES = { ethernet: 'ethernet', arp: 'arp', random: 'random', clock: 'clock', time: 'time' } as const
 
@@ -39,7 +55,7 @@ function ipv4Dependencies(ethernet: Device<'ethernet'>, arp: Device<'arp'>) {
 export function staticIpv4(
   ethernet: Device<'ethernet'>,
   arp: Device<'arp'>,
-  { group }: GroupOptions = {},
+  { group, ipv4 = '10.0.0.2/24', ipv4Gateway }: Ipv4Options = {},
 ): Device<'ipv4'> {
   return device('@mirage-ts/net/ipv4', 'createIpv4', {
     takes: IPV4_TAKES,
@@ -47,14 +63,15 @@ export function staticIpv4(
     keys: {
       cidr: bootKey('ipv4', {
         type: ipv4Cidr,
-        default: '10.0.0.2/24',
+        default: ipv4,
         doc: 'the IPv4 address and its prefix length',
         section: NETWORK,
         group,
       }),
       gateway: bootKey('ipv4-gateway', {
         type: ipv4Address,
-        doc: 'the router to everywhere else; none by default',
+        default: ipv4Gateway,
+        doc: 'the router to everywhere else',
         section: NETWORK,
         group,
       }),
@@ -75,6 +92,17 @@ export function icmp(ipv4: Device<'ipv4'>): Device<'icmp'> {
     ipv4,
     clock: defaultClock,
   })
+}
+
+/**
+ * Tells routers and switches which groups `ipv4` has joined (`ip.join(group)`), so that they let them through. Without it
+ * groups arrive only where nobody filters them. IPv6 does so by itself.
+ */
+export function igmp(ipv4: Device<'ipv4'>): Device<'igmp'> {
+  return device('@mirage-ts/net/igmp', 'createIgmp', {
+    takes: { ipv4: 'ipv4', clock: 'clock', time: 'time', random: 'random' },
+    makes: 'igmp',
+  })({ ipv4, clock: defaultClock, time: defaultTime, random: defaultRandom })
 }
 
 /** What a DHCP client works with. */
@@ -111,16 +139,18 @@ export function dhcpClient(devices: DhcpDevices, { group }: GroupOptions = {}): 
 }
 
 /** What an IPv6 device is told on the command line. */
-function ipv6Keys(group: string | undefined) {
+function ipv6Keys({ group, ipv6, ipv6Gateway }: Ipv6Options) {
   return {
     cidr: bootKey('ipv6', {
       type: ipv6Cidr,
+      default: ipv6,
       doc: 'an IPv6 address and its prefix length, beside those that routers give',
       section: NETWORK,
       group,
     }),
     gateway: bootKey('ipv6-gateway', {
       type: ipv6Address,
+      default: ipv6Gateway,
       doc: 'the IPv6 router to everywhere else, before any that announces itself',
       section: NETWORK,
       group,
@@ -142,20 +172,20 @@ function ipv6Dependencies(ethernet: Device<'ethernet'>) {
 }
 
 /** IPv6; its addresses are there a second after the start. */
-export function ipv6(ethernet: Device<'ethernet'>, { group }: GroupOptions = {}): Device<'ipv6'> {
+export function ipv6(ethernet: Device<'ethernet'>, options: Ipv6Options = {}): Device<'ipv6'> {
   return device('@mirage-ts/net/ipv6/ipv6', 'createIpv6', {
     takes: IPV6_TAKES,
     makes: 'ipv6',
-    keys: ipv6Keys(group),
+    keys: ipv6Keys(options),
   })(ipv6Dependencies(ethernet))
 }
 
 /** IPv6 that keeps the others waiting until it has an address. */
-export function readyIpv6(ethernet: Device<'ethernet'>, { group }: GroupOptions = {}): Device<'ipv6'> {
+export function readyIpv6(ethernet: Device<'ethernet'>, options: Ipv6Options = {}): Device<'ipv6'> {
   return device('@mirage-ts/net/ipv6/ready', 'createReadyIpv6', {
     takes: IPV6_TAKES,
     makes: 'ipv6',
-    keys: ipv6Keys(group),
+    keys: ipv6Keys(options),
   })(ipv6Dependencies(ethernet))
 }
 

@@ -3,7 +3,7 @@
 import type { ArgType } from '@mirage-ts/core/boot-args'
 import * as bootArgs from '@mirage-ts/core/boot-args'
 import * as ipv6 from '@mirage-ts/core/boot-args-ipv6'
-import type { Ipv4, Ipv4Cidr, Ipv6, Mac, Port } from '@mirage-ts/signatures/addresses'
+import type { IpAddress, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr, Mac, Port } from '@mirage-ts/signatures/addresses'
 import type { Duration } from '@mirage-ts/signatures/time'
 
 declare const literal: unique symbol
@@ -30,6 +30,7 @@ export interface ParserImport {
 }
 
 const PARSERS = '@mirage-ts/core/boot-args'
+const IPV6_PARSERS = '@mirage-ts/core/boot-args-ipv6'
 
 function named<T, Literal extends Constant>(
   code: string,
@@ -48,6 +49,8 @@ function address(name: string): string {
 export const string: KeyType<string, string> = named('string', 'string', bootArgs.string)
 /** A whole number. */
 export const int: KeyType<number, number> = named('int', 'number', bootArgs.int)
+/** A number: `0.25`. */
+export const float: KeyType<number, number> = named('float', 'number', bootArgs.float)
 /** A flag. */
 export const bool: KeyType<boolean, boolean> = named('bool', 'boolean', bootArgs.bool)
 /** An IPv4 address: `10.0.0.1`. */
@@ -55,18 +58,15 @@ export const ipv4Address: KeyType<Ipv4, string> = named('ipv4Address', address('
 /** An IPv4 address with its prefix length: `10.0.0.2/24`. */
 export const ipv4Cidr: KeyType<Ipv4Cidr, string> = named('ipv4Cidr', address('Ipv4Cidr'), bootArgs.ipv4Cidr)
 /** An IPv6 address: `2001:db8::1`. */
-export const ipv6Address: KeyType<Ipv6, string> = named(
-  'ipv6Address',
-  address('Ipv6'),
-  ipv6.ipv6Address,
-  '@mirage-ts/core/boot-args-ipv6',
-)
+export const ipv6Address: KeyType<Ipv6, string> = named('ipv6Address', address('Ipv6'), ipv6.ipv6Address, IPV6_PARSERS)
 /** An IPv6 address with its prefix length: `fd00::2/64`. */
-export const ipv6Cidr: KeyType<ipv6.Ipv6Cidr, string> = named(
-  'ipv6Cidr',
-  "import('@mirage-ts/core/boot-args-ipv6').Ipv6Cidr",
-  ipv6.ipv6Cidr,
-  '@mirage-ts/core/boot-args-ipv6',
+export const ipv6Cidr: KeyType<Ipv6Cidr, string> = named('ipv6Cidr', address('Ipv6Cidr'), ipv6.ipv6Cidr, IPV6_PARSERS)
+/** An address of either version. */
+export const ipAddress: KeyType<IpAddress, string> = named(
+  'ipAddress',
+  address('IpAddress'),
+  ipv6.ipAddress,
+  IPV6_PARSERS,
 )
 /** An Ethernet address: `02:00:00:00:00:01`. */
 export const macAddress: KeyType<Mac, string> = named('macAddress', address('Mac'), bootArgs.macAddress)

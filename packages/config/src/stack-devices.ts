@@ -7,6 +7,8 @@ import {
   dualIcmp,
   dualIp,
   type IpKind,
+  type Ipv4Options,
+  type Ipv6Options,
   icmp,
   icmpv6,
   ipv6,
@@ -17,7 +19,7 @@ import {
 import { arp, defaultNetwork, ethernet, type GroupOptions } from './network-devices.ts'
 
 /** What our own stack speaks, and where it has its IPv4 address from. */
-export interface DirectStackOptions extends GroupOptions {
+export interface DirectStackOptions extends Ipv4Options, Ipv6Options {
   /** IPv4 unless given. */
   readonly versions?: 'v4' | 'v6' | 'dual'
   /** True: from a DHCP server; false, as when left out: from `--ipv4`. */
@@ -45,25 +47,28 @@ function linkOf(network: Device<'network'>): Link {
 
 function stackOn(
   { ethernet, arp }: Link,
-  { versions = 'v4', isDhcp = false, ...group }: DirectStackOptions,
+  { versions = 'v4', isDhcp = false, ...options }: DirectStackOptions,
 ): Device<'stack'> {
   if (versions === 'v6') {
-    const ip = readyIpv6(ethernet, group)
-    return stackOver(ip, icmpv6(ip), group)
+    const ip = readyIpv6(ethernet, options)
+    return stackOver(ip, icmpv6(ip), options)
   }
-  const ipv4 = isDhcp ? unconfiguredIpv4(ethernet, arp) : staticIpv4(ethernet, arp, group)
-  const dhcp = (udp: Device<'udp'>) => dhcpClient({ ethernet, arp, ipv4, udp }, group)
+  const ipv4 = isDhcp ? unconfiguredIpv4(ethernet, arp) : staticIpv4(ethernet, arp, options)
+  const dhcp = (udp: Device<'udp'>) => dhcpClient({ ethernet, arp, ipv4, udp }, options)
   const dhcpOver = isDhcp ? dhcp : undefined
-  if (versions === 'v4') return stackOver(ipv4, icmp(ipv4), group, dhcpOver)
-  const second = ipv6(ethernet, group)
-  return stackOver(dualIp(ipv4, second), dualIcmp(icmp(ipv4), icmpv6(second)), group, dhcpOver)
+  if (versions === 'v4') return stackOver(ipv4, icmp(ipv4), options, dhcpOver)
+  const second = ipv6(ethernet, options)
+  return stackOver(dualIp(ipv4, second), dualIcmp(icmp(ipv4), icmpv6(second)), options, dhcpOver)
 }
 
-/** UDP and TCP over a network layer, as a stack. */
-function stackOver<K extends IpKind>(
+/**
+ * UDP and TCP over a network layer, as a stack: for an application that needs the layer, too. One that joins groups:
+ * `const ip = staticIpv4(link, arp(link)); app({ stack: stackOver(ip, icmp(ip)), ip, igmp: igmp(ip) })`
+ */
+export function stackOver<K extends IpKind>(
   ip: Device<K>,
   icmp: Device<'icmp'>,
-  group: GroupOptions,
+  group: GroupOptions = {},
   dhcpOver?: (udp: Device<'udp'>) => Device<'dhcp'>,
 ): Device<'stack'> {
   const udp = directUdp(ip, icmp)
@@ -91,7 +96,10 @@ export function hostStack(): Device<'stack'> {
  *
  * What is not chosen is not in the image. In a group the keys are `--GROUP-net`, `--GROUP-ip` and so on.
  */
-export function genericStack(network: Device<'network'> = defaultNetwork, options: GroupOptions = {}): Device<'stack'> {
+export function genericStack(
+  network: Device<'network'> = defaultNetwork,
+  options: Ipv4Options & Ipv6Options = {},
+): Device<'stack'> {
   const { group } = options
   const net = configureKey('net', {
     words: ['host', 'direct'],

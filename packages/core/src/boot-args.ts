@@ -76,6 +76,13 @@ export const int: ArgType<number> = {
   },
 }
 
+/** A number, with or without decimals. */
+export const float: ArgType<number> = {
+  wanted: 'a number like 0.25',
+  meta: 'NUMBER',
+  parse: (text) => (/^-?\d+(\.\d+)?$/.test(text) ? Number(text) : undefined),
+}
+
 /** `true` or `false`; alone it means `true`. */
 export const bool: ArgType<boolean> = {
   wanted: 'true or false',

@@ -48,6 +48,10 @@ class DualIp implements HostIp {
     return this.all
   }
 
+  get nameservers(): readonly IpAddress[] {
+    return this.ipv6.nameservers ?? []
+  }
+
   private of(address: IpAddress): HostIp {
     return isIpv4(address) ? this.ipv4 : this.ipv6
   }

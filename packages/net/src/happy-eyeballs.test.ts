@@ -6,6 +6,7 @@ import { NetError } from '@mirage-ts/core/errors'
 import { ms } from '@mirage-ts/core/time'
 import type { IpAddress } from '@mirage-ts/signatures/addresses'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
+import type { AddressResolver } from '@mirage-ts/signatures/resolver'
 import type { Tcp } from '@mirage-ts/signatures/tcp'
 import { MockTime } from '@mirage-ts/testing/mock-time'
 import { createHappyEyeballs, interleave } from './happy-eyeballs.ts'
@@ -48,16 +49,16 @@ function setUp(
       )
     },
   }
-  const answer = async (afterMs: number, texts: readonly string[]): Promise<readonly IpAddress[]> => {
+  const answer = async <A extends IpAddress>(afterMs: number, texts: readonly string[]): Promise<readonly A[]> => {
     await time.sleep(ms(afterMs))
     if (texts[0] === 'fail') throw new Error('no such name')
-    return addresses(...texts)
+    return addresses(...texts) as A[]
   }
-  const resolver = {
+  const resolver: AddressResolver = {
     ipv6: (name: string) => answer(names[name]?.[0] ?? 0, names[name]?.[1] ?? ['fail']),
     ipv4: (name: string) => answer(names[name]?.[2] ?? 0, names[name]?.[3] ?? ['fail']),
   }
-  const eyeballs = createHappyEyeballs({ tcp, clock: time, time, resolver })
+  const eyeballs = createHappyEyeballs({ stack: { tcp }, clock: time, time, resolver })
   const winner = async (host: string | readonly IpAddress[]): Promise<string> =>
     ipToString((await time.until(eyeballs.connect(host, PORT))).remote.address)
   return { time, log, eyeballs, winner, aborted }

@@ -9,7 +9,9 @@ import { after, ms } from '@mirage-ts/core/time'
 import type { IpAddress, Port } from '@mirage-ts/signatures/addresses'
 import type { Cancellable } from '@mirage-ts/signatures/cancel'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
-import type { Tcp } from '@mirage-ts/signatures/tcp'
+import type { HappyEyeballs } from '@mirage-ts/signatures/happy-eyeballs'
+import type { AddressResolver } from '@mirage-ts/signatures/resolver'
+import type { Stack } from '@mirage-ts/signatures/stack'
 import type { Duration, MonotonicClock, Time } from '@mirage-ts/signatures/time'
 
 /** RFC 8305 §5: "the recommended value is 250 milliseconds". */
@@ -19,27 +21,14 @@ const RESOLUTION_DELAY: Duration = ms(50)
 /** Addresses tried at most: a name with hundreds of them must not open hundreds of connections. */
 const MAX_ADDRESSES = 16
 
-/** Finds the addresses of a name, best first. Rejects or gives none when there is none of that family. */
-export interface AddressResolver {
-  ipv4(name: string, options?: Cancellable): Promise<readonly IpAddress[]>
-  ipv6(name: string, options?: Cancellable): Promise<readonly IpAddress[]>
-}
-
 export interface HappyEyeballsOptions {
   /** Head start of an attempt. Default 250 ms. */
   readonly attemptDelay?: Duration
 }
 
-export interface HappyEyeballs {
-  /**
-   * Connects to a name, to an address as text, or to the best of several addresses. Rejects with the failure of the last attempt,
-   * whose `cause` lists them all, or with `NetError` code `host-unreachable` when there is no address.
-   */
-  connect(host: string | readonly IpAddress[], port: Port, options?: Cancellable): Promise<TcpFlow>
-}
-
 export interface HappyEyeballsDeps {
-  readonly tcp: Tcp
+  /** Whose TCP connects. */
+  readonly stack: Pick<Stack, 'tcp'>
   readonly clock: MonotonicClock
   readonly time: Time
   readonly resolver: AddressResolver
@@ -121,7 +110,7 @@ export function interleave(addresses: readonly IpAddress[]): readonly IpAddress[
 
 /** Runs the attempts; those that lose are cancelled, and a connection that comes too late is ended. */
 function race(
-  { tcp, time, clock }: HappyEyeballsDeps,
+  { stack: { tcp }, time, clock }: HappyEyeballsDeps,
   addresses: readonly IpAddress[],
   port: Port,
   attemptDelay: Duration,

@@ -1,13 +1,13 @@
 /** The stack of ours that an application gets: transports over our own network layer. */
 import type { Dhcp } from '@mirage-ts/signatures/dhcp'
 import type { Icmp } from '@mirage-ts/signatures/icmp'
-import type { Ip } from '@mirage-ts/signatures/ip'
+import type { HostIp } from '@mirage-ts/signatures/ip'
 import type { Stack } from '@mirage-ts/signatures/stack'
 import type { Tcp } from '@mirage-ts/signatures/tcp'
 import type { Udp } from '@mirage-ts/signatures/udp'
 
 export interface DirectStackDeps {
-  readonly ip: Ip
+  readonly ip: HostIp
   /** Asked for so that a stack without one, deaf to errors and pings, cannot be built. */
   readonly icmp: Icmp
   readonly udp: Udp
@@ -17,12 +17,15 @@ export interface DirectStackDeps {
 }
 
 /** Puts the layers together. */
-export function createDirectStack({ ip, udp, tcp }: DirectStackDeps): Stack {
+export function createDirectStack({ ip, udp, tcp, dhcp }: DirectStackDeps): Stack {
   return {
     tcp,
     udp,
     get addresses() {
       return ip.addresses
+    },
+    get nameservers() {
+      return [...(dhcp?.lease?.nameservers ?? []), ...(ip.nameservers ?? [])]
     },
   }
 }

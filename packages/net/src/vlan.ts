@@ -12,7 +12,7 @@ import type { FrameHandler, Network, NetworkOffload, NetworkStats } from '@mirag
 import { ETHERNET_HEADER_LEN, TYPE } from './wire/ethernet.ts'
 
 export const ETHERTYPE_VLAN = 0x8100
-const TAG_LEN = 4
+export const VLAN_TAG_LEN = 4
 const ID_MASK = 0x0fff
 
 const COUNTERS = ['untagged', 'unknownVlan', 'truncated'] as const
@@ -29,7 +29,7 @@ export function createVlanTrunk({ network }: { network: Network }): VlanTrunk {
   const counters = createCounters(COUNTERS)
   const vlans = new Map<number, VlanNetwork>()
   network.listen((frame, off, end) => {
-    if (end - off < ETHERNET_HEADER_LEN + TAG_LEN) {
+    if (end - off < ETHERNET_HEADER_LEN + VLAN_TAG_LEN) {
       counters[end - off < ETHERNET_HEADER_LEN ? 'truncated' : 'untagged']++
     } else if (frame.dv.getUint16(off + TYPE) !== ETHERTYPE_VLAN) {
       counters.untagged++
@@ -52,6 +52,11 @@ export function createVlanTrunk({ network }: { network: Network }): VlanTrunk {
   }
 }
 
+/** The part of `trunk` with the number `id`. */
+export function createVlan({ trunk }: { trunk: VlanTrunk }, { id }: { readonly id: number }): Network {
+  return trunk.vlan(id)
+}
+
 class VlanNetwork implements Network {
   readonly mac: Mac
   readonly mtuBytes: number
@@ -72,8 +77,8 @@ class VlanNetwork implements Network {
 
   constructor(below: Network, id: number) {
     this.mac = below.mac
-    this.mtuBytes = below.mtuBytes - TAG_LEN
-    this.headroomBytes = below.headroomBytes + TAG_LEN
+    this.mtuBytes = below.mtuBytes - VLAN_TAG_LEN
+    this.headroomBytes = below.headroomBytes + VLAN_TAG_LEN
     this.offload = { ...NO_OFFLOAD, checksum: below.offload.checksum }
     this.below = below
     this.id = id
@@ -101,7 +106,7 @@ class VlanNetwork implements Network {
     }
     this.stats.txFrames++
     this.stats.txBytes += end - off
-    const taggedOff = off - TAG_LEN
+    const taggedOff = off - VLAN_TAG_LEN
     frame.u8.copyWithin(taggedOff, off, off + TYPE)
     frame.dv.setUint16(taggedOff + TYPE, ETHERTYPE_VLAN)
     frame.dv.setUint16(taggedOff + ETHERNET_HEADER_LEN, this.id)
@@ -124,8 +129,8 @@ class VlanNetwork implements Network {
       return
     }
     this.stats.rxFrames++
-    this.stats.rxBytes += end - off - TAG_LEN
-    frame.u8.copyWithin(off + TAG_LEN, off, off + TYPE)
-    this.handler(frame, off + TAG_LEN, end)
+    this.stats.rxBytes += end - off - VLAN_TAG_LEN
+    frame.u8.copyWithin(off + VLAN_TAG_LEN, off, off + TYPE)
+    this.handler(frame, off + VLAN_TAG_LEN, end)
   }
 }

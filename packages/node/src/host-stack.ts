@@ -3,7 +3,9 @@
  *
  * Not yet here: IPv6.
  */
+
 import { createSocket, type RemoteInfo, type Socket as UdpHandle } from 'node:dgram'
+import { getServers } from 'node:dns'
 import { connect, createServer, type Socket } from 'node:net'
 import { endpointToString, IPV4_ANY, ipToString, isIpv4, parseIpv4, port } from '@mirage-ts/core/addresses'
 import { cancellable } from '@mirage-ts/core/cancel'
@@ -32,6 +34,12 @@ export function createHostStack(
     tcp: new HostTcp(address),
     udp: new HostUdp(address),
     addresses: address === IPV4_ANY ? [] : [address],
+    get nameservers() {
+      // Those of IPv6 cannot be asked over these transports.
+      return getServers()
+        .map(parseIpv4)
+        .filter((server) => server !== undefined)
+    },
   }
 }
 

@@ -114,6 +114,8 @@ export interface HostIp extends Ip {
   leave(group: IpAddress): void
   /** Sets who tells senders of problems: ICMP. */
   listenProblems(handler: IpProblemHandler): void
+  /** Resolvers that routers announce (RFC 8106), best first; left out where none can. */
+  readonly nameservers?: readonly IpAddress[]
 }
 
 /** The addressing of one IPv4 interface. */

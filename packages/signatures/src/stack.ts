@@ -8,4 +8,6 @@ export interface Stack {
   readonly udp: Udp
   /** Our addresses, most preferred first; empty when the operating system keeps them to itself. */
   readonly addresses: readonly IpAddress[]
+  /** Resolvers that the network has told of, best first; they may change. Left out where nobody tells. */
+  readonly nameservers?: readonly IpAddress[]
 }

@@ -179,6 +179,10 @@ class Ipv6Layer implements CountedIpv6 {
     return this.autoconf.addresses
   }
 
+  get nameservers(): readonly Ipv6[] {
+    return this.autoconf.nameservers
+  }
+
   get advertised(): CountedIpv6['advertised'] {
     return this.autoconf
   }

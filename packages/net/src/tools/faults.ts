@@ -32,12 +32,16 @@ interface Delayed {
 
 /**
  * Wraps `network`. The same random numbers give the same faults. There is no offload: a corrupted frame must fail its checksum,
- * and what is lost is one frame.
+ * and what is lost is one frame. Throws a `RangeError` for what is no probability.
  */
 export function createFaultyNetwork(
   { network, clock, time, random }: { network: Network; clock: MonotonicClock; time: Time; random: Random },
   faults: Faults,
 ): Network {
+  for (const name of ['loss', 'duplicate', 'corrupt', 'reorder'] as const) {
+    const chance = faults[name] ?? 0
+    if (!(chance >= 0 && chance <= 1)) throw new RangeError(`Cannot use ${chance} as ${name}: expected 0 to 1`)
+  }
   return new FaultyNetwork(createPlainNetwork({ network }), clock, time, random, faults)
 }
 

@@ -7,6 +7,7 @@ import { ms } from '@mirage-ts/core/time'
 import type { IpAddress } from '@mirage-ts/signatures/addresses'
 import type { Network } from '@mirage-ts/signatures/network'
 import type { WallInstant } from '@mirage-ts/signatures/time'
+import { runCaptureConformance } from '@mirage-ts/testing/conformance/capture-suite'
 import { createTestStack } from '@mirage-ts/testing/direct-stack'
 import { FrameFuzzer } from '@mirage-ts/testing/frame-fuzzer'
 import { createLink, testMac } from '@mirage-ts/testing/link'
@@ -15,7 +16,7 @@ import { SeededRandom } from '@mirage-ts/testing/seeded-random'
 import { VirtualSwitch } from '@mirage-ts/testing/virtual-switch'
 import { createFaultyNetwork, type Faults } from './faults.ts'
 import { countersOf, metricsText } from './metrics.ts'
-import { createPcapNetwork, createPcapRing } from './pcap.ts'
+import { createCaptureRing, createPcap } from './pcap.ts'
 import { createTracer, describeFrame } from './tracer.ts'
 
 function send(network: Network, bytes: Uint8Array): void {
@@ -27,16 +28,19 @@ function send(network: Network, bytes: Uint8Array): void {
 
 const FRAME = fromHex('020000000001 020000000002 0800 616263')
 
+runCaptureConformance('capture ring', (use) => use(createCaptureRing()))
+
 describe('pcap', () => {
   it('writes a file with the frames of both directions', async () => {
     const { network, peer, time } = createLink()
-    const file: number[] = []
-    const captured = createPcapNetwork({ network, clock: time, sink: (bytes) => void file.push(...bytes) })
+    const capture = createCaptureRing()
+    const clock = { now: () => Number(time.now()) as WallInstant }
+    const captured = createPcap({ network, clock, capture })
     captured.listen(() => {})
     send(captured, FRAME)
     peer.send(fromHex('020000000002 020000000001 0800 64'))
     await time.advance(ms(1))
-    const text = toHex(Uint8Array.from(file))
+    const text = toHex(capture.file())
     assert.match(text, /^a1b2c3d400020004.{16}0004000000000001/)
     assert.equal(
       text.slice(48),
@@ -48,10 +52,11 @@ describe('pcap', () => {
   })
 
   it('remembers the last frames only, in bounded memory', async () => {
-    const { network, time } = createLink()
-    const ring = createPcapRing({ network, clock: time }, { maxBytes: 100 })
-    for (let i = 0; i < 50; i++) send(ring, Uint8Array.of(...FRAME, i))
-    const file = ring.capture()
+    const capture = createCaptureRing({}, { maxBytes: 100 })
+    const { network } = createLink()
+    const captured = createPcap({ network, clock: { now: () => 0 as WallInstant }, capture })
+    for (let i = 0; i < 50; i++) send(captured, Uint8Array.of(...FRAME, i))
+    const file = capture.file()
     assert.equal(file.length, 24 + 2 * (16 + 18))
     assert.equal(file.at(-1), 49)
   })
@@ -81,6 +86,8 @@ describe('tracer', () => {
         '86dd 60000000 000b 3a 40 fe8000000000000000000000ff000001 20010db8000000000000000000000002 8000 0000 00010002 616263',
         'fe80::ff00:1 > 2001:db8::2 icmpv6 128/0 len 11',
       ],
+      ['8100 6007 88cc 0102', 'vlan 7 type 0x88cc len 2'],
+      ['8100 60', 'type 0x8100 len 1'],
       ['88cc 0102', 'type 0x88cc len 2'],
       ['0800 4500', 'ipv4 truncated'],
     ] as const) {

@@ -4,6 +4,7 @@ import type { IpAddress, Ipv4 } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Log } from '@mirage-ts/signatures/log'
 import type { Network } from '@mirage-ts/signatures/network'
+import { ETHERTYPE_VLAN, VLAN_TAG_LEN } from '../vlan.ts'
 import { ARP_LEN, ArpPacket, parseArp } from '../wire/arp.ts'
 import { ETHERNET_HEADER_LEN, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, TYPE } from '../wire/ethernet.ts'
 import { Ipv4Header, parseIpv4 } from '../wire/ipv4.ts'
@@ -28,15 +29,23 @@ export function describeFrame(frame: Frame, off: number, end: number): string {
   const stations = `${macToString(readMac(dv, off + 6))} > ${macToString(readMac(dv, off))}`
   const type = dv.getUint16(off + TYPE)
   const payload = off + ETHERNET_HEADER_LEN
+  if (type !== ETHERTYPE_VLAN || end - payload < VLAN_TAG_LEN) {
+    return `${stations} ${describePayload(frame, type, payload, end)}`
+  }
+  const inner = describePayload(frame, dv.getUint16(payload + 2), payload + VLAN_TAG_LEN, end)
+  return `${stations} vlan ${dv.getUint16(payload) & 0x0fff} ${inner}`
+}
+
+function describePayload(frame: Frame, type: number, off: number, end: number): string {
   switch (type) {
     case ETHERTYPE_ARP:
-      return `${stations} arp ${describeArp(frame, payload, end)}`
+      return `arp ${describeArp(frame, off, end)}`
     case ETHERTYPE_IPV4:
-      return `${stations} ${describeIpv4(frame, payload, end)}`
+      return describeIpv4(frame, off, end)
     case ETHERTYPE_IPV6:
-      return `${stations} ${describeIpv6(frame, payload, end)}`
+      return describeIpv6(frame, off, end)
     default:
-      return `${stations} type 0x${type.toString(16).padStart(4, '0')} len ${end - payload}`
+      return `type 0x${type.toString(16).padStart(4, '0')} len ${end - off}`
   }
 }
 
