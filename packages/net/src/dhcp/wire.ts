@@ -2,24 +2,24 @@
 import { ipv4Mask, readMac, writeMac } from '@mirage-ts/core/addresses'
 import type { Ipv4, Ipv4Cidr, Mac } from '@mirage-ts/signatures/addresses'
 
-const OP = 0
-const XID = 4
-const SECS = 8
-const FLAGS = 10
-const CIADDR = 12
-const YIADDR = 16
-const CHADDR = 28
-const SNAME = 44
-const FILE = 108
-const MAGIC = 236
-const OPTIONS = 240
+export const OP = 0
+export const XID = 4
+export const SECS = 8
+export const FLAGS = 10
+export const CIADDR = 12
+export const YIADDR = 16
+export const CHADDR = 28
+export const SNAME = 44
+export const FILE = 108
+export const MAGIC = 236
+export const OPTIONS = 240
 /** RFC 2131 §2: a client must take 312 octets of options; shorter messages than this some servers ignore (RFC 1542 §2.1). */
-const LEAST_LEN = 300
+export const LEAST_LEN = 300
 
-const BOOTREQUEST = 1
-const BOOTREPLY = 2
-const MAGIC_COOKIE = 0x63825363
-const FLAG_BROADCAST = 0x8000
+export const BOOTREQUEST = 1
+export const BOOTREPLY = 2
+export const MAGIC_COOKIE = 0x63825363
+export const FLAG_BROADCAST = 0x8000
 
 export const DHCP_SERVER_PORT = 67
 export const DHCP_CLIENT_PORT = 68
@@ -31,28 +31,29 @@ export const DECLINE = 4
 export const ACK = 5
 export const NAK = 6
 export const RELEASE = 7
+export const INFORM = 8
 
-const OPTION_PAD = 0
-const OPTION_MASK = 1
-const OPTION_ROUTER = 3
-const OPTION_NAMESERVERS = 6
-const OPTION_HOSTNAME = 12
-const OPTION_DOMAIN = 15
-const OPTION_NTP = 42
-const OPTION_REQUESTED = 50
-const OPTION_LEASE_TIME = 51
-const OPTION_OVERLOAD = 52
-const OPTION_TYPE = 53
-const OPTION_SERVER = 54
-const OPTION_PARAMETERS = 55
-const OPTION_MESSAGE = 56
-const OPTION_MAX_LEN = 57
-const OPTION_T1 = 58
-const OPTION_T2 = 59
-const OPTION_CLIENT_ID = 61
-const OPTION_FQDN = 81
-const OPTION_ROUTES = 121
-const OPTION_END = 255
+export const OPTION_PAD = 0
+export const OPTION_MASK = 1
+export const OPTION_ROUTER = 3
+export const OPTION_NAMESERVERS = 6
+export const OPTION_HOSTNAME = 12
+export const OPTION_DOMAIN = 15
+export const OPTION_NTP = 42
+export const OPTION_REQUESTED = 50
+export const OPTION_LEASE_TIME = 51
+export const OPTION_OVERLOAD = 52
+export const OPTION_TYPE = 53
+export const OPTION_SERVER = 54
+export const OPTION_PARAMETERS = 55
+export const OPTION_MESSAGE = 56
+export const OPTION_MAX_LEN = 57
+export const OPTION_T1 = 58
+export const OPTION_T2 = 59
+export const OPTION_CLIENT_ID = 61
+export const OPTION_FQDN = 81
+export const OPTION_ROUTES = 121
+export const OPTION_END = 255
 
 /** RFC 3442 §2: routes before routers, or a server that answers in our order would leave them out for lack of room. */
 const PARAMETERS = [
@@ -130,7 +131,7 @@ export function parseDhcp(u8: Uint8Array): DhcpReply | DhcpReason {
 }
 
 /** Collects the options in `[off, end)`; false when one runs over the end. Parts of a long one add up (RFC 3396). */
-function readOptions(u8: Uint8Array, off: number, end: number, options: Map<number, Uint8Array>): boolean {
+export function readOptions(u8: Uint8Array, off: number, end: number, options: Map<number, Uint8Array>): boolean {
   while (off < end) {
     const code = u8[off++] as number
     if (code === OPTION_PAD) continue
@@ -148,14 +149,14 @@ function readOptions(u8: Uint8Array, off: number, end: number, options: Map<numb
 }
 
 /** The 32-bit words of an option; what is left over at its end does not count. */
-function addresses(option: Uint8Array | undefined): Ipv4[] {
+export function addresses(option: Uint8Array | undefined): Ipv4[] {
   if (option === undefined) return []
   const dv = new DataView(option.buffer)
   return Array.from({ length: option.length >> 2 }, (_, i) => dv.getUint32(4 * i) as Ipv4)
 }
 
 /** Text without the zeros that some servers end it with; what is not printable is not believed. */
-function text(option: Uint8Array | undefined): string | undefined {
+export function text(option: Uint8Array | undefined): string | undefined {
   if (option === undefined) return undefined
   const decoded = String.fromCharCode(...option.subarray(0, 255)).replace(/\0+$/, '')
   return /^[\x20-\x7e]+$/.test(decoded) ? decoded : undefined
