@@ -156,13 +156,14 @@ class ArpLayer implements CountedArp {
   }
 
   send(frame: Frame, off: number, end: number, etherType: number, nextHop: Ipv4): void {
-    const entry = this.last?.address === nextHop ? this.last : (this.table.get(nextHop) ?? this.resolve(nextHop))
+    let entry = this.last
+    if (entry?.address !== nextHop) entry = this.table.get(nextHop) ?? this.resolve(nextHop)
     if (entry === undefined) {
       this.counters.tableFull++
       this.ethernet.free(frame)
     } else if (entry.mac !== NO_MAC) {
       entry.isUsed = true
-      this.adopt(entry)
+      if (entry.isOffered) this.adopt(entry)
       this.last = entry
       this.ethernet.send(frame, off, end, etherType, entry.mac)
     } else if (entry.waiting.length >= this.maxQueued || this.queuedCount >= this.maxQueuedTotal) {
@@ -268,7 +269,6 @@ class ArpLayer implements CountedArp {
 
   /** An entry a stranger made and we have use for is ours to keep. */
   private adopt(entry: Entry): void {
-    if (!entry.isOffered) return
     entry.isOffered = false
     this.offeredCount--
   }

@@ -1,10 +1,13 @@
 /** The routing table of IPv4: the longest prefix that fits wins (RFC 1122 §3.3.1, RFC 1812 §5.2.4.3). */
-import { ipv4InCidr, ipv4Mask } from '@mirage-ts/core/addresses'
+import { ipv4Mask } from '@mirage-ts/core/addresses'
 import type { Ipv4, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
 
 /** Where packets for one network go: `Link` is what the owner of the table calls an interface. */
 export interface Route<Link> {
   readonly network: Ipv4Cidr
+  /** Of the network, as signed words: what `&` gives. */
+  readonly mask: number
+  readonly masked: number
   readonly link: Link
   /** Who takes them on; nobody when the network is on the link itself. */
   readonly gateway: Ipv4 | undefined
@@ -18,7 +21,8 @@ export class RouteTable<Link> {
   /** Adds a route behind those with the same prefix length. */
   add(network: Ipv4Cidr, link: Link, gateway: Ipv4 | undefined): void {
     const address = ((network.address & ipv4Mask(network.prefixBits)) >>> 0) as Ipv4
-    const route = { network: { address, prefixBits: network.prefixBits }, link, gateway }
+    const mask = ipv4Mask(network.prefixBits) | 0
+    const route = { network: { address, prefixBits: network.prefixBits }, mask, masked: address | 0, link, gateway }
     this.routes = [...this.routes, route].sort((a, b) => b.network.prefixBits - a.network.prefixBits)
   }
 
@@ -28,7 +32,11 @@ export class RouteTable<Link> {
   }
 
   find(dst: Ipv4): Route<Link> | undefined {
-    for (const route of this.routes) if (ipv4InCidr(dst, route.network)) return route
+    const { routes } = this
+    for (let i = 0; i < routes.length; i++) {
+      const route = routes[i] as Route<Link>
+      if ((dst & route.mask) === route.masked) return route
+    }
     return undefined
   }
 }

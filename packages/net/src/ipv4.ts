@@ -36,7 +36,7 @@ import type {
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Alarm, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
 import { IPV4_COUNTERS } from './ipv4-counters.ts'
-import { type Route, RouteTable } from './ipv4-routes.ts'
+import { RouteTable } from './ipv4-routes.ts'
 import { PathMtus, plateauBelow } from './path-mtu.ts'
 import { Reassembler } from './reassembly.ts'
 import { Segmenter } from './segmentation.ts'
@@ -45,6 +45,7 @@ import {
   DONT_FRAGMENT,
   decrementTtl,
   emitIpv4,
+  FRAGMENT_OFFSET_MASK,
   IPV4_HEADER_LEN,
   IPV4_MAX_LEN,
   Ipv4Header,
@@ -142,7 +143,8 @@ class Ipv4Layer implements CountedIp {
   private readonly owners = new WeakMap<Frame, Interface>()
   /** Identification of the next packet; the first is random so that a reboot does not repeat it (RFC 6864 §4). */
   private nextId: number
-  /** What `resolve` found: where the packet goes, and to whom there. */
+  /** What `resolve` found: where packets for `outDst` go, and to whom there. Good for the next packet, until routes change. */
+  private outDst: Ipv4 | undefined
   private outLink: Interface | undefined
   private outHop: Ipv4 = IPV4_ANY
 
@@ -185,6 +187,7 @@ class Ipv4Layer implements CountedIp {
       )
     }
     const previous = one.cidr.address
+    this.outDst = undefined
     this.routes.removeLink(one)
     one.cidr = config?.cidr ?? { address: IPV4_ANY, prefixBits: 32 }
     one.broadcast = config === undefined ? undefined : ipv4BroadcastOf(config.cidr)
@@ -202,6 +205,7 @@ class Ipv4Layer implements CountedIp {
     if (link === undefined) {
       throw new RangeError(`Cannot route over ${ipv4ToString(gateway)}: it is in none of our networks`)
     }
+    this.outDst = undefined
     this.routes.add(network, link, gateway)
   }
 
@@ -215,13 +219,17 @@ class Ipv4Layer implements CountedIp {
   }
 
   source(dst: IpAddress): IpAddress | undefined {
-    return isIpv4(dst) && dst >>> 28 < 0xe ? this.unicastRoute(dst)?.link.cidr.address : undefined
+    if (!isIpv4(dst) || dst === IPV4_ANY || dst >>> 28 >= 0xe || !this.resolve(dst, IPV4_ANY)) return undefined
+    const link = this.outLink as Interface
+    return dst === link.broadcast ? undefined : link.cidr.address
   }
 
   datagramSource(dst: IpAddress): IpAddress | undefined {
-    if (!isIpv4(dst)) return undefined
-    if (dst === IPV4_BROADCAST || isIpv4Multicast(dst)) return (this.interfaces[0] as Interface).cidr.address
-    return this.resolve(dst, IPV4_ANY) ? (this.outLink as Interface).cidr.address : undefined
+    if (dst !== this.outDst) {
+      if (!isIpv4(dst)) return undefined
+      if (dst === IPV4_BROADCAST || isIpv4Multicast(dst)) return (this.interfaces[0] as Interface).cidr.address
+    }
+    return this.resolve(dst as Ipv4, IPV4_ANY) ? (this.outLink as Interface).cidr.address : undefined
   }
 
   alloc(dst?: IpAddress): Frame | undefined {
@@ -374,7 +382,7 @@ class Ipv4Layer implements CountedIp {
     if (!this.isForUs(link, header.dst)) {
       if (this.isForwarding) this.forward(frame, off, packetEnd)
       else this.counters.notForUs++
-    } else if (header.hasMoreFragments || header.fragmentOffset !== 0) {
+    } else if ((header.fragment & (MORE_FRAGMENTS | FRAGMENT_OFFSET_MASK)) !== 0) {
       this.reassemble(frame, off, packetEnd)
     } else {
       this.deliver(frame, off, packetEnd)
@@ -545,6 +553,8 @@ class Ipv4Layer implements CountedIp {
 
   /** Finds where a packet goes and leaves it in `outLink` and `outHop`; false when there is no way. */
   private resolve(dst: Ipv4, src: Ipv4): boolean {
+    if (dst === this.outDst) return true
+    this.outDst = undefined
     if (dst === IPV4_BROADCAST || isIpv4Multicast(dst)) {
       // RFC 1122 §3.3.4.2: the source says which interface is meant.
       this.outLink = this.interfaces.find((one) => one.cidr.address === src) ?? this.interfaces[0]
@@ -554,14 +564,10 @@ class Ipv4Layer implements CountedIp {
     // Nobody can be called 0.0.0.0 or have an address of class E.
     const route = dst === IPV4_ANY || dst >>> 28 === 0xf ? undefined : this.routes.find(dst)
     if (route === undefined) return false
+    this.outDst = dst
     this.outLink = route.link
     this.outHop = route.gateway ?? dst
     return true
-  }
-
-  private unicastRoute(dst: Ipv4): Route<Interface> | undefined {
-    const route = dst === IPV4_ANY ? undefined : this.routes.find(dst)
-    return route === undefined || dst === route.link.broadcast ? undefined : route
   }
 
   private linkTo(dst: Ipv4): Interface | undefined {
@@ -569,7 +575,9 @@ class Ipv4Layer implements CountedIp {
   }
 
   private pathMtu(dst: Ipv4, link: Interface): number {
-    return this.pathMtus.get(dst, link.ethernet.mtuBytes, this.clock.now())
+    return this.pathMtus.isEmpty
+      ? link.ethernet.mtuBytes
+      : this.pathMtus.get(dst, link.ethernet.mtuBytes, this.clock.now())
   }
 
   private allocFrom(link: Interface): Frame | undefined {

@@ -24,6 +24,8 @@ interface Path {
 export class PathMtus {
   private readonly paths = new Map<IpAddress, Path>()
   private readonly leastBytes: number
+  /** Nothing is known of any path: nearly always so, and looked at for every packet. */
+  isEmpty = true
 
   /** MTUs below `leastBytes` are taken for that: anybody may have made the error up. */
   constructor(leastBytes: number) {
@@ -32,12 +34,11 @@ export class PathMtus {
 
   /** The path's MTU; `linkBytes` when nothing else is known. */
   get(dst: IpAddress, linkBytes: number, now: Instant): number {
-    // Nearly always there is none, and then this costs a comparison on the packet path.
-    if (this.paths.size === 0) return linkBytes
     const path = this.paths.get(dst)
     if (path === undefined) return linkBytes
     if (path.until <= now) {
       this.paths.delete(dst)
+      this.isEmpty = this.paths.size === 0
       return linkBytes
     }
     return Math.min(linkBytes, path.mtuBytes)
@@ -49,6 +50,7 @@ export class PathMtus {
     if (lower >= this.get(dst, linkBytes, now)) return
     this.paths.delete(dst)
     this.paths.set(dst, { mtuBytes: lower, until: after(now, LIFETIME) })
+    this.isEmpty = false
     const [oldest] = this.paths.keys()
     if (this.paths.size > MAX_PATHS && oldest !== undefined) this.paths.delete(oldest)
   }

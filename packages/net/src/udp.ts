@@ -12,7 +12,7 @@ import type { DatagramErrorHandler, DatagramHandler, Udp, UdpBindOptions, UdpSoc
 import { PROTOCOL_UDP } from './wire/ipv4.ts'
 import { emitUdp, parseUdp, quotedUdpDstPort, quotedUdpSrcPort, UDP_HEADER_LEN, UdpHeader } from './wire/udp.ts'
 
-const COUNTERS = ['truncated', 'bad-length', 'bad-checksum', 'noListener', 'noBuffer', 'errors'] as const
+const COUNTERS = ['truncated', 'bad-length', 'bad-checksum', 'noListener', 'noBuffer', 'unsent', 'errors'] as const
 
 /** RFC 6056 §3.2: the dynamic ports, from 1024 up to spread guesses over as many as possible. */
 const FIRST_EPHEMERAL = 1024
@@ -61,6 +61,9 @@ class UdpLayer implements CountedUdp {
     return {
       port,
       send: async (payload, to) => this.send(port, payload, to),
+      trySend: (payload, to) => {
+        if (this.trySend(port, payload, to) !== undefined) this.counters.unsent++
+      },
       close: () => {
         if (this.bound.get(port) === binding) this.bound.delete(port)
       },
@@ -68,36 +71,45 @@ class UdpLayer implements CountedUdp {
   }
 
   private send(from: Port, payload: Uint8Array, to: Endpoint): void {
-    const src = this.ip.datagramSource(to.address)
-    if (src === undefined) {
-      throw new NetError('no-route', `Cannot send to ${endpointToString(to)}: there is no route`)
-    }
-    const maxLen = this.ip.maxPayloadBytes(to.address) - UDP_HEADER_LEN
-    if (payload.length > maxLen) {
-      throw new NetError(
-        'message-too-long',
-        `Cannot send ${payload.length} octets to ${endpointToString(to)}: at most ${maxLen}`,
-      )
-    }
-    // Like a full queue in a router, no buffer means a lost datagram: UDP promises nothing.
-    if (UDP_HEADER_LEN + payload.length > this.ip.mtuBytes(to.address)) {
-      const whole = frameOf(new Uint8Array(UDP_HEADER_LEN + payload.length))
-      whole.u8.set(payload, UDP_HEADER_LEN)
-      emitUdp(whole, 0, whole.u8.length, src, to.address, from, to.port)
-      const failure = this.ip.sendCopy(whole.u8, 0, whole.u8.length, PROTOCOL_UDP, src, to.address)
-      if (failure !== undefined) this.counters.noBuffer++
-      return
-    }
-    const frame = this.ip.alloc(to.address)
+    const failure = this.trySend(from, payload, to)
+    if (failure === undefined) return
+    const what = failure === 'no-route' ? 'there is no route' : `at most ${this.maxLen(to)} octets`
+    throw new NetError(failure, `Cannot send ${payload.length} octets to ${endpointToString(to)}: ${what}`)
+  }
+
+  /** Returns why it cannot be sent. Like a full queue in a router, no buffer means a lost datagram: UDP promises nothing. */
+  private trySend(from: Port, payload: Uint8Array, to: Endpoint): 'no-route' | 'message-too-long' | undefined {
+    const { ip } = this
+    const dst = to.address
+    const src = ip.datagramSource(dst)
+    if (src === undefined) return 'no-route'
+    if (UDP_HEADER_LEN + payload.length > ip.mtuBytes(dst)) return this.sendPieces(from, payload, src, to)
+    const frame = ip.alloc(dst)
     if (frame === undefined) {
       this.counters.noBuffer++
-      return
+      return undefined
     }
-    const off = this.ip.headroomBytes
+    const off = ip.headroomBytes
     const end = off + UDP_HEADER_LEN + payload.length
     frame.u8.set(payload, off + UDP_HEADER_LEN)
-    emitUdp(frame, off, end, src, to.address, from, to.port)
-    this.ip.send(frame, off, end, PROTOCOL_UDP, src, to.address)
+    emitUdp(frame, off, end, src, dst, from, to.port)
+    ip.send(frame, off, end, PROTOCOL_UDP, src, dst)
+    return undefined
+  }
+
+  /** A datagram that is too long for the link is sent in fragments, one that is too long for them not at all. */
+  private sendPieces(from: Port, payload: Uint8Array, src: IpAddress, to: Endpoint): 'message-too-long' | undefined {
+    if (payload.length > this.maxLen(to)) return 'message-too-long'
+    const whole = frameOf(new Uint8Array(UDP_HEADER_LEN + payload.length))
+    const end = whole.u8.length
+    whole.u8.set(payload, UDP_HEADER_LEN)
+    emitUdp(whole, 0, end, src, to.address, from, to.port)
+    if (this.ip.sendCopy(whole.u8, 0, end, PROTOCOL_UDP, src, to.address) !== undefined) this.counters.noBuffer++
+    return undefined
+  }
+
+  private maxLen(to: Endpoint): number {
+    return this.ip.maxPayloadBytes(to.address) - UDP_HEADER_LEN
   }
 
   private input(frame: Frame, off: number, end: number, src: IpAddress, dst: IpAddress, packetOff: number): void {

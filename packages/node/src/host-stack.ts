@@ -149,6 +149,11 @@ class HostUdpSocket implements UdpSocket {
     })
   }
 
+  trySend(payload: Uint8Array, to: Endpoint): void {
+    if (this.#isClosed || !isIpv4(to.address)) return
+    this.#handle.send(payload.slice(), to.port, ipToString(to.address))
+  }
+
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true

@@ -20,6 +20,11 @@ export interface UdpSocket {
    * Rejects with `NetError` code `no-route` or `message-too-long`. `payload` is copied before the call returns.
    */
   send(payload: Uint8Array, to: Endpoint): Promise<void>
+  /**
+   * Sends one datagram as `send` does, and lets a failure be one more way to lose it: for servers, who cannot help it and
+   * whose askers ask again. Costs no promise. `payload` is copied before the call returns.
+   */
+  trySend(payload: Uint8Array, to: Endpoint): void
   /** Frees the port. Closing twice is harmless. */
   close(): void
 }

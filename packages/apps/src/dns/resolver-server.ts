@@ -117,7 +117,7 @@ class ListeningResolver implements ResolverServer {
     void this.answer(payload, from, false).then((reply) => {
       this.pendingCount--
       // What UDP cannot send is lost, as it may be later on: the asker asks again.
-      if (reply !== undefined) this.udp?.send(reply, from).catch(() => {})
+      if (reply !== undefined) this.udp?.trySend(reply, from)
     })
   }
 

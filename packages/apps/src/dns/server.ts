@@ -154,7 +154,7 @@ class ListeningServer implements DnsServer {
     const end = core.handle(payload, from, false)
     if (end === 0 || udp === undefined) return
     // What UDP cannot send is lost, as it may be later on: the asker asks again.
-    udp.send(core.frame.u8.subarray(0, end), from).catch(ignore)
+    udp.trySend(core.frame.u8.subarray(0, end), from)
   }
 
   private async answerTcp(query: Uint8Array, flow: TcpFlow): Promise<Iterable<Uint8Array> | undefined> {
@@ -212,5 +212,3 @@ function* replies(first: Uint8Array, transfer: SignedTransfer | undefined): Gene
   yield first
   for (let next = transfer?.next(); next !== undefined; next = transfer?.next()) yield next
 }
-
-function ignore(): void {}

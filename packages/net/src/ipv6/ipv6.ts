@@ -579,7 +579,7 @@ class Ipv6Layer implements CountedIpv6 {
   }
 
   private pathMtu(dst: IpAddress): number {
-    return this.pathMtus.get(dst, this.linkMtuBytes, this.clock.now())
+    return this.pathMtus.isEmpty ? this.linkMtuBytes : this.pathMtus.get(dst, this.linkMtuBytes, this.clock.now())
   }
 
   private hopLimitFor(dst: Ipv6): number {

@@ -3,13 +3,12 @@ import { checksum } from '@mirage-ts/core/checksum'
 import type { IpAddress, Ipv4 } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 
-const VERSION_IHL = 0
-const TOS = 1
+const VERSION_TOS_LEN = 0
 const TOTAL_LEN = 2
-const ID = 4
+const ID_FRAGMENT = 4
 const FLAGS_FRAGMENT = 6
 const TTL = 8
-const PROTOCOL = 9
+const TTL_PROTOCOL = 8
 const CHECKSUM = 10
 const SRC = 12
 const DST = 16
@@ -19,10 +18,10 @@ export const PROTOCOL_ICMP = 1
 export const PROTOCOL_TCP = 6
 export const PROTOCOL_UDP = 17
 
-/** Bits of the field {@link emitIpv4} calls `fragment`; the rest of it is the offset in units of 8 octets. */
+/** Bits of the field `fragment`; the rest of it is the offset in units of 8 octets. */
 export const DONT_FRAGMENT = 0x4000
 export const MORE_FRAGMENTS = 0x2000
-const OFFSET_MASK = 0x1fff
+export const FRAGMENT_OFFSET_MASK = 0x1fff
 export const IPV4_MAX_LEN = 65535
 
 /** The fields of a header; one value is filled again and again. */
@@ -33,14 +32,25 @@ export class Ipv4Header {
   totalLen = 0
   trafficClass = 0
   id = 0
-  isDontFragment = false
-  hasMoreFragments = false
-  /** Octets. */
-  fragmentOffset = 0
+  /** Flags and offset as they are on the wire: looked into only where they are not 0 or {@link DONT_FRAGMENT}. */
+  fragment = 0
   ttl = 0
   protocol = 0
   src: Ipv4 = 0 as Ipv4
   dst: Ipv4 = 0 as Ipv4
+
+  get isDontFragment(): boolean {
+    return (this.fragment & DONT_FRAGMENT) !== 0
+  }
+
+  get hasMoreFragments(): boolean {
+    return (this.fragment & MORE_FRAGMENTS) !== 0
+  }
+
+  /** In octets. */
+  get fragmentOffset(): number {
+    return (this.fragment & FRAGMENT_OFFSET_MASK) * 8
+  }
 }
 
 export type Ipv4Reason = 'truncated' | 'bad-version' | 'bad-header-length' | 'bad-total-length' | 'bad-checksum'
@@ -65,23 +75,25 @@ export function parseQuotedIpv4(frame: Frame, off: number, end: number, header: 
   return end - off < IPV4_HEADER_LEN ? 'truncated' : readIpv4(frame, off, end, header)
 }
 
+// Words of 32 bits are read and written whole: an interpreter pays for each access, not for its width.
+
 function readIpv4(frame: Frame, off: number, end: number, header: Ipv4Header): Ipv4Reason | undefined {
   const dv = frame.dv
-  const versionIhl = dv.getUint8(off + VERSION_IHL)
-  if (versionIhl >>> 4 !== 4) return 'bad-version'
-  const headerLen = (versionIhl & 15) * 4
+  const first = dv.getInt32(off + VERSION_TOS_LEN)
+  if (first >>> 28 !== 4) return 'bad-version'
+  const headerLen = (first >>> 22) & 60
   if (headerLen < IPV4_HEADER_LEN || headerLen > end - off) return 'bad-header-length'
+  const totalLen = first & 0xffff
+  if (totalLen < headerLen) return 'bad-total-length'
+  const second = dv.getInt32(off + ID_FRAGMENT)
+  const third = dv.getUint16(off + TTL_PROTOCOL)
   header.headerLen = headerLen
-  header.totalLen = dv.getUint16(off + TOTAL_LEN)
-  if (header.totalLen < headerLen) return 'bad-total-length'
-  header.trafficClass = dv.getUint8(off + TOS)
-  header.id = dv.getUint16(off + ID)
-  const fragment = dv.getUint16(off + FLAGS_FRAGMENT)
-  header.isDontFragment = (fragment & DONT_FRAGMENT) !== 0
-  header.hasMoreFragments = (fragment & MORE_FRAGMENTS) !== 0
-  header.fragmentOffset = (fragment & OFFSET_MASK) * 8
-  header.ttl = dv.getUint8(off + TTL)
-  header.protocol = dv.getUint8(off + PROTOCOL)
+  header.totalLen = totalLen
+  header.trafficClass = (first >>> 16) & 0xff
+  header.id = second >>> 16
+  header.fragment = second & 0xffff
+  header.ttl = third >>> 8
+  header.protocol = third & 0xff
   header.src = dv.getUint32(off + SRC) as Ipv4
   header.dst = dv.getUint32(off + DST) as Ipv4
   return undefined
@@ -104,14 +116,9 @@ export function emitIpv4(
   trafficClass: number,
 ): void {
   const dv = frame.dv
-  dv.setUint8(off + VERSION_IHL, 0x45)
-  dv.setUint8(off + TOS, trafficClass)
-  dv.setUint16(off + TOTAL_LEN, totalLen)
-  dv.setUint16(off + ID, id)
-  dv.setUint16(off + FLAGS_FRAGMENT, fragment)
-  dv.setUint8(off + TTL, ttl)
-  dv.setUint8(off + PROTOCOL, protocol)
-  dv.setUint16(off + CHECKSUM, 0)
+  dv.setInt32(off + VERSION_TOS_LEN, 0x4500_0000 | (trafficClass << 16) | totalLen)
+  dv.setInt32(off + ID_FRAGMENT, (id << 16) | fragment)
+  dv.setInt32(off + TTL_PROTOCOL, (ttl << 24) | (protocol << 16))
   dv.setUint32(off + SRC, src)
   dv.setUint32(off + DST, dst)
   dv.setUint16(off + CHECKSUM, ~checksum(frame.u8, off, off + IPV4_HEADER_LEN, 0) & 0xffff)
@@ -139,7 +146,11 @@ export function reshapeIpv4(frame: Frame, off: number, headerLen: number, totalL
 
 /** Partial checksum of the pseudo header (RFC 9293 §3.1, RFC 768): what `checksum` takes as its initial value. */
 export function pseudoHeaderSum(src: IpAddress, dst: IpAddress, protocol: number, lenBytes: number): number {
-  return addressSum(src) + addressSum(dst) + protocol + (lenBytes >>> 16) + (lenBytes & 0xffff)
+  const rest = protocol + (lenBytes >>> 16) + (lenBytes & 0xffff)
+  if (typeof src === 'number' && typeof dst === 'number') {
+    return (src >>> 16) + (src & 0xffff) + (dst >>> 16) + (dst & 0xffff) + rest
+  }
+  return addressSum(src) + addressSum(dst) + rest
 }
 
 function addressSum(address: IpAddress): number {
