@@ -6,9 +6,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "arguments.h"
 #include "checksum.h"
 #include "engine.h"
 #include "heap.h"
+#include "octets.h"
 
 #define MAX_SAFE_INTEGER ((1ull << 53) - 1)
 
@@ -19,9 +21,8 @@ static struct dma_buffer {
 } *dma_buffers;
 static size_t dma_count, dma_room;
 
-/* An integer argument in [0, max]; false with an exception otherwise. */
-static bool get_integer(JSContext *ctx, JSValueConst value, const char *name,
-                        uint64_t max, uint64_t *out)
+bool get_integer(JSContext *ctx, JSValueConst value, const char *name,
+                 uint64_t max, uint64_t *out)
 {
     double number;
 
@@ -44,15 +45,8 @@ static bool get_integer(JSContext *ctx, JSValueConst value, const char *name,
     return false;
 }
 
-struct span { /* octets of a view */
-    uint8_t *start;
-    size_t len;
-    bool immutable;
-};
-
-/* All of a typed array of this type. */
-static bool get_view(JSContext *ctx, JSValueConst value, const char *name,
-                     JSTypedArrayEnum type, struct span *out)
+bool get_view(JSContext *ctx, JSValueConst value, const char *name,
+              JSTypedArrayEnum type, struct span *out)
 {
     size_t len, view_off, buffer_len;
 
@@ -77,8 +71,7 @@ static bool get_view(JSContext *ctx, JSValueConst value, const char *name,
     return true;
 }
 
-/* Arguments (bytes, off, end): the part [off, end) of a Uint8Array. */
-static bool get_span(JSContext *ctx, JSValueConst *argv, struct span *out)
+bool get_span(JSContext *ctx, JSValueConst *argv, struct span *out)
 {
     uint64_t off, end;
 
@@ -96,8 +89,7 @@ static bool get_span(JSContext *ctx, JSValueConst *argv, struct span *out)
     return true;
 }
 
-/* What was asked to be written to can be. */
-static bool is_mutable(JSContext *ctx, struct span span)
+bool is_mutable(JSContext *ctx, struct span span)
 {
     if (span.immutable)
         JS_ThrowTypeError(ctx, "bytes must not be immutable");
@@ -578,7 +570,10 @@ static int fill(JSContext *ctx, JSModuleDef *m)
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
         if (JS_SetModuleExport(ctx, m, constants[i].name, constants[i].value))
             return -1;
-    return JS_SetModuleExportList(ctx, m, functions, FUNCTION_COUNT);
+    if (JS_SetModuleExportList(ctx, m, functions, FUNCTION_COUNT))
+        return -1;
+    return JS_SetModuleExportList(ctx, m, octets_functions,
+                                  OCTETS_FUNCTION_COUNT);
 }
 
 JSModuleDef *module_define(JSContext *ctx, const char *name)
@@ -588,7 +583,9 @@ JSModuleDef *module_define(JSContext *ctx, const char *name)
                                             "netHeadroom", "netCount",
                                             "blockCount"};
     JSModuleDef *m = JS_NewCModule(ctx, name, fill);
-    if (!m || JS_AddModuleExportList(ctx, m, functions, FUNCTION_COUNT) < 0)
+    if (!m || JS_AddModuleExportList(ctx, m, functions, FUNCTION_COUNT) < 0 ||
+        JS_AddModuleExportList(ctx, m, octets_functions,
+                               OCTETS_FUNCTION_COUNT) < 0)
         return NULL;
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
         if (JS_AddModuleExport(ctx, m, constants[i]) < 0)

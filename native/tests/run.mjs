@@ -264,6 +264,7 @@ const testsOn = (target) => {
     },
     'poll and the run loop': image('poll', 0, target === 'virtio' ? /SUCCESS/ : /^nothing left to wait for\n$/),
     checksum: image('checksum', 0, /SUCCESS/),
+    octets: image('octets', 0, /SUCCESS/),
     'arguments are checked': image('arguments', 0, /SUCCESS/),
     assets: image('assets', 0, /SUCCESS/, { assets }),
     'language: the same as Node': async () => {

@@ -27,6 +27,12 @@ export interface BundledSource {
   readonly lenBytes: number
 }
 
+/** The engine of a unikernel goes through octets one by one 30 times slower than C: the same pure functions, native. */
+const NATIVE_MODULES: Readonly<Record<string, string>> = {
+  '@mirage-ts/core/checksum': '@mirage-ts/metal/checksum',
+  '@mirage-ts/core/octets': '@mirage-ts/metal/octets',
+}
+
 const NODE_MODULES: ReadonlySet<string> = new Set(builtinModules)
 
 /** Bundles the generated program of `plan`. */
@@ -57,8 +63,7 @@ export async function bundle(project: Project, target: Target, plan: Plan): Prom
       sourcemap: hasHost ? 'linked' : 'external',
       ...(hasHost ? { banner: { js: '#!/usr/bin/env -S node --enable-source-maps' } } : {}),
       external: hasHost ? [] : ['mirage:native'],
-      // The engine of a unikernel adds octets one by one 30 times slower than C: the same function, native.
-      alias: hasHost ? {} : { '@mirage-ts/core/checksum': '@mirage-ts/metal/checksum' },
+      alias: hasHost ? {} : NATIVE_MODULES,
       plugins: hasHost ? [embedFiles] : [bareMetal(project, target)],
     })
     const find = (suffix: string) => result.outputFiles.find((file) => file.path.endsWith(suffix))?.contents

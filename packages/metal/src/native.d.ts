@@ -106,6 +106,12 @@ declare module 'mirage:native' {
    */
   export function checksum(bytes: Uint8Array, off: number, end: number, initial: number): number
 
+  /** What these do is in `@mirage-ts/core/octets`. */
+  export function octetsToText(bytes: Uint8Array, off?: number, end?: number): string
+  export function writeText(bytes: Uint8Array, off: number, text: string): number
+  export function foldedHash(bytes: Uint8Array, off: number, end: number, seed: number): number
+  export function foldedEqual(a: Uint8Array, aOff: number, b: Uint8Array, bOff: number, lenBytes: number): boolean
+
   /** The asset's bytes in place, as an immutable ArrayBuffer. */
   export function asset(index: number): ArrayBuffer
   export const assetCount: number

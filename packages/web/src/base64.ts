@@ -1,6 +1,7 @@
 /** `atob` and `btoa` (HTML §8.3): base64 of text whose characters are octets. */
-import { textToOctets } from '@mirage-ts/apps/http/octets'
+
 import { base64 } from '@mirage-ts/apps/http/websocket-handshake'
+import { textToOctets } from '@mirage-ts/core/octets'
 import { DOMException } from './dom-exception.ts'
 
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'

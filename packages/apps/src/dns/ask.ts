@@ -1,4 +1,6 @@
 /** Asking one server one question as a resolver does: ID, port and the case of letters at random, and reading the answer. */
+
+import { textToOctets } from '@mirage-ts/core/octets'
 import type { Endpoint } from '@mirage-ts/signatures/addresses'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Stack } from '@mirage-ts/signatures/stack'
@@ -7,7 +9,6 @@ import { exchangeMessage } from './exchange.ts'
 import { FLAG, HEADER_LEN, type Message, parseMessage, type Rr, SAFE_UDP_LEN, writeMessage } from './message.ts'
 import { isWithin, type Name, type NameKey, nameKey } from './name.ts'
 import { nameIn, rdataKey, soaOf } from './rdata.ts'
-import { textToOctets } from './text.ts'
 import { CLASS, RCODE, TYPE } from './types.ts'
 import { WireWriter } from './wire.ts'
 import type { RrSet } from './zone.ts'

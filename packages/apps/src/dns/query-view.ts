@@ -2,11 +2,11 @@
  * Reads the header, the question and the OPT record of an ordinary query in place, without allocating: the hot path of
  * the server. A message of another shape is for `parseMessage`.
  */
+import { foldedHash } from '@mirage-ts/core/octets'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import { HEADER_LEN, MAX_UDP_LEN } from './message.ts'
 import { OPTION, TYPE } from './types.ts'
 
-const MAX_QUESTION_LEN = 255 + 4
 const OPT_LEN = 11
 /** RFC 7873 §4: a client's cookie, alone or with a server's of 8 to 32 octets. */
 const CLIENT_COOKIE_LEN = 8
@@ -31,10 +31,6 @@ export class QueryView {
   cookieLen = 0
   /** Of name (in lower case), type and class. */
   hash = 0
-  /** How many of `words` the question has. */
-  wordCount = 0
-  /** The question four octets at a time, letters of the name in lower case; the last word is type and class. */
-  readonly words = new Int32Array(Math.ceil(MAX_QUESTION_LEN / 4) + 2)
   private readonly seed: number
 
   /** `seed` is secret: whoever does not know it cannot choose names with equal hashes. */
@@ -55,7 +51,11 @@ export class QueryView {
     this.type = dv.getUint16(off + 1)
     this.class = dv.getUint16(off + 3)
     const shape = this.readOpt(u8, dv, end)
-    if (shape === 'ordinary') this.fold(dv)
+    if (shape === 'ordinary') {
+      // Type and class are no text: their case counts.
+      const hash = foldedHash(u8, HEADER_LEN, off + 1, this.seed)
+      this.hash = Math.imul(hash ^ ((this.type << 16) | this.class), 0x9e3779b1)
+    }
     return shape
   }
 
@@ -85,27 +85,5 @@ export class QueryView {
       at += 4 + len
     }
     return at === end ? 'ordinary' : 'other'
-  }
-
-  private fold(dv: DataView): void {
-    const { words, end } = this
-    let hash = this.seed
-    let count = 0
-    // The last of these words may reach into type and class; those are compared without folding below.
-    for (let off = HEADER_LEN; off < end - 4; off += 4) {
-      const word = dv.getInt32(off)
-      // Four octets at once: the high bit of each octet from 'A' on, less those after 'Z' and those above 127.
-      const low = word & 0x7f7f7f7f
-      const upper = (low + 0x3f3f3f3f) & ~(low + 0x25252525) & ~word & 0x80808080
-      const folded = word | (upper >>> 2)
-      words[count++] = folded
-      hash = Math.imul(hash ^ folded, 0x9e3779b1)
-      hash ^= hash >>> 15
-    }
-    const last = dv.getInt32(end - 4)
-    words[count++] = last
-    hash = Math.imul(hash ^ last, 0x9e3779b1)
-    this.hash = hash ^ (hash >>> 13)
-    this.wordCount = count
   }
 }

@@ -1,6 +1,7 @@
 /** Presentation of two types with a form of their own: LOC (RFC 1876) and APL (RFC 3123). Texts of octets, as elsewhere. */
 import { toHex } from '@mirage-ts/core/bytes'
-import { ipv6Text, octetsToText, parseHex, parseIpv6 } from './text.ts'
+import { octetsToText } from '@mirage-ts/core/octets'
+import { ipv6Text, parseHex, parseIpv6 } from './text.ts'
 
 /** RFC 1876 §2: thousandths of a second of arc from the equator and the prime meridian, which are 2^31. */
 const MERIDIAN = 0x8000_0000

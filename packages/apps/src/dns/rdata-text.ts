@@ -1,22 +1,12 @@
 /** RDATA in presentation format (RFC 1035 §5.1, RFC 3597 §5 and the RFC of each type), both ways. */
 import { parseIpv4 } from '@mirage-ts/core/addresses'
 import { toHex } from '@mirage-ts/core/bytes'
+import { octetsToText, textToOctets } from '@mirage-ts/core/octets'
 import { isName, type Name, nameToString, parseName } from './name.ts'
 import { type Field, fieldEnd, isRdataWellFormed, layoutOf } from './rdata.ts'
 import { formatApl, formatLoc, parseApl, parseLoc } from './rdata-odd.ts'
 import { formatSvcParams, parseSvcParams } from './svc-params.ts'
-import {
-  base32Hex,
-  base64,
-  ipv6Text,
-  octetsToText,
-  parseBase32Hex,
-  parseBase64,
-  parseHex,
-  parseIpv6,
-  textToOctets,
-  unescapeText,
-} from './text.ts'
+import { base32Hex, base64, ipv6Text, parseBase32Hex, parseBase64, parseHex, parseIpv6, unescapeText } from './text.ts'
 import { parseType, typeToString } from './types.ts'
 
 /** A word of presentation format. Escapes are still in it: what a dot or a quote means depends on the field. */

@@ -4,8 +4,9 @@
  * Held RDATA is in wire form without compression, so a type that is not in the table (RFC 3597) needs no code: it is
  * octets. Names keep their case.
  */
+
+import { octetsToText, textToOctets } from '@mirage-ts/core/octets'
 import { MAX_NAME_LEN, type Name, nameKey } from './name.ts'
-import { octetsToText, textToOctets } from './text.ts'
 import { CLASS, TYPE } from './types.ts'
 import type { WireReader, WireWriter } from './wire.ts'
 

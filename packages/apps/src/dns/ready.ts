@@ -2,6 +2,8 @@
  * Answers kept as octets, ready to be copied behind a query: what makes a server that is asked the same things again
  * fast. Only answers to names that stand in a zone are kept, so questions for names made up cannot fill the table.
  */
+import { foldedEqual } from '@mirage-ts/core/octets'
+import { HEADER_LEN } from './message.ts'
 import type { QueryView } from './query-view.ts'
 
 /** Answers that share a place by their hash. */
@@ -45,19 +47,19 @@ export class ReadyAnswer {
 
 class Entry {
   readonly hash: number
-  readonly end: number
-  readonly words: Int32Array
+  readonly type: number
+  readonly name: Uint8Array
   readonly answer: ReadyAnswer
 
-  constructor(query: QueryView, answer: ReadyAnswer) {
+  constructor(octets: Uint8Array, query: QueryView, answer: ReadyAnswer) {
     this.hash = query.hash
-    this.end = query.end
-    this.words = query.words.slice(0, query.wordCount)
+    this.type = query.type
+    this.name = octets.slice(HEADER_LEN, query.end - 4)
     this.answer = answer
   }
 
   get sizeBytes(): number {
-    return OVERHEAD_BYTES + 4 * this.words.length + this.answer.body.length
+    return OVERHEAD_BYTES + this.name.length + this.answer.body.length
   }
 }
 
@@ -76,19 +78,24 @@ export class ReadyTable {
     this.maxBytes = maxBytes
   }
 
-  get(query: QueryView): ReadyAnswer | undefined {
-    const hash = query.hash
+  /** The answer to the question of `query`, which was read from `octets`. All are of class IN. */
+  get(octets: Uint8Array, query: QueryView): ReadyAnswer | undefined {
+    const { hash, type, end } = query
+    const { entries } = this
     let place = (hash & this.setMask) * WAY_COUNT
     for (let way = 0; way < WAY_COUNT; way++, place++) {
-      const entry = this.entries[place]
-      if (entry !== undefined && entry.hash === hash && isSame(entry, query)) return entry.answer
+      const entry = entries[place]
+      if (entry === undefined || entry.hash !== hash || entry.type !== type) continue
+      const { name } = entry
+      const len = name.length
+      if (len === end - HEADER_LEN - 4 && foldedEqual(octets, HEADER_LEN, name, 0, len)) return entry.answer
     }
     return undefined
   }
 
   /** Keeps an answer for the question; one that has no room pushes another out of its set, or is not kept. */
-  put(query: QueryView, answer: ReadyAnswer): void {
-    const entry = new Entry(query, answer)
+  put(octets: Uint8Array, query: QueryView, answer: ReadyAnswer): void {
+    const entry = new Entry(octets, query, answer)
     let place = this.freePlace(entry)
     if (place < 0 && 4 * this.count >= this.entries.length) {
       this.grow()
@@ -133,11 +140,4 @@ export class ReadyTable {
     for (let place = first; place < first + WAY_COUNT; place++) if (this.entries[place] === undefined) return place
     return -1
   }
-}
-
-function isSame(entry: Entry, query: QueryView): boolean {
-  if (entry.end !== query.end) return false
-  const { words } = entry
-  for (let i = 0; i < words.length; i++) if (words[i] !== query.words[i]) return false
-  return true
 }

@@ -2,9 +2,10 @@
  * What an authoritative server answers to a question: RFC 1034 §4.3.2 as RFC 4592 (wildcards), RFC 6672 (DNAME),
  * RFC 2308 (negative answers), RFC 8482 (ANY) and RFC 9471 (glue) have made it.
  */
+
+import { textToOctets } from '@mirage-ts/core/octets'
 import { isWithin, type Name, type NameKey, nameKey, parentOf, ROOT, rebase, wildcardOf } from './name.ts'
 import { nameIn, soaOf } from './rdata.ts'
-import { textToOctets } from './text.ts'
 import { RCODE, TYPE } from './types.ts'
 import type { RrSet, Zone, ZoneNode } from './zone.ts'
 

@@ -1,6 +1,7 @@
 /** A resolver for others, over a stack: takes questions over UDP and TCP from the networks that it serves. */
 import { ipv4InCidr } from '@mirage-ts/core/addresses'
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
+import { textToOctets } from '@mirage-ts/core/octets'
 import type { Endpoint, Ipv4Cidr, Port } from '@mirage-ts/signatures/addresses'
 import type { Log } from '@mirage-ts/signatures/log'
 import type { Stack } from '@mirage-ts/signatures/stack'
@@ -20,7 +21,6 @@ import {
 } from './message.ts'
 import type { Resolver, ResolverAnswer } from './resolver.ts'
 import { TcpService } from './tcp-service.ts'
-import { textToOctets } from './text.ts'
 import { CLASS, isMetaType, OPCODE, OPTION, RCODE } from './types.ts'
 import { WireWriter } from './wire.ts'
 import { rrsOf } from './zone.ts'

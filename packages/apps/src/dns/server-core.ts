@@ -9,6 +9,7 @@
 import { ipv4InCidr } from '@mirage-ts/core/addresses'
 import { createFrame } from '@mirage-ts/core/bytes'
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
+import { octetsToText } from '@mirage-ts/core/octets'
 import type { Endpoint, IpAddress, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Random } from '@mirage-ts/signatures/random'
@@ -32,7 +33,6 @@ import { RateLimiter } from './rate-limit.ts'
 import { soaOf } from './rdata.ts'
 import { ReadyAnswer, ReadyTable } from './ready.ts'
 import { type Resolution, resolve } from './resolve.ts'
-import { octetsToText } from './text.ts'
 import { changesSince, TransferOut, wholeZone } from './transfer.ts'
 import {
   appendUnsigned,
@@ -203,7 +203,7 @@ export class ServerCore {
   private answer(from: Endpoint, isTcp: boolean): number {
     const { query } = this
     if (query.hasEdns && query.ednsVersion !== 0) return this.badVersion(from, isTcp)
-    let ready = this.ready.get(query)
+    let ready = this.ready.get(this.frame.u8, query)
     if (ready === undefined) ready = this.workOut()
     else this.counters.ready++
     let isCookieRight = false
@@ -293,7 +293,7 @@ export class ServerCore {
     const resolution = resolve(this.zones, name, query.type)
     if (resolution.rcode === RCODE.REFUSED) this.counters.refused++
     const ready = this.write(name, resolution)
-    if (resolution.isExact && ready.body.length <= MAX_READY_LEN) this.ready.put(query, ready)
+    if (resolution.isExact && ready.body.length <= MAX_READY_LEN) this.ready.put(frame.u8, query, ready)
     return ready
   }
 

@@ -1,6 +1,7 @@
 /** Service parameters of SVCB and HTTPS records in presentation format (RFC 9460 §2.1, §7). Texts of octets, as elsewhere. */
 import { parseIpv4 } from '@mirage-ts/core/addresses'
-import { base64, ipv6Text, octetsToText, parseBase64, parseIpv6, unescapeText } from './text.ts'
+import { octetsToText } from '@mirage-ts/core/octets'
+import { base64, ipv6Text, parseBase64, parseIpv6, unescapeText } from './text.ts'
 
 const MANDATORY = 0
 const ALPN = 1

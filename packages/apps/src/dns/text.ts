@@ -1,25 +1,4 @@
-/** Octets as text and back: latin-1, escapes (RFC 1035 §5.1), hexadecimal, base32hex and base64 (RFC 4648), IPv6 addresses (RFC 5952). */
-
-/** Engines take some ten thousand arguments to a call at most. */
-const CHUNK_LEN = 8192
-
-/** `u8[off, end)`, one character (U+0000 to U+00FF) for each octet. */
-export function octetsToText(u8: Uint8Array, off = 0, end: number = u8.length): string {
-  let text = ''
-  for (let at = off; at < end; at += CHUNK_LEN) {
-    const part = u8.subarray(at, Math.min(end, at + CHUNK_LEN))
-    // The type asks for an array; anything like one will do, and spreading it takes ten times as long.
-    text += String.fromCharCode.apply(null, part as unknown as number[])
-  }
-  return text
-}
-
-/** The octets of such text. */
-export function textToOctets(text: string): Uint8Array {
-  const u8 = new Uint8Array(text.length)
-  for (let i = 0; i < text.length; i++) u8[i] = text.charCodeAt(i)
-  return u8
-}
+/** Octets as text and back: escapes (RFC 1035 §5.1), hexadecimal, base32hex and base64 (RFC 4648), IPv6 addresses (RFC 5952). */
 
 /** The octet that the escape at `i` stands for, `\DDD` or `\X`, or -1. */
 export function escapedAt(text: string, i: number): number {

@@ -3,12 +3,13 @@
  *
  * The only file that knows the hash library: when our crypto package exists, `MACS` is what changes.
  */
+
+import { textToOctets } from '@mirage-ts/core/octets'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha1 } from '@noble/hashes/legacy.js'
 import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js'
 import { HEADER_LEN, type Message, type Rr } from './message.ts'
 import { dnsName, type Name, type NameKey, nameKey } from './name.ts'
-import { textToOctets } from './text.ts'
 import { CLASS, RCODE, TYPE } from './types.ts'
 import { WireReader } from './wire.ts'
 

@@ -4,8 +4,9 @@
  * A pointer must lead back, to before the run of labels that it ends: so no chain of pointers has a loop. A chain is also
  * bounded, because a message of pointers to pointers would otherwise take time quadratic in its length.
  */
+
+import { octetsToText } from '@mirage-ts/core/octets'
 import { MAX_NAME_LEN, type Name, type NameKey, nameKey, ROOT } from './name.ts'
-import { octetsToText } from './text.ts'
 
 /** Pointers followed for one name: as many as a name can have labels. */
 const MAX_JUMP_COUNT = 127

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { octetsToText, textToOctets } from '@mirage-ts/core/octets'
 import { type Body, collect, concatBodies, latin1Body, measured, rangeBody } from './body.ts'
-import { octetsToText, textToOctets } from './octets.ts'
 
 /** A body of unknown length; a pause takes longer than the promise queue. */
 function streamOf(...pieces: readonly (string | 'pause' | Error)[]): Body {

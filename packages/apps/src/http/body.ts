@@ -1,6 +1,7 @@
 /** The content of a message as it is read or sent, piece by piece. */
+
+import { textToOctets } from '@mirage-ts/core/octets'
 import type { FieldLine } from './fields.ts'
-import { textToOctets } from './octets.ts'
 
 /**
  * Content, given by whoever has it and taken by whoever sends or uses it. What is received is a `Body` as well as what is

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { octetsToText, textToOctets } from '@mirage-ts/core/octets'
 import fc from 'fast-check'
 import { ChunkedParser, emitChunk } from './chunked.ts'
-import { octetsToText, textToOctets } from './octets.ts'
 
 const LIMITS = { fieldsBytes: 200, fieldCount: 5 }
 

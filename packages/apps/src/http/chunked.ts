@@ -1,7 +1,8 @@
 /** Chunked transfer coding (RFC 9112 §7.1): a parser that is fed octets, and the lines around a chunk to send. */
+
+import { writeText } from '@mirage-ts/core/octets'
 import type { Fields } from './fields.ts'
 import { type FieldsLimits, FieldsParser, type FieldsProblem, LineReader } from './lines.ts'
-import { writeText } from './octets.ts'
 
 /** Why octets are not chunked content. */
 export type ChunkedProblem = FieldsProblem | 'bad-chunk-size' | 'bad-chunk-end' | 'chunk-line-too-long' | 'bad-trailer'

@@ -1,6 +1,7 @@
 /** Lines that end with CR LF, gathered from octets that arrive in pieces (RFC 9112 §2.2), and the fields made of them. */
+
+import { octetsToText } from '@mirage-ts/core/octets'
 import { Fields, isFieldValue, isToken, trimOws } from './fields.ts'
-import { octetsToText } from './octets.ts'
 
 /** Why octets are not a line. */
 export type LineProblem = 'bare-lf' | 'bad-octet' | 'line-too-long'

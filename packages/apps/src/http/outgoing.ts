@@ -1,9 +1,10 @@
 /** The sending of a message: its head, then its body as the framing says (RFC 9112 §6, §7). */
+
+import { textToOctets, writeText } from '@mirage-ts/core/octets'
 import { type Body, isSoon } from './body.ts'
 import { emitChunk } from './chunked.ts'
 import type { FieldLine } from './fields.ts'
 import type { Framing } from './framing.ts'
-import { textToOctets, writeText } from './octets.ts'
 import { fieldLines } from './response.ts'
 
 /**

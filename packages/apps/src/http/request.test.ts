@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { octetsToText } from '@mirage-ts/core/octets'
 import fc from 'fast-check'
-import { octetsToText } from './octets.ts'
 import { REFUSAL_STATUS, type RefusalReason, type RequestHead, RequestParser } from './request.ts'
 
 const LIMITS = { requestLineBytes: 100, fieldsBytes: 200, fieldCount: 5 }

@@ -1,6 +1,7 @@
 /** The opening handshake of WebSockets (RFC 6455 §4): keys and what answers them. */
+
+import { textToOctets } from '@mirage-ts/core/octets'
 import { sha1 } from '@noble/hashes/legacy.js'
-import { textToOctets } from './octets.ts'
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
