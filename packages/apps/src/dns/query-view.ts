@@ -7,6 +7,8 @@ import type { Frame } from '@mirage-ts/signatures/bytes'
 import { HEADER_LEN, MAX_UDP_LEN } from './message.ts'
 import { OPTION, TYPE } from './types.ts'
 
+/** RFC 1035 §3.1, with the root's octet. */
+const MAX_NAME_LEN = 255
 const OPT_LEN = 11
 /** RFC 7873 §4: a client's cookie, alone or with a server's of 8 to 32 octets. */
 const CLIENT_COOKIE_LEN = 8
@@ -21,6 +23,7 @@ export class QueryView {
   end = 0
   type = 0
   class = 0
+  /** The question has an OPT record: only then the next three say something. */
   hasEdns = false
   ednsVersion = 0
   isDnssecOk = false
@@ -29,7 +32,7 @@ export class QueryView {
   /** Where the cookie of the OPT record begins, and its length: 0 when there is none. */
   cookieOff = 0
   cookieLen = 0
-  /** Of name (in lower case), type and class. */
+  /** Of name (in any case), type and class. */
   hash = 0
   private readonly seed: number
 
@@ -41,34 +44,32 @@ export class QueryView {
   /** Reads the message at `[0, end)`: one question in it, nothing else but at most an OPT record. */
   read(frame: Frame, end: number): QueryShape {
     const { u8, dv } = frame
-    if (end < HEADER_LEN + 5 || dv.getUint32(4) !== 0x0001_0000 || dv.getUint16(8) !== 0) return 'other'
+    if (end < HEADER_LEN + 5 || dv.getInt32(4) !== 0x0001_0000 || dv.getUint16(8) !== 0) return 'other'
+    const lastOff = Math.min(end - 5, HEADER_LEN + MAX_NAME_LEN - 1)
     let off = HEADER_LEN
     for (let len = u8[off] as number; len !== 0; len = u8[off] as number) {
       off += 1 + len
-      if (len > 63 || off + 5 > end || off - HEADER_LEN > 254) return 'other'
+      if (len > 63 || off > lastOff) return 'other'
     }
+    const typeAndClass = dv.getInt32(off + 1)
     this.end = off + 5
-    this.type = dv.getUint16(off + 1)
-    this.class = dv.getUint16(off + 3)
-    const shape = this.readOpt(u8, dv, end)
-    if (shape === 'ordinary') {
-      // Type and class are no text: their case counts.
-      const hash = foldedHash(u8, HEADER_LEN, off + 1, this.seed)
-      this.hash = Math.imul(hash ^ ((this.type << 16) | this.class), 0x9e3779b1)
-    }
-    return shape
+    this.type = typeAndClass >>> 16
+    this.class = typeAndClass & 0xffff
+    // Type and class are no text: their case counts.
+    this.hash = Math.imul(foldedHash(u8, HEADER_LEN, off + 1, this.seed) ^ typeAndClass, 0x9e3779b1)
+    return this.readOpt(u8, dv, off + 5, end)
   }
 
-  private readOpt(u8: Uint8Array, dv: DataView, end: number): QueryShape {
-    const off = this.end
+  private readOpt(u8: Uint8Array, dv: DataView, off: number, end: number): QueryShape {
     const additionalCount = dv.getUint16(10)
-    this.hasEdns = additionalCount === 1
     this.cookieLen = 0
-    this.udpBytes = MAX_UDP_LEN
-    this.isDnssecOk = false
-    if (additionalCount === 0) return off === end ? 'ordinary' : 'other'
+    if (additionalCount === 0) {
+      this.hasEdns = false
+      return off === end ? 'ordinary' : 'other'
+    }
     if (additionalCount > 1 || off + OPT_LEN > end || u8[off] !== 0 || dv.getUint16(off + 1) !== TYPE.OPT)
       return 'other'
+    this.hasEdns = true
     this.udpBytes = Math.max(MAX_UDP_LEN, dv.getUint16(off + 3))
     this.ednsVersion = u8[off + 6] as number
     this.isDnssecOk = (u8[off + 7] as number) >= 128

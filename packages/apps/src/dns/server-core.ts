@@ -184,9 +184,12 @@ export class ServerCore {
     this.counters.queries++
     if ((word & 0x7800) === 0) {
       const shape = query.read(frame, octets.length)
-      const isTransfer = query.type === TYPE.AXFR || query.type === TYPE.IXFR
-      if (shape === 'bad-cookie') return this.plainError(RCODE.FORMERR, from, isTcp)
-      if (shape === 'ordinary' && query.class === CLASS.IN && !isTransfer) return this.answer(from, isTcp)
+      if (shape === 'ordinary' && query.class === CLASS.IN) {
+        const isTransfer = query.type === TYPE.AXFR || query.type === TYPE.IXFR
+        if (!isTransfer) return this.answer(from, isTcp)
+      } else if (shape === 'bad-cookie') {
+        return this.plainError(RCODE.FORMERR, from, isTcp)
+      }
     }
     return this.handleMessage(octets, from, isTcp)
   }
@@ -262,11 +265,14 @@ export class ServerCore {
       authorityCount = 0
       additionalCount = 0
     }
-    dv.setUint16(FLAGS, flags)
-    dv.setUint16(6, answerCount)
-    dv.setUint16(8, authorityCount)
-    dv.setUint16(10, query.hasEdns ? additionalCount + 1 : additionalCount)
-    return query.hasEdns ? this.writeOpt(off) : off
+    dv.setInt32(FLAGS, (flags << 16) | 1) // and the number of questions
+    dv.setInt32(6, (answerCount << 16) | authorityCount)
+    if (!query.hasEdns) {
+      dv.setUint16(10, additionalCount)
+      return off
+    }
+    dv.setUint16(10, additionalCount + 1)
+    return this.writeOpt(off)
   }
 
   private writeOpt(off: number): number {
