@@ -67,7 +67,7 @@ function wordAt(u8: Uint8Array, off: number, end: number): number {
 
 function fold(word: number): number {
   const low = word & 0x7f7f7f7f
-  // The high bit of each octet from 'A' on, less those behind 'Z' and those above 127.
+  // The high bit of each octet not below 'A', less those behind 'Z' and those above 127.
   const upper = (low + 0x3f3f3f3f) & ~(low + 0x25252525) & ~word & 0x80808080
   return word | (upper >>> 2)
 }
