@@ -18,7 +18,10 @@ export async function makeLabel(
   // Generated files follow from the others; a source of which nothing is left does not matter, but may again.
   const used = sources.filter(({ name }) => !name.startsWith('./mirage/'))
   const files = new Map(used.map(({ name, file }) => [name, file]))
-  for (const file of [...configInputs, ...assets.files]) files.set(sourceName(project.folder, file), file)
+  for (const file of [...configInputs, ...assets.files]) {
+    const name = sourceName(project.folder, file)
+    if (!name.startsWith('./mirage/')) files.set(name, file)
+  }
   const digests = await Promise.all(
     [...files].map(async ([name, file]) => [name, sha256(await readFile(file))] as const),
   )

@@ -148,6 +148,8 @@ export interface FolderContents {
   readonly tag: 'folder'
   /** Relative to config.ts. */
   readonly folder: string
+  /** Carries what becomes much shorter in gzip and brotli as well, as `NAME.gz` and `NAME.br`. */
+  readonly isPrecompressed?: boolean
 }
 
 /** The place of a device's attachment, from 0, among those of its type: the order in which `mirage run` attaches them. */

@@ -19,6 +19,7 @@ export interface GeneratedMain {
 /** A module that holds the files of a folder. */
 export interface FolderModule {
   readonly folder: string
+  readonly isPrecompressed: boolean
   /** `crunch_1`, without `.ts`. */
   readonly module: string
   readonly instance: Instance
@@ -65,7 +66,7 @@ export function generateMain(plan: Plan, options: GenerateOptions): GeneratedMai
     for (const option of Object.values(instance.node.options)) {
       if (typeof option !== 'object' || option.tag !== 'folder') continue
       const module = `crunch_${folders.length + 1}`
-      folders.push({ folder: option.folder, module, instance })
+      folders.push({ folder: option.folder, isPrecompressed: option.isPrecompressed === true, module, instance })
       output.line(`import { files as ${module} } from './${module}.ts'`, instance)
     }
   }

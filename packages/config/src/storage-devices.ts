@@ -136,11 +136,16 @@ export function writable(kv: Device<'kv-transactional'>): Device<'kv-rw'> {
   return device('@mirage-ts/storage/kv-view', 'asKvRw', { takes: { kv: 'kv-transactional' }, makes: 'kv-rw' })({ kv })
 }
 
-/** The files of a folder (relative to config.ts) carried in the image, read-only. */
-export function crunch(folder: string): Device<'kv-ro'> {
+export interface CrunchOptions {
+  /** Carries files that become shorter in brotli and gzip in those as well, beside the plain ones: for sites. */
+  readonly isPrecompressed?: boolean
+}
+
+/** The files of a folder (relative to config.ts) carried in the image, read-only; equal contents are there once. */
+export function crunch(folder: string, { isPrecompressed = false }: CrunchOptions = {}): Device<'kv-ro'> {
   return device('@mirage-ts/storage/crunch', 'createCrunch', {
     makes: 'kv-ro',
-    options: { files: { tag: 'folder', folder } },
+    options: { files: { tag: 'folder', folder, isPrecompressed } },
   })()
 }
 
@@ -173,18 +178,19 @@ export function directoryKvRw(folder: string): Device<'kv-rw'> {
  * The files of a folder, from where `--kv-ro` says: `crunch` carries them in the image, `direct` reads the folder itself
  * (where there is a host), `tar` and `fat` read the disk `kv-ro`.
  */
-export function genericKvRo(folder: string): Device<'kv-ro'> {
+export function genericKvRo(folder: string, options: CrunchOptions = {}): Device<'kv-ro'> {
   const source = configureKey('kv-ro', {
     words: ['crunch', 'direct', 'tar', 'fat'],
     default: 'crunch',
     doc: 'where the files are: in the image, in a folder of the host, or on a disk, as a tar archive or a FAT volume',
   })
   const disk = block('kv-ro', { isReadOnly: true })
+  const crunched = crunch(folder, options)
   const onDisk = { tar: tarKv(disk), fat: readable(fatKv(disk)) }
   return match(target, {
-    unix: match(source, { crunch: crunch(folder), direct: directoryKv(folder), ...onDisk }),
-    spt: match(source, { crunch: crunch(folder), ...onDisk }),
-    virtio: match(source, { crunch: crunch(folder), ...onDisk }),
+    unix: match(source, { crunch: crunched, direct: directoryKv(folder), ...onDisk }),
+    spt: match(source, { crunch: crunched, ...onDisk }),
+    virtio: match(source, { crunch: crunched, ...onDisk }),
   })
 }
 
