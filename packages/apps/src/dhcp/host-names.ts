@@ -4,12 +4,12 @@
  * (`dns/zone-resolver.ts`).
  */
 import { ipToString, ipv4InCidr, ipv6InCidr, isIpv4, writeIpv6 } from '@mirage-ts/core/addresses'
+import { textToOctets } from '@mirage-ts/core/octets'
 import { hostnameProblem } from '@mirage-ts/net/dhcp/wire'
 import type { IpAddress, Ipv4Cidr, Ipv6Cidr, Mac } from '@mirage-ts/signatures/addresses'
 import type { Rr } from '../dns/message.ts'
 import { dnsName, type Name, type NameKey, nameKey } from '../dns/name.ts'
 import { soaRdata } from '../dns/rdata.ts'
-import { textToOctets } from '../dns/text.ts'
 import { CLASS, TYPE } from '../dns/types.ts'
 import { buildZone, type Zone } from '../dns/zone.ts'
 import { ZoneEdit } from '../dns/zone-edit.ts'
