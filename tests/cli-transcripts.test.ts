@@ -44,6 +44,8 @@ function mask(text: string): string {
       .replace(/^(Engine {5}QuickJS-ng ).*$/m, '$1VERSION')
       .replace(/^Built with .*$/m, 'Built with VERSIONS')
       .replace(/^(Inputs {5})\d+/m, '$1COUNT')
+      // Which they are changes with the sources of the libraries.
+      .replace(/^(Linked {5})(?!known).*(\n {11}.*)*$/m, '$1PARTS')
       .replace(/^( {2}(?:musl|quickjs-ng|mirage-runtime|@\S+)) .*$/gm, '$1 VERSION')
   )
 }

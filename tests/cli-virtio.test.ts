@@ -44,6 +44,41 @@ test('virtio: hello is built, boots, and ends with status 0; the same sources gi
   assert.match(inspected.out, /\n {2}mirage-runtime .*\n {2}musl .*\n {2}quickjs-ng /)
 })
 
+test('virtio: parts of the engine are linked for a reason, which is told; the name of a file is none', async (t) => {
+  const app = makeApp(t, {
+    'config.ts': HELLO_CONFIG,
+    'match.ts': 'export const year = (): number => new Date(0).getFullYear()\n',
+    'unikernel.ts': HELLO_UNIKERNEL.replace("info('hello')", 'info(String(year()) + /h+/.test("h"))').replace(
+      '\n\n',
+      "\nimport { year } from './match.ts'\n\n",
+    ),
+  })
+  assert.match((await mirage(app, 'describe', '-t', 'virtio')).out, /\nLinked {5}known after mirage build\n/)
+  assert.match(
+    (await mirage(app, 'query', 'linked', '-t', 'virtio')).error,
+    /^There is no dist\/hello\.virtio: make it/,
+  )
+  const built = await mirage(app, 'build', '-t', 'virtio')
+  assert.equal(built.status, 0, built.error)
+  const linked = JSON.parse((await mirage(app, 'query', 'linked', '--json')).out)
+  assert.deepEqual(linked.engine, { date: ['Date in ./match.ts'], regexp: ['/.../ in ./unikernel.ts'] })
+  assert.deepEqual(linked.left, ['json', 'mapset', 'proxy', 'weakref'])
+  assert.deepEqual(linked.native.exit, ['@mirage-ts/metal/src/run.ts'])
+  const text = (await mirage(app, 'query', 'linked')).out
+  assert.match(
+    text,
+    /^date +Date in \.\/match\.ts\nregexp +.*\nnative (.|\n)*\nLeft out: json, mapset, proxy, weakref\n$/,
+  )
+  for (const command of [['describe'], ['inspect', 'dist/hello.virtio']]) {
+    assert.match(
+      (await mirage(app, ...command)).out,
+      /\nLinked {5}date +Date in \.\/match\.ts\n {11}regexp +\/\.\.\.\/ in /,
+    )
+  }
+  const other = await mirage(app, 'query', 'linked', '-t', 'unix')
+  assert.match(other.error, /^There is no dist\/hello\.mjs/)
+})
+
 test('virtio: boot arguments, their help and their errors reach the exit status', async (t) => {
   const app = makeApp(t, HELLO)
   const quiet = await mirage(app, 'run', '-t', 'virtio', '-q', '--', '--logs=*:quiet')

@@ -5,14 +5,16 @@ import { version as esbuildVersion } from 'esbuild'
 import type { BundledSource } from './bundle.ts'
 import type { Configured } from './configure.ts'
 import { type Bom, type BomComponent, type Label, sha256 } from './label.ts'
+import type { Linked } from './linked.ts'
 import { ownPackage, type Package, packageOf, sourceName } from './packages.ts'
 import type { NativeParts } from './toolchain.ts'
 
-/** Makes the label. `native` are the parts compiled from C, on a target that has them. */
+/** Makes the label. `native` are the parts compiled from C, on a target that has them, and `linked` the reasons for them. */
 export async function makeLabel(
   configured: Configured,
   sources: readonly BundledSource[],
   native: NativeParts | undefined,
+  linked?: Linked,
 ): Promise<Label> {
   const { project, plan, target, assets, configInputs } = configured
   // Generated files follow from the others; a source of which nothing is left does not matter, but may again.
@@ -39,6 +41,7 @@ export async function makeLabel(
     })),
     attachments: attachments.map(({ instance: _, ...attachment }) => attachment),
     engine: native?.engine ?? 'Node.js 20.19 or later',
+    ...(linked === undefined ? {} : { linked }),
     builtWith: { mirage: ownPackage().version, esbuild: esbuildVersion, ...native?.builtWith },
     inputs,
     bom: makeBom(configured, used, inputs, native),

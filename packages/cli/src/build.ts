@@ -10,9 +10,10 @@ import { type Configured, writeConfigured, writeContext } from './configure.ts'
 import { UserError } from './errors.ts'
 import { assembleImage } from './image.ts'
 import { type Label, labelImage, labelProgram } from './label.ts'
+import { whyLinked, withoutNames } from './linked.ts'
 import { type Output, sizeToString, timed } from './output.ts'
 import type { Project } from './project.ts'
-import { runtimeFor } from './runtime.ts'
+import { featuresOf, runtimeFor } from './runtime.ts'
 import { withTemporaryFolder } from './temporary.ts'
 import { ensureToolchain, findToolchain, nativeParts, type Toolchain } from './toolchain.ts'
 import { checkUnikernel } from './typecheck.ts'
@@ -93,13 +94,16 @@ async function makeImage(configured: Configured, check: Promise<string[]>, outpu
   // Compiling the runtime takes a minute: not for a program that is wrong.
   if (!state.isCompiled && (await check).length > 0) throw new UserError((await check).join('\n'))
   const toolchain = await ensureToolchain(state, output)
-  const bytecode = await timed(output, 'bytecode', () => compileBytecode(toolchain, code, plan.name))
+  const text = new TextDecoder().decode(code)
+  const compiled = withoutNames(text, sources)
+  const bytecode = await timed(output, 'bytecode', () => compileBytecode(toolchain, compiled, plan.name))
   const runtimePath = await timed(output, 'link', () => runtimeFor(toolchain, target.name, bytecode))
   const [runtime, label] = await Promise.all([
     readFile(runtimePath),
-    timed(output, 'label', async () =>
-      makeLabel(configured, sources, await nativeParts({ ...toolchain, runtime: runtimePath })),
-    ),
+    timed(output, 'label', async () => {
+      const linked = whyLinked(text, sources, featuresOf(bytecode))
+      return await makeLabel(configured, sources, await nativeParts({ ...toolchain, runtime: runtimePath }), linked)
+    }),
   ])
   const inputs = inputsOf(configured, sources)
   const image = assembleImage(runtime, { bytecode, assets: contents })
@@ -107,7 +111,7 @@ async function makeImage(configured: Configured, check: Promise<string[]>, outpu
 }
 
 /** Compiles a bundle with the engine's own compiler. */
-async function compileBytecode(toolchain: Toolchain, code: Uint8Array, name: string): Promise<Uint8Array> {
+async function compileBytecode(toolchain: Toolchain, code: string, name: string): Promise<Uint8Array> {
   return await withTemporaryFolder(async (folder) => {
     const input = join(folder, `${name}.mjs`)
     const result = join(folder, `${name}.bc`)

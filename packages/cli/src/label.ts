@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Attachment } from '@mirage-ts/config'
+import type { Linked } from './linked.ts'
 
 /** What an artefact says of itself. */
 export interface Label {
@@ -17,6 +18,8 @@ export interface Label {
   readonly attachments: readonly Attachment[]
   /** The engine that runs it. */
   readonly engine: string
+  /** Optional parts of the engine, and native functions, with who needs them; on a target that is linked. */
+  readonly linked?: Linked
   /** Programs that made it, by name with their versions. */
   readonly builtWith: Readonly<Record<string, string>>
   /** SHA-256 of every file it was made from, in hexadecimal. */

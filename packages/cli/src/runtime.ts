@@ -12,7 +12,7 @@ import type { TargetName } from '@mirage-ts/config/targets'
 import { UserError } from './errors.ts'
 import { makeArguments, type Toolchain } from './toolchain.ts'
 
-/** Parts of the library that a runtime can be linked without, by the bits of `native/include/payload.h`. */
+/** Parts of the engine's library that a runtime can be linked without, by the bits of `native/include/payload.h`. */
 const FEATURES = ['date', 'json', 'mapset', 'proxy', 'regexp', 'weakref'] as const
 
 /** Where bytecode says what it needs. */

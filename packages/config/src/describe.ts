@@ -1,8 +1,16 @@
 /** The text of `mirage describe`. */
 import type { Instance, Plan } from './graph.ts'
 
-/** Name, keys, output and the tree of devices of a plan. A device that several use is drawn once and named again. */
-export function describe(plan: Plan, output: string, showPlace: (instance: Instance) => string): string {
+/**
+ * Name, keys, output and the tree of devices of a plan. A device that several use is drawn once and named again. `linked` are
+ * lines about what the output has been linked of, as far as that is known.
+ */
+export function describe(
+  plan: Plan,
+  output: string,
+  showPlace: (instance: Instance) => string,
+  linked: readonly string[] = [],
+): string {
   const configured = plan.choices.map(({ key, word, isGiven }) => `${key.name}=${word}${isGiven ? '' : ' (default)'}`)
   const atBoot = plan.bootKeys.map((key) =>
     key.default === undefined ? `${key.name} (none)` : `${key.name}=${key.default} (default)`,
@@ -32,6 +40,7 @@ export function describe(plan: Plan, output: string, showPlace: (instance: Insta
     section('Keys', configured),
     section('At boot', atBoot),
     `Output     ${output}`,
+    ...(linked.length === 0 ? [] : [section('Linked', linked)]),
     'Devices',
     ...rows.map(({ left, right }) => (right === '' ? left : `${left.padEnd(width)}  ${right}`)),
     '',

@@ -80,7 +80,10 @@ export const int: ArgType<number> = {
 export const float: ArgType<number> = {
   wanted: 'a number like 0.25',
   meta: 'NUMBER',
-  parse: (text) => (/^-?\d+(\.\d+)?$/.test(text) ? Number(text) : undefined),
+  parse(text) {
+    const digits = text.startsWith('-') ? text.slice(1) : text
+    return isDecimal(digits) ? Number(text) : undefined
+  },
 }
 
 /** `true` or `false`; alone it means `true`. */
@@ -185,15 +188,19 @@ function parseQuantity(text: string, units: Readonly<Record<string, number>>): n
   while (end < text.length && isDigitOrDot(text.charCodeAt(end))) end++
   const digits = text.slice(0, end)
   const unit = text.slice(end)
-  const dot = digits.indexOf('.')
-  const isNumber =
-    dot < 0
-      ? parseDecimal(digits, ANY_COUNT) !== undefined
-      : parseDecimal(digits.slice(0, dot), ANY_COUNT) !== undefined &&
-        parseDecimal(digits.slice(dot + 1), ANY_COUNT) !== undefined
-  if (!isNumber || !Object.hasOwn(units, unit)) return undefined
+  if (!isDecimal(digits) || !Object.hasOwn(units, unit)) return undefined
   const value = Number(digits) * (units[unit] as number)
   return Number.isSafeInteger(value) ? value : undefined
+}
+
+/** True of digits with or without a decimal point between them. */
+function isDecimal(text: string): boolean {
+  const dot = text.indexOf('.')
+  if (dot < 0) return parseDecimal(text, ANY_COUNT) !== undefined
+  return (
+    parseDecimal(text.slice(0, dot), ANY_COUNT) !== undefined &&
+    parseDecimal(text.slice(dot + 1), ANY_COUNT) !== undefined
+  )
 }
 
 function isDigitOrDot(c: number): boolean {

@@ -1,13 +1,16 @@
-import { writeFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { describe as describePlan } from '@mirage-ts/config/describe'
-import type { Plan } from '@mirage-ts/config/graph'
+import type { Instance, Plan } from '@mirage-ts/config/graph'
 import { type SketchNode, sketch, sketchToDot } from '@mirage-ts/config/sketch'
 import type { Target } from '@mirage-ts/config/targets'
 import { bool, string } from '@mirage-ts/core/boot-args'
 import type { Command } from '../command.ts'
 import { planProject, prepare } from '../configure.ts'
 import { UsageError } from '../errors.ts'
+import { readLabel } from '../label.ts'
+import { summarizeLinked } from '../linked.ts'
 import { JSON_OPTION, TARGET } from '../options.ts'
 import { readContext, showPlace } from '../project.ts'
 
@@ -43,11 +46,23 @@ twice is one device with two users. A drawing shows choices that are still open,
       text = sketchToDot(plan.name, nodes, (node) => showPlace(project, node.place))
       if (svg === true) text = await drawSvg(text)
     } else if (json === true) text = toJson(plan, target, artefact, nodes, (node) => showPlace(project, node.place))
-    else text = describePlan(plan, artefact, (instance) => showPlace(project, instance.place))
+    else {
+      const show = (instance: Instance) => showPlace(project, instance.place)
+      text = describePlan(plan, artefact, show, await linkedLines(join(project.folder, artefact), plan, target))
+    }
     if (typeof file === 'string' && file !== '-') await writeFile(resolve(file), text)
     else call.output.print(text.trimEnd())
     return 0
   },
+}
+
+/** What the artefact was linked of, if it is there and was built with these choices. */
+async function linkedLines(path: string, { choices }: Plan, { hasHost }: Target): Promise<readonly string[]> {
+  if (hasHost) return []
+  const label = existsSync(path) ? readLabel(await readFile(path)) : undefined
+  const isCurrent = choices.every(({ key, word }) => label?.configured[key.name] === word)
+  if (label?.linked === undefined || !isCurrent) return ['known after mirage build']
+  return summarizeLinked(label.linked)
 }
 
 /** Graphviz, compiled to WebAssembly: large, so it is loaded only here. */

@@ -6,6 +6,7 @@ import type { Command } from '../command.ts'
 import { UsageError, UserError } from '../errors.ts'
 import { readImage } from '../image.ts'
 import { type Label, readLabel, sha256 } from '../label.ts'
+import { summarizeLinked } from '../linked.ts'
 import { COMMON, JSON_OPTION } from '../options.ts'
 import { sizeToString, table } from '../output.ts'
 
@@ -87,6 +88,7 @@ function describeArtefact(artefact: Uint8Array, label: Label): string {
     `Needs      ${attachments.length === 0 ? 'no device' : attachments.map(({ type, name }) => `${type} '${name}'`).join(', ')}`,
     `Keys       ${keys.join('\n           ')}`,
     `At boot    ${boot.length === 0 ? 'none' : boot.map((key) => `${key.name}${key.default === undefined ? ' (none)' : `=${key.default}`}`).join('\n           ')}`,
+    ...(label.linked === undefined ? [] : [`Linked     ${summarizeLinked(label.linked).join('\n           ')}`]),
     `Inputs     ${Object.keys(inputs).length} files, with their digests: --inputs lists them`,
     'Parts',
     ...table(parts)

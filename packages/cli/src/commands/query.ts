@@ -6,6 +6,7 @@ import type { Command } from '../command.ts'
 import { type Configured, configureProject, prepare } from '../configure.ts'
 import { UsageError, UserError } from '../errors.ts'
 import { readLabel } from '../label.ts'
+import { describeLinked, leftOut } from '../linked.ts'
 import { JSON_OPTION, TARGET } from '../options.ts'
 import { table } from '../output.ts'
 import { findPackage, packageName } from '../packages.ts'
@@ -52,22 +53,34 @@ const QUESTIONS: Readonly<Record<string, (configured: Configured) => Answer | Pr
     return { data, text: data.join('\n') }
   },
   main: ({ main }) => ({ data: main.text, text: main.text.trimEnd() }),
-  async size({ project, plan, target }) {
-    const path = join(project.distFolder, `${plan.name}${target.suffix}`)
-    if (!existsSync(path))
-      throw new UserError(`There is no dist/${plan.name}${target.suffix}: make it with mirage build`)
-    const artefact = await readFile(path)
-    const label = readLabel(artefact)
-    if (label === undefined) throw new UserError(`${path} was not made by this tool: make it with mirage build`)
+  async linked(configured) {
+    const { linked } = (await readBuilt(configured)).label
+    if (linked === undefined) {
+      return { data: null, text: `Nothing: target ${configured.target.name} has an engine of its own` }
+    }
+    return { data: { ...linked, left: leftOut(linked) }, text: describeLinked(linked) }
+  },
+  async size(configured) {
+    const { artefact, label } = await readBuilt(configured)
     const data = sizesOf(artefact, label)
     return { data, text: table(data.map(({ part, lenBytes }) => [part, String(lenBytes)])) }
   },
 }
 
+async function readBuilt({ project, plan, target }: Configured) {
+  const name = `dist/${plan.name}${target.suffix}`
+  const path = join(project.distFolder, `${plan.name}${target.suffix}`)
+  if (!existsSync(path)) throw new UserError(`There is no ${name}: make it with mirage build`)
+  const artefact = await readFile(path)
+  const label = readLabel(artefact)
+  if (label === undefined) throw new UserError(`${path} was not made by this tool: make it with mirage build`)
+  return { artefact, label }
+}
+
 /** `mirage query`: one fact of a configuration, for scripts. */
 export const query: Command = {
   name: 'query',
-  summary: 'print one fact: name, target, keys, boot, devices, packages, files, main or size',
+  summary: 'print one fact: name, target, keys, boot, devices, packages, files, main, size or linked',
   details: `mirage query INFO prints, for the options given and those remembered:
   name, target   of the unikernel
   keys           the configure-time keys and their values
@@ -77,6 +90,7 @@ export const query: Command = {
   files          what configure and build write
   main           the generated program
   size           octets of each part of the artefact, and of each package in its bundle
+  linked         the optional parts of the engine and the native functions in an image, with the sources that need them
 Nothing is written.`,
   argument: 'INFO',
   options: { ...TARGET, ...JSON_OPTION },
