@@ -15,6 +15,7 @@ import type { KvRo, KvRw, KvTransactional } from '@mirage-ts/signatures/kv'
 import type { Log } from '@mirage-ts/signatures/log'
 import type { Network } from '@mirage-ts/signatures/network'
 import type { Random } from '@mirage-ts/signatures/random'
+import type { SectorCipher } from '@mirage-ts/signatures/sector-cipher'
 import type { Stack } from '@mirage-ts/signatures/stack'
 import type { Tcp } from '@mirage-ts/signatures/tcp'
 import type { MonotonicClock, Time, WallClock } from '@mirage-ts/signatures/time'
@@ -64,6 +65,7 @@ export interface Kinds {
   tcp: Tcp
   stack: Stack
   block: Block
+  'sector-cipher': SectorCipher
   'kv-ro': KvRo
   'kv-rw': KvRw
   'kv-transactional': KvTransactional

@@ -222,6 +222,9 @@ class Planner {
     if (!offered.includes(word)) {
       const chosenTarget = this.choices.get('target')
       const where = chosenTarget === undefined ? '' : ` with target ${chosenTarget.word}`
+      if (chosenTarget !== undefined && key.name === 'target') {
+        throw new ConfigError(`This device is not there on ${word}: it needs ${offered.join(' or ')}`, place)
+      }
       const near = key.words.includes(word) ? undefined : nearest(word, offered)
       const hint = near === undefined ? `expected ${offered.join(' or ')}` : `did you mean ${near}?`
       throw new ConfigError(`Cannot choose --${key.name} ${word}${where}: ${hint}`, place)

@@ -67,6 +67,31 @@ export function readOnlyBlock(disk: Device<'block'>): Device<'block'> {
   })
 }
 
+/** A disk whose contents only those can read who have the key of `cipher`. */
+export function encryptedBlock(disk: Device<'block'>, cipher: Device<'sector-cipher'>): Device<'block'> {
+  return device('@mirage-ts/storage/encrypted-block', 'createEncryptedBlock', {
+    takes: { block: 'block', cipher: 'sector-cipher' },
+    makes: 'block',
+  })({ block: disk, cipher })
+}
+
+/** AES-XTS with the key in a file of the host: 64 octets. Only where there is a host, for now. */
+export function aesXts(): Device<'sector-cipher'> {
+  return match(target, {
+    unix: device('@mirage-ts/node/aes-xts', 'createAesXtsFromFile', {
+      makes: 'sector-cipher',
+      keys: {
+        keyFile: bootKey('disk-key', {
+          type: string,
+          default: 'disk.key',
+          doc: 'the file with the key of the encrypted disk: 64 octets',
+          section: STORAGE,
+        }),
+      },
+    })(),
+  })
+}
+
 /** A write-back cache in front of a disk. */
 export function cachedBlock(disk: Device<'block'>): Device<'block'> {
   return device('@mirage-ts/storage/cached-block', 'createCachedBlock', { takes: { block: 'block' }, makes: 'block' })({
