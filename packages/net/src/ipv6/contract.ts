@@ -8,7 +8,7 @@ import type { Log } from '@mirage-ts/signatures/log'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
 import type { OwnAddress } from './autoconf.ts'
-import type { DISCOVERY_COUNTERS } from './discovery.ts'
+import type { DISCOVERY_COUNTERS, RouterRole } from './discovery.ts'
 
 export const IPV6_COUNTERS = [
   'truncated',
@@ -62,6 +62,8 @@ export type ParameterProblemHandler = (
 ) => void
 
 export interface CountedIpv6 extends HostIp {
+  /** From now on `role` is told when hosts ask for routers; join `ff02::2` to hear them. */
+  setRouterRole(role: RouterRole | undefined): void
   readonly counters: Readonly<Counters<(typeof IPV6_COUNTERS)[number]>>
   readonly discoveryCounters: Readonly<Counters<(typeof DISCOVERY_COUNTERS)[number]>>
   readonly reassemblyCount: number

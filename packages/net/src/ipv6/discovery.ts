@@ -81,6 +81,14 @@ export interface DiscoveryEffects {
   setMtu(mtuBytes: number): void
 }
 
+/** What neighbour discovery does for one who advertises (RFC 4861 §6.2). */
+export interface RouterRole {
+  /** Somebody asks who is here. */
+  onSolicit(): void
+  /** True when hosts are told to send packets to others to us: what we say of ourselves has the R flag then (RFC 4861 §4.4). */
+  readonly isDefault: boolean
+}
+
 export class Discovery {
   readonly counters: Counters<(typeof DISCOVERY_COUNTERS)[number]> = createCounters(DISCOVERY_COUNTERS)
   private readonly mac: Mac
@@ -88,6 +96,8 @@ export class Discovery {
   private readonly autoconf: Autoconf
   private readonly neighbours: Neighbours
   private readonly redirects = new Map<Ipv6, Ipv6>()
+  /** Who advertises on this link in our name. */
+  router: RouterRole | undefined = undefined
 
   constructor(mac: Mac, autoconf: Autoconf, neighbours: Neighbours, effects: DiscoveryEffects) {
     this.mac = mac
@@ -136,7 +146,8 @@ export class Discovery {
 
   /** Tells everybody who we are. */
   private advertise(target: Ipv6, dst: Ipv6, mac: Mac | undefined, flags: number): void {
-    this.effects.send(ND_ADVERT, flags, TARGET_END + MAC_OPTION_LEN, target, dst, mac, (frame, off) => {
+    const role = this.router?.isDefault === true ? FLAG_ROUTER : 0
+    this.effects.send(ND_ADVERT, (flags | role) >>> 0, TARGET_END + MAC_OPTION_LEN, target, dst, mac, (frame, off) => {
       writeNdTarget(frame, off, target)
       emitMacOption(frame, off + TARGET_END, true, this.mac)
     })
@@ -167,9 +178,18 @@ export class Discovery {
       case ND_REDIRECT:
         return this.redirected(frame, off, end, src, now)
       default:
-        // Solicitations are for routers.
-        return 'notForUs'
+        return this.routerSolicited(frame, off, end, src)
     }
+  }
+
+  private routerSolicited(frame: Frame, off: number, end: number, src: Ipv6): DiscoveryReason | undefined {
+    if (this.router === undefined) return 'notForUs'
+    const options = parseNdOptions(frame, off + ICMPV6_HEADER_LEN, end)
+    if (options === undefined) return 'bad-option'
+    // RFC 4861 §6.1.1
+    if (src === IPV6_ANY && options.sourceMac !== 0) return 'invalid'
+    this.router.onSolicit()
+    return undefined
   }
 
   private solicited(

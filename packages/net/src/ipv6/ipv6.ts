@@ -54,7 +54,7 @@ import {
   type Ipv6Options,
   type ParameterProblemHandler,
 } from './contract.ts'
-import { type DISCOVERY_COUNTERS, Discovery } from './discovery.ts'
+import { type DISCOVERY_COUNTERS, Discovery, type RouterRole } from './discovery.ts'
 import { Mld } from './mld.ts'
 import { Neighbours } from './neighbours.ts'
 import { chooseSource, scopeOf } from './source-address.ts'
@@ -303,6 +303,10 @@ class Ipv6Layer implements CountedIpv6 {
 
   listenParameterProblems(handler: ParameterProblemHandler): void {
     this.parameterHandler = handler
+  }
+
+  setRouterRole(role: RouterRole | undefined): void {
+    this.discovery.router = role
   }
 
   listenAddresses(handler: (address: OwnAddress) => void): void {
