@@ -43,7 +43,12 @@ function receive(socket, done) {
 
 const report = (result) => console.log(JSON.stringify(result))
 
-if (command === 'client') {
+if (command === 'hash') {
+  // What a peer should report that received lenBytes of the pattern.
+  const hash = createHash('sha256')
+  for (let off = 0; off < Number(lenBytes); off += 65536) hash.update(pattern(off, Math.min(65536, lenBytes - off)))
+  report({ bytes: Number(lenBytes), sha256: hash.digest('hex') })
+} else if (command === 'client') {
   // Sends lenBytes and receives to the end at once.
   const socket = connect({ host, port: Number(port), allowHalfOpen: true })
   socket.on('error', (error) => report({ error: error.code }))

@@ -67,6 +67,8 @@ export interface Segment {
   readonly marked?: boolean
   /** TSval and TSecr. */
   readonly timestamps?: readonly [number, number]
+  /** Of ours: octets of text in each segment that the network is to cut; 0 when it is one segment. */
+  readonly segmentBytes?: number
 }
 
 export interface Peer {
@@ -110,7 +112,7 @@ export class Script implements ConnectionUser {
   lentCount = 0
   localPort = OUR_PORT
   private iss: Seq | undefined
-  private readonly frame: Frame = createFrame(2048)
+  private readonly frame: Frame = createFrame(8192)
 
   constructor(options: TcpOptions = {}) {
     this.settings = new TcpSettings({ congestion: 'newreno', ecn: false, ...options })
@@ -245,7 +247,7 @@ export class Script implements ConnectionUser {
   expect(wanted: Segment): Uint8Array {
     const next = this.sent.shift()
     assert.ok(next !== undefined, `expected ${JSON.stringify(wanted)}, nothing was sent`)
-    const { header: h, text, trafficClass } = next
+    const { header: h, text, trafficClass, segmentBytes } = next
     if ((h.flags & FLAG_SYN) !== 0) this.iss = h.seq
     const got: Record<string, unknown> = {}
     for (const key of Object.keys(wanted)) {
@@ -257,6 +259,7 @@ export class Script implements ConnectionUser {
       else if (key === 'windowScale') got[key] = h.windowScale
       else if (key === 'sackPermitted') got[key] = h.isSackPermitted
       else if (key === 'timestamps') got[key] = [h.tsVal, h.tsEcr]
+      else if (key === 'segmentBytes') got[key] = segmentBytes
       else if (key === 'marked') got[key] = trafficClass === 2
       else if (key === 'sack') {
         const blocks = Array.from(h.sackStarts.subarray(0, h.sackCount), (start, i) => [

@@ -8,7 +8,12 @@ export class SimulatedMemory implements DmaMemory {
   private readonly regions: { readonly address: number; readonly buffer: ArrayBuffer }[] = []
   private next = 0x10_0000
 
+  /** Octets that are left. */
+  leftBytes = Number.POSITIVE_INFINITY
+
   alloc(lenBytes: number, alignBytes: number): { readonly buffer: ArrayBuffer; readonly address: number } {
+    if (lenBytes > this.leftBytes) throw new RangeError('out of memory')
+    this.leftBytes -= lenBytes
     const address = Math.ceil(this.next / alignBytes) * alignBytes
     const region = { address, buffer: new ArrayBuffer(lenBytes) }
     this.regions.push(region)
@@ -113,6 +118,8 @@ export class SimulatedNetDevice implements VirtioTransport {
   readonly memory: SimulatedMemory
   /** Bits of word 0 and word 1; EVENT_IDX, MAC and VERSION_1 by default. */
   features: [number, number] = [(1 << 29) | (1 << 5), 1]
+  /** What the driver has taken of them. */
+  readonly driverFeatures: number[] = []
   refusesFeatures = false
   interrupt = false
   private statusBits = 0
@@ -126,7 +133,9 @@ export class SimulatedNetDevice implements VirtioTransport {
   deviceFeatures(word: number): number {
     return this.features[word] ?? 0
   }
-  setDriverFeatures(): void {}
+  setDriverFeatures(word: number, bits: number): void {
+    this.driverFeatures[word] = bits
+  }
   status(): number {
     return this.refusesFeatures ? this.statusBits & ~8 : this.statusBits
   }
