@@ -1,4 +1,8 @@
-/* Arguments of the functions of 'mirage:native', checked: see module.c. */
+/*
+ * Arguments of the functions of 'mirage:native'.  What returns bool returns
+ * false with an exception pending: a TypeError for a wrong kind, a RangeError
+ * for a wrong value.
+ */
 #ifndef MIRAGE_ARGUMENTS_H
 #define MIRAGE_ARGUMENTS_H
 
@@ -8,17 +12,19 @@
 
 #include "quickjs.h"
 
+#define MAX_SAFE_INTEGER ((1ull << 53) - 1)
+
 struct span { /* octets of a view */
     uint8_t *start;
     size_t len;
     bool immutable;
 };
 
-/* An integer argument in [0, max]; false with an exception otherwise. */
+/* An integer in [0, max]. */
 bool get_integer(JSContext *ctx, JSValueConst value, const char *name,
                  uint64_t max, uint64_t *out);
 
-/* All of a typed array of this type. */
+/* All of a typed array of this type, UINT8 or UINT32. */
 bool get_view(JSContext *ctx, JSValueConst value, const char *name,
               JSTypedArrayEnum type, struct span *out);
 
@@ -27,5 +33,9 @@ bool get_span(JSContext *ctx, JSValueConst *argv, struct span *out);
 
 /* What was asked to be written to can be. */
 bool is_mutable(JSContext *ctx, struct span span);
+
+/* A property of a result: a number of octets, an address. */
+bool set_size(JSContext *ctx, JSValueConst object, const char *name,
+              uint64_t size);
 
 #endif

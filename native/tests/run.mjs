@@ -262,6 +262,13 @@ const testsOn = (target) => {
       }
       expect(bytes.equals(wanted), `${bytes.length} bytes arrived, or different ones`)
     },
+    'console: text as UTF-8': async () => {
+      const { bytes } = await image('text', 0)()
+      const source = readFileSync(join(here, 'text', 'main.js'), 'utf8').replace(/^for .*/m, '')
+      const wanted = new Function(`${source}; return texts()`)()
+      const octets = new TextEncoder().encode(wanted.map((text) => `${text}\n`).join(''))
+      expect(bytes.equals(octets), `${bytes.length} octets arrived, or different ones`)
+    },
     'poll and the run loop': image('poll', 0, target === 'virtio' ? /SUCCESS/ : /^nothing left to wait for\n$/),
     checksum: image('checksum', 0, /SUCCESS/),
     octets: image('octets', 0, /SUCCESS/),
@@ -310,10 +317,10 @@ const testsOnVirtio = () => {
   const image = imageOn('virtio')
   const fault = faultOn('virtio')
   return {
-    hello: image('hello', 0, /^hello from virtio, abi 1 \[a=1 b\]\n$/, { args: 'a=1 b' }),
+    hello: image('hello', 0, /^hello from virtio, abi 2 \[a=1 b\]\n$/, { args: 'a=1 b' }),
     'hello in 4 MiB': image('hello', 0, /^hello from virtio/, { mem: 4 }),
     'hello in 8 GiB': image('hello', 0, /^hello from virtio/, { mem: 8192 }),
-    'hello on q35': image('hello', 0, /hello from virtio, abi 1 \[q35\]\n$/, { machine: Q35, mem: 64, args: 'q35' }),
+    'hello on q35': image('hello', 0, /hello from virtio, abi 2 \[q35\]\n$/, { machine: Q35, mem: 64, args: 'q35' }),
     'hello with a device on the command line': image('hello', 0, /\[x virtio_mmio\.device=512@0x[0-9a-f]+:\d+\]/, {
       args: 'x',
       qemu: [
@@ -375,7 +382,7 @@ const testsOnVirtio = () => {
 const testsOnSpt = () => {
   const image = imageOn('spt')
   return {
-    hello: image('hello', 0, /^hello from spt, abi 1 \[a=1 b\]\n$/, { args: 'a=1 b' }),
+    hello: image('hello', 0, /^hello from spt, abi 2 \[a=1 b\]\n$/, { args: 'a=1 b' }),
     'hello in 3 MiB': image('hello', 0, /^hello from spt/, { mem: 3 }),
     'hello with half of the library': image('hello', 0, /^hello from spt/, { features: '-none' }),
     'arguments are quoted where a reader would split them': async () => {

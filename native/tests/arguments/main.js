@@ -8,6 +8,7 @@ for (const [name, call] of Object.entries({
   consoleWrite: native.consoleWrite,
   entropyFill: native.entropyFill,
   checksum: (b, off, end) => native.checksum(b, off, end, 0),
+  crc32c: native.crc32c,
 })) {
   for (const wrong of [
     undefined,
@@ -39,6 +40,14 @@ for (const [name, call] of Object.entries({
   call(new Uint8Array(0), 0, 0)
 }
 expectThrow(TypeError, () => native.consoleWrite(), 'consoleWrite()')
+for (const wrong of [undefined, 1, bytes, {}])
+  expectThrow(TypeError, () => native.consolePrint(wrong), `consolePrint(${typeof wrong})`)
+expectThrow(RangeError, () => native.crc32(bytes, 0, 4, 2 ** 32), 'crc32(initial 2^32)')
+const eight = new Uint8Array(8)
+expectThrow(RangeError, () => native.sipHash24(eight, bytes, 4, eight), 'sipHash24(short key)')
+expectThrow(RangeError, () => native.sipHash24(bytes, bytes, 17, eight), 'sipHash24(end beyond)')
+expectThrow(RangeError, () => native.sipHash24(bytes, bytes, 4, new Uint8Array(7)), 'sipHash24(short out)')
+expectThrow(TypeError, () => native.sipHash24(bytes, bytes, 4, [1]), 'sipHash24(out array)')
 expectThrow(RangeError, () => native.checksum(bytes, 0, 4, -1), 'checksum(initial -1)')
 expectThrow(RangeError, () => native.checksum(bytes, 0, 4, 2 ** 32), 'checksum(initial 2^32)')
 expectThrow(

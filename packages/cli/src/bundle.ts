@@ -31,6 +31,8 @@ export interface BundledSource {
 const NATIVE_MODULES: Readonly<Record<string, string>> = {
   '@mirage-ts/core/checksum': '@mirage-ts/metal/checksum',
   '@mirage-ts/core/octets': '@mirage-ts/metal/octets',
+  '@mirage-ts/core/siphash': '@mirage-ts/metal/siphash',
+  '@mirage-ts/storage/crc32': '@mirage-ts/metal/crc32',
 }
 
 const NODE_MODULES: ReadonlySet<string> = new Set(builtinModules)

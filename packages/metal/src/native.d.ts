@@ -7,7 +7,7 @@
  * `bytes` arguments are Uint8Array; `off` and `end` are relative to the view.
  */
 declare module 'mirage:native' {
-  /** Version of this module: 1. */
+  /** Version of this module: 2. */
   export const abiVersion: number
   /** Name of the target, such as 'virtio'. */
   export const target: string
@@ -16,6 +16,8 @@ declare module 'mirage:native' {
 
   /** Writes bytes[off, end) to the console; blocks until the device took them. */
   export function consoleWrite(bytes: Uint8Array, off: number, end: number): void
+  /** Writes `text` likewise, as UTF-8; for a surrogate without its other half goes U+FFFD. */
+  export function consolePrint(text: string): void
 
   /** Microseconds since boot; never goes back. */
   export function monotonicUs(): number
@@ -111,6 +113,13 @@ declare module 'mirage:native' {
   export function writeText(bytes: Uint8Array, off: number, text: string): number
   export function foldedHash(bytes: Uint8Array, off: number, end: number, seed: number): number
   export function foldedEqual(a: Uint8Array, aOff: number, b: Uint8Array, bOff: number, lenBytes: number): boolean
+
+  /** CRC-32 (IEEE 802.3) and CRC-32C of bytes[off, end) after octets whose CRC is `initial`, 0 for none. */
+  export function crc32(bytes: Uint8Array, off: number, end: number, initial?: number): number
+  export function crc32c(bytes: Uint8Array, off: number, end: number, initial?: number): number
+
+  /** SipHash-2-4 of input[0, end) under the first 16 octets of `key`, to the first 8 of `out`. */
+  export function sipHash24(key: Uint8Array, input: Uint8Array, end: number, out: Uint8Array): void
 
   /** The asset's bytes in place, as an immutable ArrayBuffer. */
   export function asset(index: number): ArrayBuffer

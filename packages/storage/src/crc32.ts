@@ -1,5 +1,7 @@
 /**
  * CRC-32 in its two usual polynomials, eight octets at a step. Chains: `crc32(b, 0, n, crc32(a, 0, m))` is that of a then b.
+ *
+ * Import it by its package path, `@mirage-ts/storage/crc32`: bare-metal builds replace it, as `@mirage-ts/core/checksum`.
  */
 
 const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1

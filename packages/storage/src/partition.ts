@@ -6,8 +6,8 @@
  */
 import { BlockError } from '@mirage-ts/core/errors'
 import type { Block } from '@mirage-ts/signatures/block'
+import { crc32 } from '@mirage-ts/storage/crc32'
 import { createBlockSlice } from './block-view.ts'
-import { crc32 } from './crc32.ts'
 
 export interface Partition {
   /** From 1, as Linux counts: logical partitions of an MBR begin at 5. */

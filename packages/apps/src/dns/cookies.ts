@@ -1,6 +1,6 @@
 /** DNS cookies of a server (RFC 7873), made so that servers with one secret understand each other's (RFC 9018). */
+import { sipHash24 } from '@mirage-ts/core/siphash'
 import type { IpAddress } from '@mirage-ts/signatures/addresses'
-import { sipHash24 } from './siphash.ts'
 
 export const COOKIE_LEN = 24
 const CLIENT_LEN = 8
@@ -11,7 +11,7 @@ const MAX_AGE = 3600
 const MAX_AHEAD = 300
 
 export class Cookies {
-  private readonly secret: DataView
+  private readonly secret: Uint8Array
   /** Client cookie, version, reserved, time, and then the address of the client. */
   private readonly input = new Uint8Array(32)
   private readonly inputView: DataView = new DataView(this.input.buffer)
@@ -20,7 +20,7 @@ export class Cookies {
   /** `secret` has 16 octets. */
   constructor(secret: Uint8Array) {
     if (secret.length !== 16) throw new RangeError(`Cannot use a cookie secret of ${secret.length} octets: expected 16`)
-    this.secret = new DataView(secret.buffer, secret.byteOffset, 16)
+    this.secret = secret
   }
 
   /** True when the cookie at `off` is one that we gave `client` less than an hour ago. */
@@ -53,6 +53,6 @@ export class Cookies {
       this.inputView.setBigUint64(HASH_OFF + 8, client & 0xffff_ffff_ffff_ffffn)
       end = HASH_OFF + 16
     }
-    sipHash24(this.secret, this.inputView, end, this.hash)
+    sipHash24(this.secret, this.input, end, this.hash)
   }
 }

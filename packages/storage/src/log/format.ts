@@ -4,7 +4,7 @@
  */
 import { KvError } from '@mirage-ts/core/errors'
 import type { Block } from '@mirage-ts/signatures/block'
-import { crc32c } from '../crc32.ts'
+import { crc32c } from '@mirage-ts/storage/crc32'
 
 /** Superblocks and anchors, each in 4 KiB of its own: a torn write damages one of them. Segments begin behind. */
 export const HEADER_BYTES = 65_536

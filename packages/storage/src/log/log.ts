@@ -9,7 +9,7 @@
 import { KvError } from '@mirage-ts/core/errors'
 import type { Block } from '@mirage-ts/signatures/block'
 import type { Random } from '@mirage-ts/signatures/random'
-import { crc32c } from '../crc32.ts'
+import { crc32c } from '@mirage-ts/storage/crc32'
 import { type Commit, commitLen, emitCommit, MAX_DELTAS, TABLE_ENTRIES } from './commit.ts'
 import {
   anchorSector,

@@ -1,8 +1,8 @@
 /** A gzip stream (RFC 1952) of one member, inflated into memory: what an archive on a disk, padded to whole sectors, is. */
 import { KvError, messageOf } from '@mirage-ts/core/errors'
+import { crc32 } from '@mirage-ts/storage/crc32'
 import { Inflate } from 'fflate/browser'
 import type { ByteSource } from '../byte-source.ts'
-import { crc32 } from '../crc32.ts'
 
 const LITTLE = true
 const HEADER_LEN = 10

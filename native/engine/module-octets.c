@@ -1,8 +1,11 @@
-#include "octets.h"
-
+/*
+ * Of 'mirage:native': octets that stand for characters, in bulk.  The functions
+ * of packages/core/src/octets.ts, which is their contract.
+ */
 #include <string.h>
 
 #include "arguments.h"
+#include "module.h"
 
 /* Four octets, each letter A to Z among them made small. */
 static uint32_t fold(uint32_t word)
@@ -148,9 +151,11 @@ static JSValue write_text(JSContext *ctx, JSValueConst self, int argc,
     return fits ? JS_NewInt64(ctx, (int64_t)(off + len)) : does_not_fit(ctx);
 }
 
-const JSCFunctionListEntry octets_functions[OCTETS_FUNCTION_COUNT] = {
+static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("foldedHash", 4, folded_hash),
     JS_CFUNC_DEF("foldedEqual", 5, folded_equal),
     JS_CFUNC_DEF("octetsToText", 3, octets_to_text),
     JS_CFUNC_DEF("writeText", 3, write_text),
 };
+
+const struct functions octets_functions = FUNCTIONS(functions);
