@@ -9,8 +9,10 @@ enum {
     LINE_CONTROL = PORT + 3,
     MODEM_CONTROL = PORT + 4,
     LINE_STATUS = PORT + 5,
-    TRANSMITTER_EMPTY = 0x20,
+    TRANSMITTER_EMPTY = 0x20, /* its FIFO takes more */
+    ALL_SENT = 0x40,
     FIFO_BYTES = 16,
+    DRAIN_READS = 1000000, /* each a microsecond or more */
 };
 
 static SEALED bool present;
@@ -41,5 +43,16 @@ void plat_console_write(const void *bytes, size_t len)
             outb(DATA, at[i]);
         at += burst;
         len -= burst;
+    }
+}
+
+/* What is in the FIFO is lost when the machine stops; a host that takes nothing
+ * for a second loses it. */
+void console_drain(void)
+{
+    for (int i = 0; present && i < DRAIN_READS; i++) {
+        if (inb(LINE_STATUS) & ALL_SENT)
+            return;
+        __asm__ volatile("pause");
     }
 }

@@ -17,6 +17,7 @@ _Noreturn void machine_stop(int status)
         uint64_t base;
     } __attribute__((packed)) no_idt = {0, 0};
 
+    console_drain();
     plat_port_write(DEBUG_EXIT, 4, (uint32_t)status);
     plat_port_write(ACPI_CONTROL, 2, ACPI_SLEEP_S5);
     outb(KEYBOARD_COMMAND, KEYBOARD_RESET);

@@ -78,6 +78,7 @@ extern char __boot_stack_top[], __double_fault_stack_top[], __payload[];
 
 /* In the order boot_main() calls them. */
 void console_start(void);
+void console_drain(void);
 void fault_start(void);
 void entropy_start(void);
 uint64_t paging_start(uint64_t payload_end); /* returns where the heap begins */
