@@ -19,6 +19,8 @@ dns   knot-dnsutils cmd:kdig
 dns   nsd          cmd:nsd
 net   dnsmasq-base cmd:dnsmasq
 net   radvd        cmd:radvd
+net   isc-dhcp-client cmd:dhclient
+net   udhcpc       cmd:udhcpc
 net   procps       cmd:sysctl
 net   tcpdump      cmd:tcpdump
 shell zsh          cmd:zsh

@@ -241,6 +241,12 @@ export function isIpv4(address: IpAddress): address is Ipv4 {
   return typeof address === 'number'
 }
 
+/** True when `address` lies in `network`, which may be of either family: those of the other one lie nowhere in it. */
+export function isInNetwork(address: IpAddress, network: Ipv4Cidr | Ipv6Cidr): boolean {
+  if (isIpv4(address)) return isIpv4(network.address) && ipv4InCidr(address, network as Ipv4Cidr)
+  return !isIpv4(network.address) && ipv6InCidr(address, network as Ipv6Cidr)
+}
+
 export function ipToString(address: IpAddress): string {
   return isIpv4(address) ? ipv4ToString(address) : ipv6ToString(address)
 }

@@ -3,7 +3,7 @@
  * names. They are ordinary zones ({@link Zone}): for an authoritative server, or for a resolver that looks there first
  * (`dns/zone-resolver.ts`).
  */
-import { ipToString, ipv4InCidr, ipv6InCidr, isIpv4, writeIpv6 } from '@mirage-ts/core/addresses'
+import { ipToString, isInNetwork, isIpv4, writeIpv6 } from '@mirage-ts/core/addresses'
 import { textToOctets } from '@mirage-ts/core/octets'
 import { hostnameProblem } from '@mirage-ts/net/dhcp/wire'
 import type { IpAddress, Ipv4Cidr, Ipv6Cidr, Mac } from '@mirage-ts/signatures/addresses'
@@ -141,7 +141,7 @@ export class HostNames {
     const rdata = octetsOf(address)
     const type = isIpv4(address) ? TYPE.A : TYPE.AAAA
     this.apply(this.forward, { name, type, class: CLASS.IN, ttl: this.ttl, rdata }, change)
-    const zone = this.networks.find(({ network }) => isWithinNetwork(address, network))?.zone
+    const zone = this.networks.find(({ network }) => isInNetwork(address, network))?.zone
     if (zone === undefined) return
     const reverse = dnsName(reverseOf(address, isIpv4(address) ? 32 : 128))
     const pointer = { name: reverse, type: TYPE.PTR, class: CLASS.IN, ttl: this.ttl, rdata: textToOctets(name) }
@@ -201,11 +201,6 @@ function octetsOf(address: IpAddress): Uint8Array {
   if (isIpv4(address)) dv.setUint32(0, address)
   else writeIpv6(dv, 0, address)
   return u8
-}
-
-function isWithinNetwork(address: IpAddress, network: Ipv4Cidr | Ipv6Cidr): boolean {
-  if (isIpv4(address)) return isIpv4(network.address) && ipv4InCidr(address, network as Ipv4Cidr)
-  return !isIpv4(network.address) && ipv6InCidr(address, network as Ipv6Cidr)
 }
 
 /**

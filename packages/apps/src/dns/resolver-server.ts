@@ -1,8 +1,8 @@
 /** A resolver for others, over a stack: takes questions over UDP and TCP from the networks that it serves. */
-import { ipv4InCidr } from '@mirage-ts/core/addresses'
+import { isInNetwork } from '@mirage-ts/core/addresses'
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
 import { textToOctets } from '@mirage-ts/core/octets'
-import type { Endpoint, Ipv4Cidr, Port } from '@mirage-ts/signatures/addresses'
+import type { Endpoint, Ipv4Cidr, Ipv6Cidr, Port } from '@mirage-ts/signatures/addresses'
 import type { Log } from '@mirage-ts/signatures/log'
 import type { Stack } from '@mirage-ts/signatures/stack'
 import type { Time } from '@mirage-ts/signatures/time'
@@ -29,7 +29,7 @@ export interface ResolverServerOptions {
   /** For UDP and TCP; 0 for any free one. */
   readonly port: Port
   /** Who is served; others get REFUSED. A resolver for everybody helps attackers. */
-  readonly networks: readonly Ipv4Cidr[]
+  readonly networks: readonly (Ipv4Cidr | Ipv6Cidr)[]
   /** Questions over UDP under way at a time; more are dropped. Default 1024. */
   readonly pendingCount?: number
 }
@@ -149,8 +149,7 @@ class ListeningResolver implements ResolverServer {
   /** The code for a message that is not resolved. */
   private refusal(message: Message, { address }: Endpoint): number | undefined {
     const [question] = message.questions
-    const isServed =
-      typeof address === 'number' && this.options.networks.some((network) => ipv4InCidr(address, network))
+    const isServed = this.options.networks.some((network) => isInNetwork(address, network))
     if (!isServed) return RCODE.REFUSED
     if (message.opcode !== OPCODE.QUERY) return RCODE.NOTIMP
     if (message.edns !== undefined && message.edns.version !== 0) return RCODE.BADVERS

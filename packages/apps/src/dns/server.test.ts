@@ -15,6 +15,7 @@ import { testMac } from '@mirage-ts/testing/link'
 import { MockTime } from '@mirage-ts/testing/mock-time'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
 import { VirtualSwitch } from '@mirage-ts/testing/virtual-switch'
+import { HostNames } from '../dhcp/host-names.ts'
 import { exchangeMessage } from './exchange.ts'
 import { framed, MessageReader } from './framing.ts'
 import { parseMessage, type Rr } from './message.ts'
@@ -98,6 +99,23 @@ describe('dns server over a stack', () => {
       counts.push(typeof message === 'string' ? -1 : message.answers.length)
     }
     assert.deepEqual(counts, [1, 1, 0])
+  })
+
+  it('a zone that the program itself changes is answered from at once, and a secondary has it', async () => {
+    const world = new World()
+    const [primary, other] = [world.stack('10.0.0.1'), world.stack('10.0.0.2')]
+    let server: DnsServer | undefined
+    const names = new HostNames({ domain: 'example', networks: [], onChange: (origin) => server?.zoneChanged(origin) })
+    const origin = nameKey(dnsName('example'))
+    const zone = names.zones.get(origin)
+    server = await world.serve(primary, [{ origin, zone, notify: [SECONDARY], policy: ANYBODY }])
+    await world.serve(other, [{ origin, primaries: [PRIMARY], primaryKey: KEY, policy: ANYBODY }])
+    await world.time.advance(seconds(5))
+    assert.equal(await world.ask(other, PRIMARY, 'pc.example A'), 'RCODE 3')
+    names.set('pc', { id: 'pc', mac: undefined }, parseIpv4('10.0.0.7') as IpAddress)
+    assert.equal((await world.ask(other, PRIMARY, 'pc.example A')).length, 1)
+    await world.time.advance(seconds(5))
+    assert.equal((await world.ask(primary, SECONDARY, 'pc.example A')).length, 1)
   })
 
   it('connections that say nothing are closed, those over the limit are reset, and the server can be closed', async () => {

@@ -62,6 +62,8 @@ export interface DnsServer {
   readonly counters: Readonly<ServerCounters>
   /** Resolves when the server has been closed. */
   readonly closed: Promise<void>
+  /** To be called when the program itself has changed a zone: answers are made anew, and other servers are told. */
+  zoneChanged(origin: NameKey): void
   /** Stops listening and resets every connection; resolves when all have ended. Idempotent. */
   close(): Promise<void>
 }
@@ -139,6 +141,11 @@ class ListeningServer implements DnsServer {
         new Secondary({ ...this.deps, log: this.log }, { origin, primaries, key: primaryKey, onZone }),
       )
     }
+  }
+
+  zoneChanged(origin: NameKey): void {
+    this.core.setZone(origin, this.core.zone(origin))
+    this.announce(origin)
   }
 
   async close(): Promise<void> {

@@ -11,6 +11,7 @@ import { MockTime } from '@mirage-ts/testing/mock-time'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
 import { VirtualSwitch } from '@mirage-ts/testing/virtual-switch'
 import { createEthernet } from '../ethernet.ts'
+import { ObservedNetwork } from '../tools/observed.ts'
 import { emitIcmpv6, parseNdOptions } from '../wire/icmpv6.ts'
 import { fillRouterAdvert, type RouterAdvert, routerAdvertLen, routerAdvertRest } from '../wire/router-advert.ts'
 import type { CountedIpv6 } from './contract.ts'
@@ -51,8 +52,14 @@ class Link {
   readonly time = new MockTime()
   private readonly lan = new VirtualSwitch(this.time)
 
+  /** Flags of the neighbour advertisements that were sent. */
+  readonly advertFlags: number[] = []
+
   station(n: number, cidr?: Ipv6Cidr): { ipv6: CountedIpv6; ethernet: ReturnType<typeof createEthernet> } {
-    const ethernet = createEthernet({ network: this.lan.port(testMac(n)) })
+    const network = new ObservedNetwork(this.lan.port(testMac(n)), (direction, { dv }, off) => {
+      if (direction === 'out' && dv.getUint8(off + 54) === 136) this.advertFlags.push(dv.getUint8(off + 58) & 0xc0)
+    })
+    const ethernet = createEthernet({ network })
     const deps = { ethernet, clock: this.time, time: this.time, random: new SeededRandom(n), log: NO_LOG }
     return { ethernet, ipv6: createIpv6(deps, { cidr }) }
   }
@@ -132,6 +139,21 @@ describe('router advertisements', () => {
     await link.pass(seconds(30))
     assert.equal(advertiser.counters.sent, sent + 1)
     assert.equal(host.ipv6.source(ip('2001:db8:ffff::1')), undefined)
+  })
+
+  it('go with the R flag of neighbour advertisements, or hosts would forget their router (RFC 4861 §4.4, §7.2.5)', async () => {
+    for (const [routerSeconds, flags] of [
+      [0, 0],
+      [1800, 0x80],
+    ] as const) {
+      const link = new Link()
+      link.advertiser({ routerSeconds })
+      await link.pass(seconds(3))
+      // It wants the advertiser's address, and is told that somebody has it.
+      link.station(3, PREFIX)
+      await link.pass(seconds(3))
+      assert.deepEqual(link.advertFlags, [flags])
+    }
   })
 
   it('are refused when they make no sense', () => {
