@@ -14,6 +14,7 @@ import { KvError, messageOf } from '@mirage-ts/core/errors'
 import { checkPart, checkWritableKey, isBelow, joinKey, kvError } from '@mirage-ts/core/kv-key'
 import { Lock } from '@mirage-ts/core/lock'
 import type { KvEntry, KvRo, KvRw } from '@mirage-ts/signatures/kv'
+import type { WallInstant } from '@mirage-ts/signatures/time'
 import { createDirectoryKv } from './kv-directory.ts'
 
 /** Where files are before they have a name. */
@@ -63,6 +64,10 @@ class DirectoryKvRw implements KvRw {
 
   async sizeBytes(key: string): Promise<number> {
     return this.#visible(key).sizeBytes(key)
+  }
+
+  async lastModified(key: string): Promise<WallInstant | undefined> {
+    return this.#visible(key).lastModified(key)
   }
 
   async digest(key: string): Promise<string> {

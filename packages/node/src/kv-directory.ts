@@ -9,6 +9,7 @@ import { type FileHandle, open, readdir, realpath, stat } from 'node:fs/promises
 import { join, sep } from 'node:path'
 import { KvError, type KvErrorCode, messageOf } from '@mirage-ts/core/errors'
 import type { KvEntry, KvRo } from '@mirage-ts/signatures/kv'
+import type { WallInstant } from '@mirage-ts/signatures/time'
 
 /** What the system says when nothing of that name can be there. */
 const NOT_FOUND: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'])
@@ -28,6 +29,7 @@ interface Found {
   /** Without symbolic links. */
   readonly path: string
   readonly sizeBytes: number
+  readonly lastModified: WallInstant
 }
 
 class DirectoryKv implements KvRo {
@@ -79,6 +81,12 @@ class DirectoryKv implements KvRo {
     return (await this.#need(key, 'value', 'value-expected')).sizeBytes
   }
 
+  async lastModified(key: string): Promise<WallInstant> {
+    const found = await this.#find(key)
+    if (found === undefined) throw kvError('not-found', key)
+    return found.lastModified
+  }
+
   digest(key: string): Promise<string> {
     return this.#withFile(key, async (handle) => {
       const hash = createHash('sha256')
@@ -119,8 +127,9 @@ class DirectoryKv implements KvRo {
       const path = await realpath(join(this.#root, ...segments))
       if (path !== this.#root && !path.startsWith(this.#root === sep ? sep : this.#root + sep)) return undefined
       const stats = await stat(path)
-      if (stats.isDirectory()) return { kind: 'dictionary', path, sizeBytes: 0 }
-      return stats.isFile() ? { kind: 'value', path, sizeBytes: stats.size } : undefined
+      const lastModified = Math.max(0, Math.floor(stats.mtimeMs * 1000)) as WallInstant
+      if (stats.isDirectory()) return { kind: 'dictionary', path, sizeBytes: 0, lastModified }
+      return stats.isFile() ? { kind: 'value', path, sizeBytes: stats.size, lastModified } : undefined
     } catch (error) {
       if (error instanceof Error && 'code' in error && NOT_FOUND.has(String(error.code))) return undefined
       throw kvError('io', key, error)

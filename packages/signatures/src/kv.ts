@@ -1,3 +1,5 @@
+import type { WallInstant } from './time.ts'
+
 /**
  * A read-only tree of named values.
  *
@@ -21,6 +23,11 @@ export interface KvRo {
    * A strong digest of a value as lowercase hexadecimal, equal exactly when the contents are: an HTTP entity tag.
    */
   digest(key: string): Promise<string>
+  /**
+   * When a value was last given its contents, or a dictionary its entries; to a day where the medium is that coarse.
+   * `undefined` where it keeps no times: in an image, in memory, in our own store.
+   */
+  lastModified(key: string): Promise<WallInstant | undefined>
 }
 
 export interface KvEntry {

@@ -103,12 +103,15 @@ class CachedBlock implements Block {
     checkRange(this, sector, sectorCount)
     if (this.isReadOnly) throw readOnlyError()
     await this.#lock.exclusive(async () => {
-      await this.#eachLine(sector, sectorCount * this.sectorBytes, async (number, first, end) => {
-        const line = this.#lines.get(number)
-        if (line === undefined) return
+      // Line by line of the cache, not of the range: that may be a whole disk.
+      for (const [number, line] of this.#lines) {
+        const base = number * this.#lineSectors
+        const first = Math.max(0, sector - base)
+        const end = Math.min(this.#sectorsOf(number), sector + sectorCount - base)
+        if (first >= end) continue
         line.dirty &= ~bitsOf(first, end)
         if (line.dirty === 0) this.#lines.delete(number)
-      })
+      }
       await this.#block.discard(sector, sectorCount)
     })
   }

@@ -55,6 +55,10 @@ class CrunchKv implements KvRo {
     return this.#index.value(key).bytes().length
   }
 
+  async lastModified(key: string): Promise<undefined> {
+    this.#index.valueOrDictionary(key)
+  }
+
   async digest(key: string): Promise<string> {
     return this.#index.value(key).sha256
   }

@@ -1,6 +1,7 @@
 /** Values that lie in one piece each somewhere on a disk, and whose places are known: archives and zones. */
 import { asKvError, checkPart } from '@mirage-ts/core/kv-key'
 import type { KvEntry, KvRo } from '@mirage-ts/signatures/kv'
+import type { WallInstant } from '@mirage-ts/signatures/time'
 import type { ByteSource } from './byte-source.ts'
 import type { KvIndex } from './kv-index.ts'
 import { Sha256 } from './sha256.ts'
@@ -11,6 +12,7 @@ export interface Extent {
   readonly sizeBytes: number
   /** Kept from the first time that somebody asks. */
   digest: string | undefined
+  readonly lastModified: WallInstant | undefined
 }
 
 /** Octets of a value that are in memory at once while its digest is made. */
@@ -60,6 +62,10 @@ export class ExtentKv implements KvRo {
       extent.digest = hash.hex()
     }
     return extent.digest
+  }
+
+  async lastModified(key: string): Promise<WallInstant | undefined> {
+    return this.#index.valueOrDictionary(key)?.lastModified
   }
 
   async #read(key: string, off: number, lenBytes: number): Promise<Uint8Array> {

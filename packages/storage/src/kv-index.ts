@@ -60,6 +60,13 @@ export class KvIndex<T extends object> {
     return node
   }
 
+  /** What `key` names, if that is a value; throws when it names nothing. */
+  valueOrDictionary(key: string): T | undefined {
+    const node = this.#nodes.get(key)
+    if (node === undefined) throw kvError('not-found', key)
+    return node instanceof Dictionary ? undefined : node
+  }
+
   list(key: string): readonly KvEntry[] {
     const node = this.#nodes.get(key)
     if (node === undefined) throw kvError('not-found', key)

@@ -39,6 +39,10 @@ class MemoryKv implements KvTransactional {
     return this.#value(key).length
   }
 
+  async lastModified(key: string): Promise<undefined> {
+    if (this.#kind(key) === undefined) throw kvError('not-found', key)
+  }
+
   async digest(key: string): Promise<string> {
     return sha256Hex(this.#value(key))
   }

@@ -2,6 +2,7 @@
 
 import { compareNames, kvError } from '@mirage-ts/core/kv-key'
 import type { KvEntry, KvRo } from '@mirage-ts/signatures/kv'
+import type { WallInstant } from '@mirage-ts/signatures/time'
 
 /** Lays `upper` over `lower`. A value in `upper` hides a whole dictionary of that name in `lower`. */
 export function createOverlayKv(stores: { readonly upper: KvRo; readonly lower: KvRo }): KvRo {
@@ -35,6 +36,10 @@ class OverlayKv implements KvRo {
 
   async digest(key: string): Promise<string> {
     return (await this.#storeOf(key)).digest(key)
+  }
+
+  async lastModified(key: string): Promise<WallInstant | undefined> {
+    return (await this.#storeOf(key)).lastModified(key)
   }
 
   async list(key: string): Promise<readonly KvEntry[]> {

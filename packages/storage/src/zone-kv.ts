@@ -36,7 +36,10 @@ export function createZoneKv(
         `Cannot open zone ${key}, ${lenBytes} octets at ${offBytes}: the disk has ${source.lenBytes}`,
       )
     }
-    if (index.has(key) || !index.add(key, { off: offBytes, sizeBytes: lenBytes, digest: undefined })) {
+    if (
+      index.has(key) ||
+      !index.add(key, { off: offBytes, sizeBytes: lenBytes, digest: undefined, lastModified: undefined })
+    ) {
       throw kvError('bad-key', key, 'expected a relative path without . and .., once')
     }
   }

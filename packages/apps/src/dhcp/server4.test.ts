@@ -177,6 +177,7 @@ function bound(kv: KvRw): KvRw {
     list: (key) => kv.list(key),
     sizeBytes: (key) => kv.sizeBytes(key),
     digest: (key) => kv.digest(key),
+    lastModified: (key) => kv.lastModified(key),
     set: (key, value) => kv.set(key, value),
     setPartial: (key, off, octets) => kv.setPartial(key, off, octets),
     remove: (key) => kv.remove(key),

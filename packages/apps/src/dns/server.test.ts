@@ -310,6 +310,7 @@ function storeOf(files: Readonly<Record<string, string>>): KvRo {
     getPartial: get,
     sizeBytes: async (key) => (await get(key)).length,
     digest: async () => '',
+    lastModified: async () => undefined,
   }
 }
 

@@ -431,6 +431,7 @@ function pick(kv: KvRo): KvRo {
     list: (key) => kv.list(key),
     sizeBytes: (key) => kv.sizeBytes(key),
     digest: (key) => kv.digest(key),
+    lastModified: (key) => kv.lastModified(key),
   }
 }
 

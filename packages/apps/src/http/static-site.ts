@@ -2,7 +2,7 @@
  * The files of a store as a web site (RFC 9110): GET and HEAD, entity tags and conditions, ranges, files compressed
  * beforehand, `index.html` for a directory.
  *
- * Left out: Last-Modified and conditions by date, since stores have no dates.
+ * Left out: Last-Modified and conditions by date. Files in an image have no dates, and entity tags are exact.
  */
 import type { KvRo } from '@mirage-ts/signatures/kv'
 import { type Body, concatBodies, latin1Body, rangeBody } from './body.ts'

@@ -1,4 +1,5 @@
 /** Entries of a folder: 32 octets each, a short one for a file and long ones in front of it for its long name. */
+import type { WallInstant } from '@mirage-ts/signatures/time'
 import { ENTRY_LEN } from './boot-sector.ts'
 import { parseShortName } from './names.ts'
 
@@ -37,6 +38,8 @@ export interface FatEntry {
   /** First cluster; 0 for an empty file. */
   readonly cluster: number
   readonly sizeBytes: number
+  /** When it was last written, read as UTC; `undefined` when that is no date. */
+  readonly writtenAt: WallInstant | undefined
   /** Index of its first entry in the folder, that of a long name when it has one. */
   readonly first: number
   /** Index of the short entry. */
@@ -86,6 +89,7 @@ export function parseFolder(octets: Uint8Array, bits: number): ParsedFolder {
         isFolder: (attributes & ATTRIBUTE_FOLDER) !== 0,
         cluster: high * 0x1_0000 + view.getUint16(off + CLUSTER_LOW, LITTLE),
         sizeBytes: view.getUint32(off + SIZE, LITTLE),
+        writtenAt: wallTime(view.getUint16(off + WRITTEN_DATE, LITTLE), view.getUint16(off + WRITTEN_TIME, LITTLE)),
         first: isLong ? longFirst : index,
         index,
       })
@@ -187,6 +191,12 @@ export function fatTime(microseconds: number): FatTime {
     date: ((moment.getUTCFullYear() - 1980) << 9) | ((moment.getUTCMonth() + 1) << 5) | moment.getUTCDate(),
     time: (moment.getUTCHours() << 11) | (moment.getUTCMinutes() << 5) | (moment.getUTCSeconds() >>> 1),
   }
+}
+
+function wallTime(date: number, time: number): WallInstant | undefined {
+  const [year, month, day] = [1980 + (date >>> 9), (date >>> 5) & 15, date & 31]
+  if (month < 1 || month > 12 || day < 1) return undefined
+  return (Date.UTC(year, month - 1, day, time >>> 11, (time >>> 5) & 63, (time & 31) * 2) * 1000) as WallInstant
 }
 
 /** The first two entries of a new folder: itself and the one above, whose cluster is 0 when that is the root. */

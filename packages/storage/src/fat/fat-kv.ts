@@ -22,7 +22,7 @@ import {
 import { Lock } from '@mirage-ts/core/lock'
 import type { Block } from '@mirage-ts/signatures/block'
 import type { KvEntry, KvRw } from '@mirage-ts/signatures/kv'
-import type { WallClock } from '@mirage-ts/signatures/time'
+import type { WallClock, WallInstant } from '@mirage-ts/signatures/time'
 import { Sha256 } from '../sha256.ts'
 import { corruptFat, ENTRY_LEN } from './boot-sector.ts'
 import {
@@ -106,6 +106,14 @@ class FatKv implements KvRw {
 
   sizeBytes(key: string): Promise<number> {
     return this.#reading(key, async () => (await this.#file(key)).sizeBytes)
+  }
+
+  lastModified(key: string): Promise<WallInstant | undefined> {
+    return this.#reading(key, async () => {
+      const found = await this.#find(key)
+      if (found === undefined) throw kvError('not-found', key)
+      return found.entry?.writtenAt
+    })
   }
 
   digest(key: string): Promise<string> {

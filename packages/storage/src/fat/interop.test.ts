@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -78,6 +78,27 @@ async function fresh(sectorCount: number, bits: 12 | 16 | 32 = 12) {
   await formatFat({ block }, { bits })
   return { block, kv: await createFatKv({ block }) }
 }
+
+test('fat kv: tells when files were written: itself, and what mtools wrote', async (t) => {
+  process.env['TZ'] = 'UTC' // FAT has no time zone: mtools takes that of the system, we take UTC
+  const folder = temporary(t)
+  const block = new FaultyBlock(2880)
+  await formatFat({ block })
+  const moment = (Date.UTC(2024, 1, 29, 23, 59, 58) * 1000) as WallInstant
+  const kv = await createFatKv({ block, clock: { now: () => moment } })
+  await kv.set('folder/ours', octets('1'))
+  await kv.flush()
+  assert.equal(await kv.lastModified('folder/ours'), moment)
+  assert.equal(await kv.lastModified('folder'), moment)
+  assert.equal(await kv.lastModified(''), undefined)
+  const file = join(folder, 'theirs')
+  writeFileSync(file, '2')
+  utimesSync(file, 0, Date.UTC(2001, 8, 9, 1, 46, 40) / 1000)
+  const ran = runOnImage(block.image, 'mcopy', '-m', '-i', 'IMAGE', file, '::')
+  assert.equal(ran.status, 0, ran.output)
+  const theirs = await createFatKv({ block: FaultyBlock.of(ran.image) })
+  assert.equal(await theirs.lastModified('theirs'), Date.UTC(2001, 8, 9, 1, 46, 40) * 1000)
+})
 
 test('fat kv: times are those of the clock', async () => {
   const block = new FaultyBlock(2880)

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { KvError } from '@mirage-ts/core/errors'
+import { BlockError, KvError } from '@mirage-ts/core/errors'
 import { FaultyBlock } from '@mirage-ts/testing/faulty-block'
 import { KvModel } from '@mirage-ts/testing/kv-model'
 import { assertEqualsModel } from '@mirage-ts/testing/kv-random'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
+import { createBlockSlice } from '../block-view.ts'
+import { createCachedBlock } from '../cached-block.ts'
 import { checkLogKv } from './check.ts'
 import { createLogKv, formatLogKv, type LogKv, openLogKv } from './log-kv.ts'
 
@@ -67,6 +69,36 @@ test('log kv: cleans for ever: a hundred times its size goes through a store tha
   }
   await kv.flush()
   assert.deepEqual((await checkLogKv({ block })).problems, [])
+})
+
+test('log kv: tells the disk which segments it needs no more, through a partition and a cache as well', async () => {
+  const below = new FaultyBlock(SMALL + 64)
+  let discarded = 0
+  const discard = below.discard.bind(below)
+  below.discard = (sector, count) => {
+    discarded += count
+    assert.ok(sector >= 64 && (sector - 64) % 128 === 0 && count % 128 === 0, `${count} sectors at ${sector}`)
+    return discard(sector, count)
+  }
+  const slice = createBlockSlice({ block: below }, { firstSector: 64, sectorCount: SMALL })
+  const block = createCachedBlock({ block: slice })
+  const random = new SeededRandom(1)
+  const kv = await createLogKv({ block, random })
+  for (let i = 0; i < 400; i++) {
+    await kv.set(`${i % 10}`, new Uint8Array(3000).fill(i))
+    if (i % 20 === 0) await kv.flush()
+  }
+  await kv.flush()
+  assert.ok(discarded > 8 * 128, `${discarded} sectors`)
+  const again = await openLogKv({
+    block: createBlockSlice({ block: below }, { firstSector: 64, sectorCount: SMALL }),
+    random,
+  })
+  for (let i = 0; i < 10; i++) assert.equal((await again.get(`${i}`))[2999], (390 + i) & 255)
+  // A disk that refuses the hint does not matter.
+  below.discard = () => Promise.reject(new BlockError('io', 'no discard today'))
+  for (let i = 0; i < 400; i++) await kv.set(`${i % 10}`, new Uint8Array(3000).fill(i))
+  await kv.flush()
 })
 
 test('log kv: segments wear alike', async () => {

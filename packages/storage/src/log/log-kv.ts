@@ -170,6 +170,15 @@ class LogKvStore implements LogKv {
     return this.#reading(key, async () => (await this.#head(key)).sizeBytes)
   }
 
+  /** The store keeps no times. */
+  lastModified(key: string): Promise<undefined> {
+    return this.#reading(key, async () => {
+      const treeKey = treeKeyOf(key)
+      if (treeKey === undefined || (await this.#kind(treeKey)) === undefined) throw kvError('not-found', key)
+      return undefined
+    })
+  }
+
   digest(key: string): Promise<string> {
     return this.#reading(key, async () => {
       const head = await this.#head(key)

@@ -75,6 +75,8 @@ export class Log {
   private readonly block: Block
   private readonly isFree: Uint8Array
   private freeCount = 0
+  /** Segments that have become free and the disk was not told yet. */
+  private freed: number[] = []
   private headSegment: number
   private headOff: number
   private nextSegment: number
@@ -115,6 +117,8 @@ export class Log {
       this.liveUnits += this.live[segment] as number
       this.freeIfUnused(segment)
     }
+    // What was free before is nothing new to the disk.
+    this.freed = []
   }
 
   /** Units that can be written before a segment must be cleaned. */
@@ -225,6 +229,7 @@ export class Log {
     await this.flush()
     const unneeded = this.chain.splice(0, this.chain.indexOf(this.batchSegment))
     for (const segment of unneeded) this.freeIfUnused(segment)
+    await this.discardFreed()
   }
 
   private async writeCommit(tree: TreeState, isFull: boolean): Promise<Pointer> {
@@ -254,6 +259,7 @@ export class Log {
     const changed = this.changed
     this.changed = new Set()
     for (const segment of changed) this.freeIfUnused(segment)
+    await this.discardFreed()
     return pointer
   }
 
@@ -295,6 +301,25 @@ export class Log {
     if (this.live[segment] !== 0 || !this.isCleanable(segment)) return
     this.isFree[segment] = 1
     this.freeCount++
+    this.freed.push(segment)
+  }
+
+  /** Tells the disk what it need not keep: flash then has room to level wear. Neighbours go together. */
+  private async discardFreed(): Promise<void> {
+    if (this.freed.length === 0) return
+    const freed = this.freed.sort((a, b) => a - b)
+    this.freed = []
+    for (let i = 0; i < freed.length; ) {
+      const first = freed[i] as number
+      let count = 1
+      while (freed[i + count] === first + count) count++
+      i += count
+      try {
+        await this.block.discard(this.sectorOf(first), count * this.geometry.segmentUnits)
+      } catch {
+        // A hint that was not taken changes nothing: these segments hold nothing that is needed.
+      }
+    }
   }
 
   private async put(

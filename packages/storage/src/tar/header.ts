@@ -1,5 +1,6 @@
 /** Headers of tar archives: ustar and pax (POSIX.1-2017, pax), and what GNU tar adds (long names, sizes in base 256). */
 import { utf8Decode, utf8Encode } from '@mirage-ts/core/utf8'
+import type { WallInstant } from '@mirage-ts/signatures/time'
 
 export const TAR_BLOCK = 512
 
@@ -20,6 +21,9 @@ const VERSION = 263
 const PREFIX = 345
 const PREFIX_LEN = 155
 
+/** What microseconds in a number can say, in seconds. */
+const MAX_SECONDS = 9e9
+
 export interface TarHeader {
   /** As it is written; `undefined` when it is not UTF-8. */
   readonly path: string | undefined
@@ -27,6 +31,8 @@ export interface TarHeader {
   /** A character: `0` is a file, `5` a folder. */
   readonly type: string
   readonly sizeBytes: number
+  /** When the file was last changed; `undefined` when the header says no time after 1970. */
+  readonly mtime: WallInstant | undefined
 }
 
 /** Reads the header in `u8[off, off + 512)`. */
@@ -45,7 +51,9 @@ export function parseTarHeader(u8: Uint8Array, off: number): TarHeader | 'zero' 
   const prefix = isPosix ? parseText(u8, off + PREFIX, PREFIX_LEN) : ''
   const path = name === undefined || prefix === undefined || prefix === '' ? name : `${prefix}/${name}`
   const type = String.fromCharCode(u8[off + TYPE] as number)
-  return { path, link: parseText(u8, off + LINK, LINK_LEN), type: type === '\0' ? '0' : type, sizeBytes }
+  const seconds = parseNumber(u8, off + MTIME, SIZE_LEN)
+  const mtime = seconds === undefined || seconds > MAX_SECONDS ? undefined : ((seconds * 1_000_000) as WallInstant)
+  return { path, link: parseText(u8, off + LINK, LINK_LEN), type: type === '\0' ? '0' : type, sizeBytes, mtime }
 }
 
 /** A number in octal text, or in base 256 when the first bit is set; `undefined` when it is neither, or too large. */

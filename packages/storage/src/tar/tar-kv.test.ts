@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -93,6 +93,20 @@ test('tar kv: an entry whose path leads out, or is absolute, is not there (OSEC-
   // In a header of fixed length a name ends at the NUL.
   assert.deepEqual([...(await contentsOf(kv)).keys()].sort(), ['good', 'nul'])
   assert.equal(kv.skippedCount, 7)
+})
+
+test('tar kv: tells when files were changed, to the nanosecond of pax cut to microseconds', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'mirage-test-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  writeFileSync(join(folder, 'a'), 'a')
+  utimesSync(join(folder, 'a'), 0, 1_234_567_890.25)
+  for (const [format, seconds] of [
+    ['gnu', 1_234_567_890],
+    ['pax', 1_234_567_890.25],
+  ] as const) {
+    const archive = execFileSync('tar', ['-C', folder, `--format=${format}`, '-cf', '-', 'a'])
+    assert.equal(await (await createTarKv({ block: diskOf(archive) })).lastModified('a'), seconds * 1e6, format)
+  }
 })
 
 test('tar kv: the later of two files of a name counts', async () => {

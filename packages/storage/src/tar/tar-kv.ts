@@ -10,6 +10,7 @@ import { KvError } from '@mirage-ts/core/errors'
 import { utf8Decode } from '@mirage-ts/core/utf8'
 import type { Block } from '@mirage-ts/signatures/block'
 import type { KvRo } from '@mirage-ts/signatures/kv'
+import type { WallInstant } from '@mirage-ts/signatures/time'
 import { type ByteSource, blockSource, memorySource } from '../byte-source.ts'
 import { type Extent, ExtentKv } from '../extent-kv.ts'
 import { KvIndex } from '../kv-index.ts'
@@ -54,6 +55,7 @@ class TarReader {
   #path: string | undefined
   #link: string | undefined
   #sizeBytes: number | undefined
+  #mtime: WallInstant | undefined
   #isSparse = false
 
   constructor(source: ByteSource, maxEntries: number) {
@@ -99,6 +101,7 @@ class TarReader {
     this.#path = records.get('path') ?? this.#path
     this.#link = records.get('linkpath') ?? this.#link
     this.#isSparse = [...records.keys()].some((key) => key.startsWith('GNU.sparse.'))
+    this.#mtime = paxTime(records.get('mtime')) ?? this.#mtime
     const size = records.get('size')
     if (size === undefined) return
     if (!/^\d{1,15}$/.test(size)) throw this.#bad(dataOff, 'a pax size that is no number')
@@ -111,14 +114,14 @@ class TarReader {
     let isAdded = false
     if (key !== undefined && !this.#isSparse) {
       if (header.type === '0' || header.type === '7')
-        isAdded = this.index.add(key, { off, sizeBytes, digest: undefined })
+        isAdded = this.index.add(key, { off, sizeBytes, digest: undefined, lastModified: this.#mtime ?? header.mtime })
       else if (header.type === '5') isAdded = this.index.addDictionary(key)
       else if (header.type === '1' && link !== undefined && this.index.exists(link) === 'value') {
         isAdded = this.index.add(key, this.index.value(link))
       }
     }
     if (!isAdded) this.skippedCount++
-    this.#path = this.#link = this.#sizeBytes = undefined
+    this.#path = this.#link = this.#sizeBytes = this.#mtime = undefined
     this.#isSparse = false
   }
 
@@ -135,6 +138,12 @@ class TarReader {
   #bad(off: number, what: string): KvError {
     return new KvError('corrupt', `Cannot read the archive, sector ${this.#source.sectorOf(off)}: ${what}`)
   }
+}
+
+/** Seconds with a fraction; nothing when it is no time after 1970. */
+function paxTime(text: string | undefined): WallInstant | undefined {
+  if (text === undefined || !/^\d{1,10}(\.\d+)?$/.test(text)) return undefined
+  return Math.floor(Number(text) * 1e6) as WallInstant
 }
 
 /** The key of a path in an archive: `./` in front and `/` behind are how tar writes folders. */

@@ -127,6 +127,15 @@ export function runKvRoConformance(
     assert.equal(digests.size, CONTENTS.size - 1)
   })
 
+  kvTest('tells when something was last changed, or that it does not know', async (kv) => {
+    for (const key of ['', 'images', 'index.html', 'images/logo.svg']) {
+      const time = await kv.lastModified(key)
+      const isKnown = time !== undefined && Number.isSafeInteger(time) && time >= 0
+      assert.ok(time === undefined || isKnown, `${key}: ${time}`)
+      assert.equal(await kv.lastModified(key), time, key)
+    }
+  })
+
   kvTest('what is no key is not found, by any call', async (kv) => {
     for (const key of NO_KEYS) {
       assert.equal(await kv.exists(key), undefined, JSON.stringify(key))
@@ -151,6 +160,7 @@ function* callsOf(kv: KvRo, key: string): Generator<Promise<unknown>> {
   yield kv.list(key)
   yield kv.sizeBytes(key)
   yield kv.digest(key)
+  yield kv.lastModified(key)
 }
 
 function hasCode(code: KvErrorCode, key: string): (error: unknown) => true {
