@@ -1,8 +1,9 @@
 /**
- * Bulk TCP over a tap: our stack under Node against Linux's, and Linux against Linux over two such taps, which Node joins
- * (the same relay and the same sockets, no offloads). Medians of 3, Mbit/s, and our processor time. Root only:
+ * Bulk TCP over a tap: our stack under Node against Linux's, with the offloads of the tap and without; and Linux against Linux
+ * over two such taps, which Node joins (the same relay and the same sockets, no offloads). Medians of 3, Mbit/s, and the
+ * processor time of our process for each MiB, of which the part in user mode does not depend on who else is at work. Root only:
  *
- *   node --import tsx bench/tcp-tap.ts
+ *   node --import tsx bench/tcp-tap.ts [--offload | --plain]
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -38,8 +39,15 @@ function mbitPerS(ms: number): number {
   return (LEN_BYTES * 8) / 1000 / ms
 }
 
-/** One transfer between our stack and Linux's; Mbit/s and ms of our processor for each MiB. */
-async function ours(link: LinuxLink, isUp: boolean): Promise<readonly [number, number]> {
+interface Run {
+  readonly mbit: number
+  /** Milliseconds of our processor for each MiB: in user mode, and in all. */
+  readonly userMs: number
+  readonly cpuMs: number
+}
+
+/** One transfer between our stack and Linux's. */
+async function ours(link: LinuxLink, isUp: boolean): Promise<Run> {
   const port = nextPort++ as Port
   const peer = bulkPeer(link.namespaceName, 'serve', LINUX, port, isUp ? 0 : LEN_BYTES)
   await peer.line()
@@ -49,14 +57,14 @@ async function ours(link: LinuxLink, isUp: boolean): Promise<readonly [number, n
   const piece = new Uint8Array(256 * 1024)
   for (let left = isUp ? LEN_BYTES : 0; left > 0; left -= piece.length) await flow.write(piece)
   flow.shutdownWrite()
-  while ((await flow.read()) !== undefined) {
-    // What arrives is only counted, by its end.
-  }
+  // What arrives is only counted, by its end.
+  for (let chunk = await flow.read(); chunk !== undefined; chunk = await flow.read()) flow.recycle?.(chunk)
   await peer.line()
   const took = performance.now() - started
   const { user, system } = process.cpuUsage(cpu)
   await flow.close()
-  return [mbitPerS(took), (user + system) / 1000 / (LEN_BYTES / 1024 / 1024)]
+  const mib = LEN_BYTES / 1024 / 1024
+  return { mbit: mbitPerS(took), userMs: user / 1000 / mib, cpuMs: (user + system) / 1000 / mib }
 }
 
 /** Two namespaces with a tap each, whose frames this process passes on. */
@@ -111,14 +119,19 @@ const pair = await linuxPair()
 const linuxMbit = median(await thrice(() => linux(pair.names)))
 pair.close()
 console.log(`Linux to Linux over two taps:    ${linuxMbit.toFixed(0).padStart(6)} Mbit/s`)
-const link = await LinuxLink.open()
-for (const isUp of [true, false]) {
-  const runs = await thrice(() => ours(link, isUp))
-  const mbit = median(runs.map(([mbit]) => mbit))
-  const cpu = median(runs.map(([, cpu]) => cpu))
-  console.log(
-    `${isUp ? 'We send to Linux:                ' : 'We receive from Linux:           '}${mbit.toFixed(0).padStart(6)} Mbit/s, ` +
-      `${(mbit / linuxMbit).toFixed(2)} of that, ${cpu.toFixed(1)} ms of processor for each MiB`,
-  )
+for (const hasOffload of [true, false]) {
+  if (process.argv.includes(hasOffload ? '--plain' : '--offload')) continue
+  const link = await LinuxLink.open({ hasOffload, hasLine: false })
+  for (const isUp of [true, false]) {
+    const runs = await thrice(() => ours(link, isUp))
+    const mbit = median(runs.map((run) => run.mbit))
+    const userMs = median(runs.map((run) => run.userMs))
+    const cpuMs = median(runs.map((run) => run.cpuMs))
+    console.log(
+      `${isUp ? 'We send to Linux' : 'We receive from Linux'}, ${hasOffload ? 'offloads' : 'plain'}:`.padEnd(33) +
+        `${mbit.toFixed(0).padStart(6)} Mbit/s, ${(mbit / linuxMbit).toFixed(2)} of that; ` +
+        `${userMs.toFixed(2)} ms in user mode for each MiB, ${cpuMs.toFixed(2)} in all`,
+    )
+  }
+  link.close()
 }
-link.close()

@@ -32,6 +32,17 @@ describe('checksum', () => {
     )
   })
 
+  it('equals the specification for long octets, all of them 0xff, at every alignment', () => {
+    for (const lenBytes of [63, 64, 65, 66, 67, 68, 1460, 65_535, 140_001]) {
+      for (const shift of [0, 1, 2, 3]) {
+        const view = new Uint8Array(lenBytes + 4).fill(0xff).subarray(shift, shift + lenBytes)
+        assert.equal(checksum(view, 0, lenBytes, 0xffffffff), bySpecification(view, 0xffffffff))
+        for (let i = 0; i < lenBytes; i++) view[i] = (i * 2654435761) >>> 24
+        assert.equal(checksum(view, 0, lenBytes, 1), bySpecification(view, 1))
+      }
+    }
+  })
+
   it('chains over ranges of even length', () => {
     const octets = Uint8Array.from({ length: 101 }, (_, i) => i * 7)
     assert.equal(checksum(octets, 60, 101, checksum(octets, 0, 60, 0)), checksum(octets, 0, 101, 0))

@@ -125,6 +125,7 @@ export async function pump(from: Flow, to: Flow, options: Cancellable = {}): Pro
   for (let chunk = await from.read(options); chunk !== undefined; chunk = await from.read(options)) {
     await to.write(chunk, options)
     carriedBytes += chunk.length
+    from.recycle?.(chunk)
   }
   to.shutdownWrite()
   return carriedBytes

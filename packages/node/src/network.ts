@@ -143,7 +143,7 @@ class StreamNetwork implements Network {
   }
 
   allocLarge(): Frame | undefined {
-    if (!this.offload.checksum || !this.#hasRoom(LARGE_LEN)) return undefined
+    if (!this.offload.checksum || !this.#hasRoom(ETHERNET_HEADER_LEN + LARGE_BYTES)) return undefined
     return this.#largeSpares.pop() ?? createFrame(LARGE_LEN)
   }
 
@@ -160,7 +160,7 @@ class StreamNetwork implements Network {
     const lenBytes = end - off
     const maxLen = frame.segmentBytes > 0 ? ETHERNET_HEADER_LEN + LARGE_BYTES : MAX_LEN
     const start = off - this.headroomBytes
-    if (lenBytes > maxLen || start < 0 || !this.#hasRoom(end - start)) {
+    if (lenBytes > maxLen || start < 0 || !this.#hasRoom(lenBytes)) {
       this.#stats.txDropped++
     } else {
       if (this.headroomBytes > 0) emitVnetHeader(frame, off)

@@ -14,6 +14,11 @@ export interface Flow {
    */
   read(options?: Cancellable): Promise<Uint8Array | undefined>
   /**
+   * Takes back a chunk of `read` that the caller will not look at again, so that later chunks need no fresh memory: in bulk
+   * transfers that is most of the work. Never required; flows that cannot use it leave it out.
+   */
+  recycle?(chunk: Uint8Array): void
+  /**
    * Resolves when all octets were accepted into a bounded buffer, not when the peer has them; the buffer's bound is the
    * back-pressure. `bytes` may be reused once the call resolves. Rejects with code `closed` after `shutdownWrite`.
    */

@@ -56,7 +56,7 @@ export interface Network {
   /** The same as long as the network lives. */
   readonly offload: NetworkOffload
   alloc(): Frame | undefined
-  /** Like `alloc`, for a large frame; `undefined` also when the network cuts none. */
+  /** Like `alloc`, for a large frame; always `undefined` when the network cuts none. */
   allocLarge(): Frame | undefined
   send(frame: Frame, off: number, end: number): void
   free(frame: Frame): void

@@ -42,7 +42,7 @@ const CONFIG_MTU = 10
 
 /** Longest packet that a device cuts: what the length field of IPv4 can say. */
 const LARGE_BYTES = 65535
-/** Buffers for large frames: the device takes them as fast as we fill them, and each is 64 KiB. */
+/** Buffers for large frames at most: the device takes them as fast as we fill them, and each is 64 KiB. */
 const LARGE_SLOTS = 16
 /** Length of a receive buffer when large frames may come: 17 of them take the longest. */
 const MERGED_LEN = 4096

@@ -18,7 +18,7 @@ import {
 import type { TcpMachine } from './machine.ts'
 
 /** Greatest chunk of one read. */
-const MAX_CHUNK_BYTES = 65536
+const MAX_CHUNK_BYTES = 256 * 1024
 const NO_SIGNAL: Cancellable = {}
 const NO_CLOSERS: readonly (() => void)[] = []
 
@@ -73,6 +73,10 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
     } finally {
       this.isReading = false
     }
+  }
+
+  recycle(chunk: Uint8Array): void {
+    this.host.machine.memory.recycle(chunk)
   }
 
   async write(bytes: Uint8Array, { signal }: Cancellable = NO_SIGNAL): Promise<void> {

@@ -63,7 +63,17 @@ test('tcp large: not more than the congestion window, nor the window of the peer
   t.expect({ text: 3 * MSS, segmentBytes: MSS })
 })
 
-test('tcp large: without a buffer for one, ordinary segments leave', () => {
+test('tcp large: while the network has no buffer for one, it waits and tries again', () => {
+  const s = established()
+  s.isFull = true
+  s.write('x'.repeat(4 * MSS))
+  s.expectNothing()
+  s.isFull = false
+  s.advance(seconds(0.002))
+  s.expect({ text: 4 * MSS, segmentBytes: MSS })
+})
+
+test('tcp large: over a network that cuts nothing, ordinary segments leave', () => {
   const s = established()
   s.largeBytes = 0
   s.write('x'.repeat(2 * MSS))

@@ -261,12 +261,15 @@ export class TcpMachine {
   /** RECEIVE: takes up to `maxBytes` octets that arrived; undefined when none wait. */
   receive(connection: Connection, maxBytes: number, now: Instant): Uint8Array | undefined {
     const { receiveRing } = connection
-    const count = Math.min(receiveRing.lenBytes, maxBytes)
-    if (count === 0) return undefined
-    const chunk = new Uint8Array(count)
-    receiveRing.copyTo(0, count, chunk, 0)
-    receiveRing.consume(count)
-    connection.takenBytes += count
+    if (receiveRing.lenBytes === 0) return undefined
+    const { lenBytes } = receiveRing
+    let chunk = lenBytes <= maxBytes && connection.reassembly.count === 0 ? receiveRing.handOver() : undefined
+    if (chunk === undefined) {
+      chunk = new Uint8Array(Math.min(lenBytes, maxBytes))
+      receiveRing.copyTo(0, chunk.length, chunk, 0)
+      receiveRing.consume(chunk.length)
+    }
+    connection.takenBytes += chunk.length
     if (receiveRing.lenBytes === 0 && connection.reassembly.count === 0) receiveRing.release()
     if (this.starved.length > 0) this.feedStarved(now)
     tuneWindow(this, connection, now)

@@ -7,6 +7,8 @@
 export const MIN_BUFFER_BYTES = 4096
 /** Larger buffers leave the last quarter to smaller ones, so that a few fast connections cannot starve the rest. */
 const SMALL_BYTES = 16 * 1024
+/** Chunks that can be told from those of others when they come back: as many as a user has at a time. */
+const HANDED_OVER_COUNT = 8
 /** Spare buffers kept, as a share of the bound. */
 const SPARE_SHARE = 8
 
@@ -17,6 +19,9 @@ export class RingMemory {
   readonly maxBytes: number
   /** By size: spares[i] holds buffers of MIN_BUFFER_BYTES << i. */
   private readonly spares: Uint8Array[][] = []
+  /** The last chunks handed over and not come back: in turn, from nextHandedOver on. */
+  private readonly handedOver: (Uint8Array | undefined)[] = new Array<undefined>(HANDED_OVER_COUNT).fill(undefined)
+  private nextHandedOver = 0
 
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes
@@ -49,10 +54,31 @@ export class RingMemory {
     return new Uint8Array(bytes)
   }
 
+  /** Gives `buffer[off, end)` to a user, to keep or to {@link recycle}; from now on it is the user's memory. */
+  handOver(buffer: Uint8Array, off: number, end: number): Uint8Array {
+    this.usedBytes -= buffer.length
+    const chunk = buffer.subarray(off, end)
+    this.handedOver[this.nextHandedOver] = chunk
+    this.nextHandedOver = (this.nextHandedOver + 1) % HANDED_OVER_COUNT
+    return chunk
+  }
+
+  /** Takes a chunk back that its user is done with. Ignores one that is not among the last handed over. */
+  recycle(chunk: Uint8Array): void {
+    const at = this.handedOver.indexOf(chunk)
+    if (at < 0) return
+    this.handedOver[at] = undefined
+    this.keep(new Uint8Array(chunk.buffer))
+  }
+
   /** Takes a buffer of `take` back. */
   give(buffer: Uint8Array): void {
+    this.usedBytes -= buffer.length
+    this.keep(buffer)
+  }
+
+  private keep(buffer: Uint8Array): void {
     const bytes = buffer.length
-    this.usedBytes -= bytes
     if (SPARE_SHARE * (this.spareBytes + bytes) > this.maxBytes) return
     const index = sizeIndex(bytes)
     while (this.spares.length <= index) this.spares.push([])

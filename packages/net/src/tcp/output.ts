@@ -263,7 +263,7 @@ function sendNext(m: TcpMachine, c: Connection, now: Instant, isForced: boolean)
   const isAgain = seqLt(c.sndCursor, c.sndNxt)
   if (text >= 2 * c.sndMss && room >= 2 * c.sndMss && !isForced && !isAgain && !c.isCwrDue) {
     const count = sendLarge(m, c, Math.min(text, room), sent, text, now)
-    if (count > 0) return true
+    if (count !== 0) return count > 0
   }
   const len = Math.min(text, room, c.sndMss)
   // Our FIN takes a place in the window like an octet of text.
@@ -292,7 +292,8 @@ function sendNext(m: TcpMachine, c: Connection, now: Instant, isForced: boolean)
 
 /**
  * Sends as many full segments as fit into `maxLen` octets as one large frame, which the network cuts; `text` octets wait, `sent`
- * are in flight. Returns how many segments that were: 0 when the network cuts none, or has no room for them just now.
+ * are in flight. Returns how many segments that were: 0 when the network cuts none, -1 when it has no room just now (to fill
+ * what room there is with ordinary segments would cost more than to wait).
  * For the rest of the machine they are segments like others: each is on the scoreboard by itself.
  */
 function sendLarge(m: TcpMachine, c: Connection, maxLen: number, sent: number, text: number, now: Instant): number {
@@ -301,7 +302,10 @@ function sendLarge(m: TcpMachine, c: Connection, maxLen: number, sent: number, t
   const count = Math.min(Math.floor(largeLen / sndMss), MAX_SEGMENTS - c.board.count)
   if (count < 2) return 0
   const frame = m.ip.allocLarge()
-  if (frame === undefined) return 0
+  if (frame === undefined) {
+    noRoom(m, c, now)
+    return -1
+  }
   const len = count * sndMss
   frame.segmentBytes = sndMss
   const flags = len === text ? FLAG_ACK | FLAG_PSH : FLAG_ACK
@@ -422,14 +426,16 @@ function acceptableSeq(c: Connection): Seq {
   return beyond < 1 << c.sndScale ? c.sndNxt : seqAdd(c.sndNxt, -beyond)
 }
 
-/** A buffer for a segment; when the device has no room, the connection asks to be polled again soon. */
+/** A buffer for a segment. When the device has no room, the connection asks to be polled again soon. */
 function allocFrame(m: TcpMachine, c: Connection, now: Instant): Frame | undefined {
   const frame = m.ip.alloc()
-  if (frame === undefined) {
-    m.counters.noFrame++
-    c.retryAtUs = now + RETRY_US
-  }
+  if (frame === undefined) noRoom(m, c, now)
   return frame
+}
+
+function noRoom(m: TcpMachine, c: Connection, now: Instant): void {
+  m.counters.noFrame++
+  c.retryAtUs = now + RETRY_US
 }
 
 /** Sends one segment with `len` octets of text from `textOff` in the send ring; false when the device has no room. */

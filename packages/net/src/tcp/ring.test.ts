@@ -93,3 +93,52 @@ test('powerOfTwoFrom: rounds up', () => {
     assert.equal(powerOfTwoFrom(value), expected)
   }
 })
+
+test('ring: hands over what it holds without a copy, and begins anew', () => {
+  const memory = new RingMemory(1 << 20)
+  const ring = new Ring(memory, 65536)
+  const text = Uint8Array.from({ length: 5000 }, (_, i) => i)
+  assert.ok(ring.reserve(5000))
+  ring.write(0, text, 0, 5000)
+  ring.extend(5000)
+  ring.consume(10)
+  const chunk = ring.handOver()
+  assert.deepEqual(chunk, text.subarray(10))
+  assert.deepEqual([ring.lenBytes, ring.capacityBytes, memory.usedBytes, memory.spareBytes], [0, 0, 0, 0])
+  assert.ok(ring.reserve(5000))
+  ring.write(0, new Uint8Array(5000), 0, 5000)
+  assert.deepEqual(chunk, text.subarray(10), 'a chunk kept stays as it is')
+})
+
+test('ring: copies rather than give away much for little, or what is in two pieces', () => {
+  const ring = new Ring(new RingMemory(1 << 20), 65536)
+  ring.reserve(8192)
+  ring.extend(1000)
+  assert.equal(ring.handOver(), undefined, '1,000 octets of 8,192')
+  ring.extend(7192)
+  ring.consume(100)
+  ring.extend(100)
+  assert.equal(ring.handOver(), undefined, 'the last 100 are at the front')
+})
+
+test('ring: a chunk given back serves again, once; a strange one or an old one does not', () => {
+  const memory = new RingMemory(1 << 20)
+  const take = (): Uint8Array => {
+    const ring = new Ring(memory, 65536)
+    ring.reserve(8192)
+    ring.extend(8192)
+    return ring.handOver() as Uint8Array
+  }
+  const chunk = take()
+  memory.recycle(new Uint8Array(8192))
+  memory.recycle(chunk.subarray(1))
+  assert.equal(memory.spareBytes, 0)
+  memory.recycle(chunk)
+  memory.recycle(chunk)
+  assert.equal(memory.spareBytes, 8192)
+  assert.equal(take().buffer, chunk.buffer)
+  const old = take()
+  for (let i = 0; i < 8; i++) take()
+  memory.recycle(old)
+  assert.equal(memory.spareBytes, 0)
+})

@@ -74,12 +74,28 @@ export class Ring {
     this.start = this.octets.length === 0 ? 0 : (this.start + count) & (this.octets.length - 1)
   }
 
+  /**
+   * Gives away what is held, memory and all: no octet is copied. Undefined when that would be a waste, because the memory is
+   * more than twice as much, or impossible, because the octets are in two pieces. Nothing may wait out of order.
+   */
+  handOver(): Uint8Array | undefined {
+    const { octets, start, lenBytes } = this
+    if (2 * lenBytes < octets.length || start + lenBytes > octets.length) return undefined
+    this.letGo()
+    return this.memory.handOver(octets, start, start + lenBytes)
+  }
+
   /** Forgets everything and gives the memory back; the ring can be used again. */
   release(): void {
+    const { octets } = this
+    this.letGo()
+    if (octets.length > 0) this.memory.give(octets)
+  }
+
+  private letGo(): void {
     this.lenBytes = 0
     this.start = 0
     if (this.octets.length === 0) return
-    this.memory.give(this.octets)
     this.octets = NO_OCTETS
     // A stream that needs much now will again; one that did once is forgotten by and by.
     const peak = powerOfTwoFrom(this.peakBytes)
