@@ -100,7 +100,9 @@ export function openPciVirtio(config: PciConfig, device: number): PciVirtio | un
   const deviceId = virtioKind(config, device)
   if (deviceId === undefined) return undefined
   const name = nameOf(device)
-  const windows = new Map<number, PciWindow>()
+  let common: PciWindow | undefined
+  let notify: PciWindow | undefined
+  let ownConfig: PciWindow | undefined
   let notifyMultiplier = 0
   let interrupts: PciWindow | undefined
   let msix = 0
@@ -112,11 +114,17 @@ export function openPciVirtio(config: PciConfig, device: number): PciVirtio | un
       const bar = config.read32(device, at + 4) & 0xff
       const off = config.read32(device, at + 8)
       const lenBytes = config.read32(device, at + 12)
+      if ((type !== TYPE_COMMON && type !== TYPE_NOTIFY && type !== TYPE_CONFIG) || bar > 5) continue
       // The first of a type is the one to be used (§4.1.4.1); those of unknown type are to be ignored.
-      if ((type !== TYPE_COMMON && type !== TYPE_NOTIFY && type !== TYPE_CONFIG) || windows.has(type) || bar > 5)
-        continue
-      windows.set(type, { base: barBase(config, device, bar, name) + off, lenBytes })
-      if (type === TYPE_NOTIFY) notifyMultiplier = config.read32(device, at + 16)
+      const known = type === TYPE_COMMON ? common : type === TYPE_NOTIFY ? notify : ownConfig
+      if (known !== undefined) continue
+      const window = { base: barBase(config, device, bar, name) + off, lenBytes }
+      if (type === TYPE_COMMON) common = window
+      else if (type === TYPE_CONFIG) ownConfig = window
+      else {
+        notify = window
+        notifyMultiplier = config.read32(device, at + 16)
+      }
     } else if ((head & 0xff) === CAPABILITY_MSIX) {
       const table = config.read32(device, at + 4)
       const count = ((head >>> 16) & 0x7ff) + 1
@@ -124,8 +132,6 @@ export function openPciVirtio(config: PciConfig, device: number): PciVirtio | un
       msix = at
     }
   }
-  const common = windows.get(TYPE_COMMON)
-  const notify = windows.get(TYPE_NOTIFY)
   if (common === undefined || notify === undefined || interrupts === undefined) {
     throw new Error(`Cannot use virtio device at ${name}: it lacks registers of version 1.0, or MSI-X`)
   }
@@ -133,7 +139,7 @@ export function openPciVirtio(config: PciConfig, device: number): PciVirtio | un
   const command = config.read32(device, COMMAND) & 0xffff
   config.write32(device, COMMAND, command | COMMAND_MEMORY | COMMAND_BUS_MASTER | COMMAND_NO_INTX)
   config.write32(device, msix, ((config.read32(device, msix) | MSIX_ENABLE) & ~MSIX_MASK_ALL) >>> 0)
-  return { name, deviceId, common, notify, notifyMultiplier, config: windows.get(TYPE_CONFIG), interrupts }
+  return { name, deviceId, common, notify, notifyMultiplier, config: ownConfig, interrupts }
 }
 
 /** What kind of virtio device it is (§5), or `undefined` when it is something else. */
