@@ -15,7 +15,7 @@ const LABEL_OFF = 24
 
 /** Sends every frame back with its own letter in it; a frame has its length in four octets in front. */
 function echo(socket: Socket, label: number): void {
-  let pending = Buffer.alloc(0)
+  let pending: Buffer = Buffer.alloc(0)
   socket.on('error', () => {})
   socket.on('data', (chunk: Buffer) => {
     pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk])

@@ -231,6 +231,7 @@ const testsOn = (target) => {
       expect(Math.abs(tookMs - 1000) < 80, `a second took ${tookMs} ms`)
     },
     sleep: image('sleep', 0, /SUCCESS/),
+    'floating point: its state is kept': image('fpu', 0, /SUCCESS/),
     'idle uses no processor time': async () => {
       let pid = 0
       let timer
@@ -384,6 +385,10 @@ const testsOnSpt = () => {
   return {
     hello: image('hello', 0, /^hello from spt, abi 2 \[a=1 b\]\n$/, { args: 'a=1 b' }),
     'hello in 3 MiB': image('hello', 0, /^hello from spt/, { mem: 3 }),
+    // Not on virtio: QEMU's emulation raises no exception of SSE.
+    'floating point: an exception unmasked': image('fpu', 126, /fault: .*float.*\n rip [0-9a-f]{16} in text/i, {
+      args: 'unmasked',
+    }),
     'hello with half of the library': image('hello', 0, /^hello from spt/, { features: '-none' }),
     'arguments are quoted where a reader would split them': async () => {
       const words = ['two words', 'quote"', 'back\\slash', '']
