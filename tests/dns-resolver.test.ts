@@ -79,4 +79,24 @@ describe('resolver on virtio in QEMU, in a closed world with NSD', { skip: NO_NA
     assert.match(await dig('www.dead'), /EDE: 22 \(No Reachable Authority\)[\s\S]*10\.0\.0\.99/)
     assert.equal(await dig('+short', 'www.example.test'), '192.0.2.1\n')
   })
+
+  it('another one on unix hands its questions on to it', async () => {
+    const forwarder = copyExample(EXAMPLE)
+    let running: Running | undefined
+    try {
+      await build(forwarder.folder, '-t', 'unix')
+      const args = ['--', '--port=5301', '--forward-to=10.0.0.2']
+      running = await Running.start(forwarder.folder, args, { ready: READY, namespace: namespace.name })
+      const ask = (...words: readonly string[]) =>
+        namespace.run('dig', '@127.0.0.1', '-p', '5301', '+tries=2', '+time=15', '+nocookie', ...words)
+      assert.equal(await ask('+short', 'alias.example.test', 'AAAA'), 'www.example.test.\n2001:db8::1\n')
+      assert.match(await ask('none.example.test'), /status: NXDOMAIN[\s\S]*SOA\s+ns\.example\.test\./)
+      assert.match(await ask('big.example.test', 'TXT'), /Truncated, retrying in TCP mode[\s\S]*status: NOERROR/)
+      assert.match(await ask('www.one'), /status: SERVFAIL/)
+      assert.match(await ask('+norecurse', 'www.example.test'), /status: REFUSED/)
+    } finally {
+      await running?.stop()
+      forwarder.remove()
+    }
+  })
 })

@@ -1,4 +1,4 @@
-import { bootKey, int, ipv4Address, ipv4Cidr, listOf, main, port, register } from '@mirage-ts/config'
+import { bootKey, int, ipAddress, ipv4Cidr, listOf, main, port, register } from '@mirage-ts/config'
 import { defaultClock, defaultLog, defaultRandom, defaultTime, genericStack } from '@mirage-ts/config/devices'
 
 const DNS = 'DNS'
@@ -14,12 +14,12 @@ const resolver = main('./unikernel.ts', 'start', {
       section: DNS,
     }),
     forwardTo: bootKey('forward-to', {
-      type: listOf(ipv4Address),
+      type: listOf(ipAddress),
       doc: 'resolvers to hand questions on to; without them the resolver asks the root and those it refers to',
       section: DNS,
     }),
     rootServers: bootKey('root-servers', {
-      type: listOf(ipv4Address),
+      type: listOf(ipAddress),
       doc: "where to begin; the Internet's root servers by default",
       section: DNS,
     }),

@@ -5,15 +5,15 @@ import { createIterator } from '@mirage-ts/apps/dns/iterator'
 import { createResolverServer } from '@mirage-ts/apps/dns/resolver-server'
 import { ROOT_SERVERS } from '@mirage-ts/apps/dns/root-servers'
 import { port as portOf } from '@mirage-ts/core/addresses'
-import type { Ipv4, Ipv4Cidr, Port } from '@mirage-ts/signatures/addresses'
+import type { IpAddress, Ipv4Cidr, Port } from '@mirage-ts/signatures/addresses'
 import type { Log } from '@mirage-ts/signatures/log'
 import type { MonotonicClock } from '@mirage-ts/signatures/time'
 
 export interface ResolverArgs {
   readonly port: Port
   readonly networks: readonly Ipv4Cidr[]
-  readonly forwardTo?: readonly Ipv4[] | undefined
-  readonly rootServers?: readonly Ipv4[] | undefined
+  readonly forwardTo?: readonly IpAddress[] | undefined
+  readonly rootServers?: readonly IpAddress[] | undefined
   readonly cacheCount: number
 }
 

@@ -6,10 +6,10 @@
  * so many of those for one zone. Servers that refer to each other in a circle (ocaml-dns #368), delegations to many
  * servers without addresses (NXNSAttack) and lame ones end there.
  */
-import { endpointToString, port } from '@mirage-ts/core/addresses'
+import { endpointToString, isIpv4, isIpv6LinkLocal, port, readIpv6 } from '@mirage-ts/core/addresses'
 import { messageOf } from '@mirage-ts/core/errors'
 import { ms } from '@mirage-ts/core/time'
-import type { Endpoint, Ipv4 } from '@mirage-ts/signatures/addresses'
+import type { Endpoint, IpAddress, Ipv4 } from '@mirage-ts/signatures/addresses'
 import type { Logger } from '@mirage-ts/signatures/log'
 import type { MonotonicClock } from '@mirage-ts/signatures/time'
 import { type AskDeps, askServer, type Reading, readAnswer, serverNames, setsOf } from './ask.ts'
@@ -17,6 +17,7 @@ import { type DnsCache, RANK } from './cache.ts'
 import type { Message } from './message.ts'
 import { isWithin, labelCount, type Name, type NameKey, nameKey, nameToString, parentOf, ROOT } from './name.ts'
 import { CachingResolver, makeCache, type Resolver, type ResolverOptions, type Step } from './resolver.ts'
+import { ServerMemory } from './server-memory.ts'
 import { TYPE } from './types.ts'
 
 /** Messages for one question, those for the addresses of servers included. */
@@ -35,8 +36,8 @@ const TIMEOUT = ms(1000)
 const DNS_PORT = port(53)
 
 export interface IteratorOptions extends ResolverOptions {
-  /** Addresses of servers of the root. */
-  readonly rootServers: readonly Ipv4[]
+  /** Addresses of servers of the root. Those of a family that the stack has no address of are not asked. */
+  readonly rootServers: readonly IpAddress[]
 }
 
 /** Makes a resolver; it does nothing until it is asked. */
@@ -45,22 +46,30 @@ export function createIterator(
   options: IteratorOptions,
 ): Resolver {
   const cache = makeCache(deps.clock, options)
-  const ask = (name: Name, type: number) => new Search(deps, cache, options.rootServers).find(name, type, 0)
+  const memory = new ServerMemory()
+  const ask = (name: Name, type: number) => new Search(deps, cache, memory, options.rootServers).find(name, type, 0)
   return new CachingResolver(cache, ask, options)
 }
 
+type SearchDeps = AskDeps & { readonly clock: MonotonicClock; readonly log: Logger }
+
 /** The work for one question. */
 class Search {
-  private readonly deps: AskDeps & { readonly log: Logger }
+  private readonly deps: SearchDeps
   private readonly cache: DnsCache
-  private readonly rootServers: readonly Ipv4[]
+  private readonly memory: ServerMemory
+  private readonly rootServers: readonly IpAddress[]
+  /** Types of addresses that we can send to. */
+  private readonly addressTypes: readonly number[]
   private messageCount = 0
   /** Names whose addresses are being looked for: to find them is needed to find them when one comes again. */
   private readonly lookingFor = new Set<NameKey>()
 
-  constructor(deps: AskDeps & { readonly log: Logger }, cache: DnsCache, rootServers: readonly Ipv4[]) {
+  constructor(deps: SearchDeps, cache: DnsCache, memory: ServerMemory, rootServers: readonly IpAddress[]) {
     this.deps = deps
     this.cache = cache
+    this.memory = memory
+    this.addressTypes = addressTypesOf(deps.stack.addresses)
     this.rootServers = rootServers
   }
 
@@ -134,15 +143,18 @@ class Search {
     type: number,
     isTcpOnly: boolean,
   ): Promise<Reading> {
-    const { log } = this.deps
+    const { log, clock } = this.deps
     try {
       const options = { timeout: TIMEOUT, isRecursionDesired: false, isTcpOnly }
       const message = await askServer(this.deps, server, name, type, options)
       const reading = readAnswer(message, name, type, zone)
       log.debug(() => `${endpointToString(server)} on ${nameToString(name)}: ${reading.tag}`)
+      if (reading.tag === 'useless') this.memory.failed(server.address, zone, clock.now())
+      else this.memory.answered(server.address, zone)
       if (reading.tag === 'referral') this.remember(message, reading, zone)
       return reading
     } catch (error) {
+      this.memory.failed(server.address, ROOT, clock.now())
       return { tag: 'useless', reason: `${endpointToString(server)}: ${messageOf(error)}` }
     }
   }
@@ -159,20 +171,46 @@ class Search {
     }
   }
 
-  /** Servers of a zone in random order, those whose addresses are known first; others are looked for, a few of them. */
+  /**
+   * Servers of a zone in random order: those whose addresses are known, a few of those that must be looked for, and at last those
+   * that have failed lately.
+   */
   private async *serversOf(zone: NameKey, depth: number): AsyncGenerator<Endpoint> {
     const known = this.cache.get(zone, TYPE.NS, RANK.GLUE)
-    if (known?.tag !== 'data') {
-      if (zone === ROOT) yield* this.shuffled(this.rootServers).map(endpointOf)
-      return
-    }
+    const addresses: IpAddress[] = []
     const without: Name[] = []
-    for (const name of this.shuffled(serverNames(known.set))) {
-      const addresses = this.cache.get(nameKey(name), TYPE.A, RANK.GLUE)
-      if (addresses?.tag === 'data') yield* addresses.set.rdatas.map(endpointFrom)
-      else if (addresses === undefined) without.push(name)
+    if (known?.tag === 'data') {
+      for (const name of serverNames(known.set)) {
+        const found = this.knownAddresses(name)
+        if (found === undefined) without.push(name)
+        else addresses.push(...found)
+      }
+    } else if (zone === ROOT) {
+      addresses.push(...this.rootServers.filter((address) => this.isReachable(address)))
     }
-    for (const name of without.slice(0, MAX_LOOKUP_COUNT)) yield* await this.lookUp(name, zone, depth)
+    const avoided: IpAddress[] = []
+    for (const address of this.shuffled(addresses)) {
+      if (this.memory.isAvoided(address, zone, this.deps.clock.now())) avoided.push(address)
+      else yield endpointOf(address)
+    }
+    for (const name of this.shuffled(without).slice(0, MAX_LOOKUP_COUNT)) yield* await this.lookUp(name, zone, depth)
+    yield* avoided.map(endpointOf)
+  }
+
+  private isReachable(address: IpAddress): boolean {
+    return this.addressTypes.includes(isIpv4(address) ? TYPE.A : TYPE.AAAA)
+  }
+
+  /** The addresses that the cache has; none when it knows that there are none, `undefined` when they must be looked for. */
+  private knownAddresses(name: Name): readonly IpAddress[] | undefined {
+    const addresses: IpAddress[] = []
+    let isKnown = true
+    for (const type of this.addressTypes) {
+      const set = this.cache.get(nameKey(name), type, RANK.GLUE)
+      if (set === undefined) isKnown = false
+      else if (set.tag === 'data') addresses.push(...set.set.rdatas.map(addressOf))
+    }
+    return addresses.length > 0 || isKnown ? addresses : undefined
   }
 
   private async lookUp(name: Name, zone: NameKey, depth: number): Promise<readonly Endpoint[]> {
@@ -180,10 +218,16 @@ class Search {
     // A server below the zone that it serves, without an address with the referral, can never be found.
     if (depth >= MAX_DEPTH || this.lookingFor.has(key) || isWithin(key, zone)) return []
     this.lookingFor.add(key)
-    const step = await this.find(name, TYPE.A, depth + 1)
+    const endpoints: Endpoint[] = []
+    for (const type of this.addressTypes) {
+      const step = await this.find(name, type, depth + 1)
+      // RFC 2181 §10.3: the name of a server is no alias.
+      if (step.tag === 'data') endpoints.push(...step.set.rdatas.map(addressOf).map(endpointOf))
+      // One family will do.
+      if (endpoints.length > 0 || step.tag === 'no-name') break
+    }
     this.lookingFor.delete(key)
-    // RFC 2181 §10.3: the name of a server is no alias.
-    return step.tag === 'data' ? step.set.rdatas.map(endpointFrom) : []
+    return endpoints
   }
 
   private shuffled<T>(items: readonly T[]): T[] {
@@ -203,10 +247,23 @@ function suffixOf(name: Name, count: number): Name {
   return suffix
 }
 
-function endpointOf(address: Ipv4): Endpoint {
+function endpointOf(address: IpAddress): Endpoint {
   return { address, port: DNS_PORT }
 }
 
-function endpointFrom(rdata: Uint8Array): Endpoint {
-  return endpointOf(new DataView(rdata.buffer, rdata.byteOffset).getUint32(0) as Ipv4)
+/** RDATA of A or AAAA. */
+function addressOf(rdata: Uint8Array): IpAddress {
+  const dv = new DataView(rdata.buffer, rdata.byteOffset)
+  return rdata.length === 4 ? (dv.getUint32(0) as Ipv4) : readIpv6(dv, 0)
+}
+
+/** IPv4 first: more servers have it. A stack that keeps its addresses to itself may have both. */
+function addressTypesOf(own: readonly IpAddress[]): readonly number[] {
+  const types = [TYPE.A, TYPE.AAAA] as const
+  if (own.length === 0) return types
+  return types.filter((type) => own.some((address) => isIpv4(address) === (type === TYPE.A) && !isLinkLocal(address)))
+}
+
+function isLinkLocal(address: IpAddress): boolean {
+  return !isIpv4(address) && isIpv6LinkLocal(address)
 }

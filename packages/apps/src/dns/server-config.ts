@@ -2,11 +2,11 @@
  * The zones of a server from a store: each file `NAME.zone` is a zone of that name, or `dns.json` says which there are,
  * who may transfer and update them, and from where they come. docs/dns.md describes it.
  */
-import { parseIpv4, parseIpv4Cidr, port } from '@mirage-ts/core/addresses'
+import { isIpv4, parseIp, parseIpv4Cidr, parseIpv6Cidr, port } from '@mirage-ts/core/addresses'
 import { KvError, messageOf } from '@mirage-ts/core/errors'
 import { octetsToText } from '@mirage-ts/core/octets'
 import { utf8Decode } from '@mirage-ts/core/utf8'
-import type { Endpoint, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
+import type { Endpoint, IpAddress, Ipv4Cidr, Ipv6Cidr } from '@mirage-ts/signatures/addresses'
 import type { KvRo } from '@mirage-ts/signatures/kv'
 import { isName, type NameKey, nameKey, nameToString, parseName } from './name.ts'
 import type { ServedZone } from './server.ts'
@@ -138,7 +138,7 @@ class ConfigReader {
     if ((file === undefined) === (primaries.length === 0))
       this.fail(where, 'either file or primaries', Object.keys(json))
     const key = primaryKey === undefined ? undefined : this.knownKey(`${where}: primaryKey`, primaryKey)
-    const hosts = primaries.map(({ address }) => ({ address, prefixBits: 32 }) as Ipv4Cidr)
+    const hosts = primaries.map(({ address }) => hostOnly(address))
     return {
       origin,
       zone: file === undefined ? undefined : await loadZone(this.store, origin, file),
@@ -159,26 +159,27 @@ class ConfigReader {
     return value
   }
 
-  /** `10.0.0.3`, or `10.0.0.3:5353`. */
+  /** `10.0.0.3`, `10.0.0.3:5353`, `2001:db8::3` or `[2001:db8::3]:5353`. */
   private endpoint(where: string, value: unknown): Endpoint {
-    const [, text = '', number = String(DNS_PORT)] = /^([\d.]+)(?::(\d{1,5}))?$/.exec(String(value)) ?? []
-    const address = parseIpv4(text)
-    if (address === undefined || Number(number) > 65535)
-      this.fail(where, 'an IPv4 address with or without a port', value)
+    const text = String(value)
+    const [, v6, v4, number = String(DNS_PORT)] = /^(?:\[([^\]]+)\]|([\d.]+)):(\d{1,5})$/.exec(text) ?? []
+    const address = parseIp(v6 ?? v4 ?? text)
+    if (address === undefined || Number(number) > 65535) this.fail(where, 'an address with or without a port', value)
     return { address, port: port(Number(number)) }
   }
 
   /** Items are `10.0.0.0/24`, `10.0.0.3` or `key NAME`. */
   private access(where: string, field: string, json: Json): Access {
     const keys: NameKey[] = []
-    const networks: Ipv4Cidr[] = []
+    const networks: (Ipv4Cidr | Ipv6Cidr)[] = []
     for (const item of this.list(where, field, json)) {
       const text = String(item)
       if (text.startsWith('key ')) {
         keys.push(this.knownKey(`${where}: ${field}`, text.slice(4)).name)
         continue
       }
-      const network = parseIpv4Cidr(text.includes('/') ? text : `${text}/32`)
+      const address = parseIp(text)
+      const network = address === undefined ? (parseIpv4Cidr(text) ?? parseIpv6Cidr(text)) : hostOnly(address)
       if (network === undefined) this.fail(`${where}: ${field}`, 'an address like 10.0.0.0/24, or key NAME', item)
       networks.push(network)
     }
@@ -190,4 +191,9 @@ class ConfigReader {
     if (key === undefined) this.fail(where, 'one of the keys above', value)
     return key
   }
+}
+
+/** The network of one address. */
+function hostOnly(address: IpAddress): Ipv4Cidr | Ipv6Cidr {
+  return isIpv4(address) ? { address, prefixBits: 32 } : { address, prefixBits: 128 }
 }

@@ -6,11 +6,11 @@
  *
  * Not here: DNSSEC proofs (records of a signed zone are served like any others), views, classes other than IN.
  */
-import { ipv4InCidr } from '@mirage-ts/core/addresses'
+import { isInNetwork } from '@mirage-ts/core/addresses'
 import { createFrame } from '@mirage-ts/core/bytes'
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
 import { octetsToText } from '@mirage-ts/core/octets'
-import type { Endpoint, IpAddress, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
+import type { Endpoint, IpAddress, Ipv4Cidr, Ipv6Cidr } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { MonotonicClock, WallClock } from '@mirage-ts/signatures/time'
@@ -53,7 +53,7 @@ import { type RrSet, rrsOf, type Zone } from './zone.ts'
 /** Who may do something: whoever signs with one of the keys, or whose address is in one of the networks. */
 export interface Access {
   readonly keys: readonly NameKey[]
-  readonly networks: readonly Ipv4Cidr[]
+  readonly networks: readonly (Ipv4Cidr | Ipv6Cidr)[]
 }
 
 export const NOBODY: Access = { keys: [], networks: [] }
@@ -547,7 +547,7 @@ function isAllowed(access: Access | undefined, { from, context }: Asker): boolea
   if (access === undefined) return false
   if (context !== undefined && access.keys.includes(context.key.name)) return true
   const { address } = from
-  return typeof address === 'number' && access.networks.some((network) => ipv4InCidr(address, network))
+  return access.networks.some((network) => isInNetwork(address, network))
 }
 
 /** Writes sets; the caller looks at `hasOverflowed`. */

@@ -1,7 +1,7 @@
 /** The server, its clients and its secondary over two stacks of ours on a switch, in mock time. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { parseIpv4, port } from '@mirage-ts/core/addresses'
+import { endpointToString, parseIpv4, port } from '@mirage-ts/core/addresses'
 import { KvError } from '@mirage-ts/core/errors'
 import { NO_LOG } from '@mirage-ts/core/log'
 import { textToOctets } from '@mirage-ts/core/octets'
@@ -329,16 +329,16 @@ describe('dns configuration from a store', () => {
       zones: {
         'a.example': {
           file: 'a.zone',
-          transferTo: ['10.0.0.0/8', '192.0.2.1', 'key k.example'],
-          notify: ['10.0.0.3:5353'],
+          transferTo: ['10.0.0.0/8', '192.0.2.1', '2001:db8::/32', 'fd00::1', 'key k.example'],
+          notify: ['10.0.0.3:5353', '[fd00::3]:5353', 'fd00::4'],
         },
         'b.example': { primaries: ['10.0.0.4'], primaryKey: 'k.example' },
       },
     }
     const { zones, keys } = await loadDnsConfig(storeOf({ 'dns.json': JSON.stringify(json), 'a.zone': ZONE }))
     assert.equal(keys[0]?.secret.length, 3)
-    assert.equal(zones[0]?.policy.transferTo.networks.length, 2)
-    assert.deepEqual(zones[0]?.notify, [{ address: parseIpv4('10.0.0.3'), port: 5353 }])
+    assert.equal(zones[0]?.policy.transferTo.networks.length, 4)
+    assert.deepEqual(zones[0]?.notify?.map(endpointToString), ['10.0.0.3:5353', '[fd00::3]:5353', '[fd00::4]:53'])
     assert.equal(zones[1]?.zone, undefined)
     assert.equal(zones[1]?.policy.notifyFrom.networks[0]?.address, parseIpv4('10.0.0.4'))
   })
@@ -369,7 +369,7 @@ describe('dns configuration from a store', () => {
     [
       'a bad address',
       { 'dns.json': '{"zones":{"a":{"primaries":["10.0.0"]}}}' },
-      /^dns\.json: zones: a: primaries: expected an IPv4 address with or without a port, got "10\.0\.0"$/,
+      /^dns\.json: zones: a: primaries: expected an address with or without a port, got "10\.0\.0"$/,
     ],
   ] as const) {
     it(`${what}: one sentence`, async () => {
