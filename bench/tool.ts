@@ -22,7 +22,13 @@ function mirage(...words: readonly string[]): void {
 function esbuild(): void {
   const platform = target === 'unix' ? ['--platform=node'] : ['--platform=neutral', '--external:mirage:native']
   const args = [`mirage/${target}/main.ts`, '--bundle', '--format=esm', '--main-fields=module,main', ...platform]
-  const options = ['--loader:.html=binary', '--outfile=dist/plain.mjs', '--log-level=error', '--sourcemap']
+  const options = [
+    '--loader:.html=binary',
+    '--outfile=dist/plain.mjs',
+    '--log-level=error',
+    '--sourcemap',
+    '--sources-content=false',
+  ]
   execFileSync(join(ROOT, 'node_modules/.bin/esbuild'), [...args, ...options], { cwd: folder })
 }
 

@@ -1,21 +1,21 @@
 /** Writes the label of an artefact: digests of its inputs, and the bill of materials. */
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { version as esbuildVersion } from 'esbuild'
 import type { BundledSource } from './bundle.ts'
 import type { Configured } from './configure.ts'
+import { esbuild } from './esbuild.ts'
 import { type Bom, type BomComponent, type Label, sha256 } from './label.ts'
 import type { Linked } from './linked.ts'
 import { ownPackage, type Package, packageOf, sourceName } from './packages.ts'
 import type { NativeParts } from './toolchain.ts'
 
 /** Makes the label. `native` are the parts compiled from C, on a target that has them, and `linked` the reasons for them. */
-export async function makeLabel(
+export function makeLabel(
   configured: Configured,
   sources: readonly BundledSource[],
   native: NativeParts | undefined,
   linked?: Linked,
-): Promise<Label> {
+): Label {
   const { project, plan, target, assets, configInputs } = configured
   // Generated files follow from the others; a source of which nothing is left does not matter, but may again.
   const used = sources.filter(({ name }) => !name.startsWith('./mirage/'))
@@ -24,9 +24,8 @@ export async function makeLabel(
     const name = sourceName(project.folder, file)
     if (!name.startsWith('./mirage/')) files.set(name, file)
   }
-  const digests = await Promise.all(
-    [...files].map(async ([name, file]) => [name, sha256(await readFile(file))] as const),
-  )
+  // One after the other: they have just been read, and a hundred promises would take longer than the files.
+  const digests = [...files].map(([name, file]) => [name, sha256(readFileSync(file))] as const)
   const inputs = Object.fromEntries(digests.sort(([a], [b]) => (a < b ? -1 : 1)))
   const { attachments, choices, bootKeys } = plan
   return {
@@ -42,7 +41,7 @@ export async function makeLabel(
     attachments: attachments.map(({ instance: _, ...attachment }) => attachment),
     engine: native?.engine ?? 'Node.js 20.19 or later',
     ...(linked === undefined ? {} : { linked }),
-    builtWith: { mirage: ownPackage().version, esbuild: esbuildVersion, ...native?.builtWith },
+    builtWith: { mirage: ownPackage().version, esbuild: esbuild().version, ...native?.builtWith },
     inputs,
     bom: makeBom(configured, used, inputs, native),
   }

@@ -78,7 +78,7 @@ function inputsOf({ configInputs, assets }: Configured, sources: readonly Bundle
 async function makeProgram(configured: Configured, output: Output): Promise<Artefact> {
   const { project, plan, target } = configured
   const { code, sourceMap, sources } = await timed(output, 'bundle', () => bundle(project, target, plan))
-  const label = await timed(output, 'label', () => makeLabel(configured, sources, undefined))
+  const label = await timed(output, 'label', async () => makeLabel(configured, sources, undefined))
   const inputs = inputsOf(configured, sources)
   return { name: nameOf(configured), contents: labelProgram(code, label), sourceMap, label, inputs }
 }
@@ -102,7 +102,7 @@ async function makeImage(configured: Configured, check: Promise<string[]>, outpu
     readFile(runtimePath),
     timed(output, 'label', async () => {
       const linked = whyLinked(text, sources, featuresOf(bytecode))
-      return await makeLabel(configured, sources, await nativeParts({ ...toolchain, runtime: runtimePath }), linked)
+      return makeLabel(configured, sources, await nativeParts({ ...toolchain, runtime: runtimePath }), linked)
     }),
   ])
   const inputs = inputsOf(configured, sources)

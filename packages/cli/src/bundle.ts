@@ -5,8 +5,9 @@ import { dirname, relative, resolve } from 'node:path'
 import { constantCode } from '@mirage-ts/config/generate'
 import type { Plan } from '@mirage-ts/config/graph'
 import type { Target } from '@mirage-ts/config/targets'
-import { type BuildFailure, build, type Message, type Metafile, type Plugin } from 'esbuild'
+import type { BuildFailure, Message, Metafile, Plugin } from 'esbuild'
 import { UserError } from './errors.ts'
+import { esbuild } from './esbuild.ts'
 import { sourceName } from './packages.ts'
 import { generatedFolder, type Project } from './project.ts'
 
@@ -42,7 +43,7 @@ export async function bundle(project: Project, target: Target, plan: Plan): Prom
   const { hasHost } = target
   const { define, inject } = constants(project, target, plan)
   try {
-    const result = await build({
+    const result = await esbuild().build({
       absWorkingDir: project.folder,
       entryPoints: [resolve(generatedFolder(project, target), 'main.ts')],
       outfile: resolve(project.distFolder, `${plan.name}${target.suffix}`),
@@ -63,6 +64,8 @@ export async function bundle(project: Project, target: Target, plan: Plan): Prom
       charset: 'utf8',
       logLevel: 'silent',
       sourcemap: hasHost ? 'linked' : 'external',
+      // Stacks need lines only, and the sources are there for whoever debugs.
+      sourcesContent: false,
       ...(hasHost ? { banner: { js: '#!/usr/bin/env -S node --enable-source-maps' } } : {}),
       external: hasHost ? [] : ['mirage:native'],
       alias: hasHost ? {} : NATIVE_MODULES,

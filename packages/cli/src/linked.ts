@@ -92,16 +92,13 @@ function partsOf(code: string, names: ReadonlySet<string>): readonly Part[] {
 }
 
 function reasonsFor(feature: string, parts: readonly Part[]): readonly string[] {
+  const words = new RegExp(`(?<![\\w$])(?:${(WORDS[feature] ?? []).join('|')})(?![\\w$])`, 'g')
   const reasons = parts.flatMap(({ name, text }) => {
-    const used = (WORDS[feature] ?? []).filter((word) => hasWord(text, word))
+    const used = [...new Set(text.match(words))].sort()
     if (feature === 'regexp' && hasRegExpLiteral(text)) used.unshift('/.../')
     return used.length === 0 ? [] : [`${used.join(', ')} in ${name}`]
   })
   return reasons.sort()
-}
-
-function hasWord(text: string, word: string): boolean {
-  return new RegExp(`(?<![\\w$])${word}(?![\\w$])`).test(text)
 }
 
 /** Words after which a slash begins a regular expression, not a division. */
@@ -109,27 +106,27 @@ const BEFORE_LITERAL = /(?:^|[^\w$.])(?:return|typeof|case|in|of|void|delete|do|
 
 /** True when code has a regular expression literal; strings, templates and comments have none. */
 export function hasRegExpLiteral(code: string): boolean {
+  if (!code.includes('/')) return false
   /** Braces open at the start of each template's expression that we are in. */
   const templates: number[] = []
   let depth = 0
-  let i = 0
-  while (i < code.length) {
-    const c = code[i]
-    if (c === '"' || c === "'") i = endOfText(code, i + 1, c)
+  // From one character that matters to the next: bundles are long.
+  const marks = /["'`/{}]/g
+  for (let mark = marks.exec(code); mark !== null; mark = marks.exec(code)) {
+    const c = mark[0]
+    const at = mark.index
+    if (c === '"' || c === "'") marks.lastIndex = endOfText(code, at + 1, c)
     else if (c === '`' || (c === '}' && templates.at(-1) === depth)) {
       if (c === '}') templates.pop()
-      i = endOfTemplate(code, i + 1)
-      if (code[i - 1] === '{') templates.push(depth)
-    } else if (c === '/' && code[i + 1] === '/') i = indexOrEnd(code, '\n', i)
-    else if (c === '/' && code[i + 1] === '*') i = indexOrEnd(code, '*/', i) + 2
-    else if (c === '/') {
-      const before = code.slice(Math.max(0, i - 20), i).trimEnd()
+      marks.lastIndex = endOfTemplate(code, at + 1)
+      if (code[marks.lastIndex - 1] === '{') templates.push(depth)
+    } else if (c === '{') depth++
+    else if (c === '}') depth--
+    else if (code[at + 1] === '/') marks.lastIndex = indexOrEnd(code, '\n', at)
+    else if (code[at + 1] === '*') marks.lastIndex = indexOrEnd(code, '*/', at) + 2
+    else {
+      const before = code.slice(Math.max(0, at - 20), at).trimEnd()
       if (before === '' || /[^\w$)\]}"'`]$/.test(before) || BEFORE_LITERAL.test(before)) return true
-      i++
-    } else {
-      if (c === '{') depth++
-      if (c === '}') depth--
-      i++
     }
   }
   return false

@@ -47,6 +47,7 @@ test('mirage configure: writes what describe said, and remembers', async (t) => 
 Keys       target=virtio
 At boot    logs=*:info (default)
 Output     dist/hello.virtio
+Linked     known after mirage build
 Devices
   job_5                   start of ./unikernel.ts, config.ts:6
   ├ time: time_1          createTime of @mirage-ts/metal/time, config.ts:6

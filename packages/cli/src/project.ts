@@ -1,14 +1,14 @@
 /** An application: its folder, its config.ts, and what was chosen for it. */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { basename, dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Unikernel } from '@mirage-ts/config'
 import { isConfigError, type Place, stackPlaces } from '@mirage-ts/config/place'
 import type { Target } from '@mirage-ts/config/targets'
-import { build } from 'esbuild'
+import { bundleConfig } from './config-bundle.ts'
 import { UserError } from './errors.ts'
-import { withTemporaryFolder } from './temporary.ts'
+import { importModule } from './import-module.ts'
 import { checkConfig } from './typecheck.ts'
 
 /** Where an application is. */
@@ -80,28 +80,20 @@ export async function loadUnikernel(project: Project): Promise<LoadedConfig> {
   return { unikernel: unikernel as Unikernel, configInputs: loaded.inputs.filter(isOwn) }
 }
 
-/** Bundles config.ts with what it imports and imports that; lines of its stacks are those of the sources. */
+/** Runs config.ts; lines of its stacks are those of the sources. */
 async function importTypeScript(
   project: Project,
 ): Promise<{ readonly exports: { readonly default?: unknown }; readonly inputs: readonly string[] }> {
   process.setSourceMapsEnabled(true)
-  return await withTemporaryFolder(async (folder) => {
-    const outfile = join(folder, 'config.mjs')
-    const { metafile } = await build({
-      absWorkingDir: project.folder,
-      entryPoints: [project.configFile],
-      outfile,
-      bundle: true,
-      metafile: true,
-      format: 'esm',
-      platform: 'node',
-      sourcemap: 'inline',
-      logLevel: 'silent',
-    })
-    const inputs = Object.keys(metafile.inputs).map((path) => resolve(project.folder, path))
-    return { exports: await import(pathToFileURL(outfile).href), inputs }
-  })
+  const { module, inputs } = await bundleConfig(project)
+  imports++
+  // As often as it is asked for: what config.ts reads may have changed.
+  const exports = await importModule(`${pathToFileURL(module).href}?${imports}`)
+  return { exports: exports as { readonly default?: unknown }, inputs }
 }
+
+/** How often a configuration was run in this process. */
+let imports = 0
 
 /** What to tell the user of a configuration that threw: its type errors if it has any, since they explain more. */
 export async function configFailure(project: Project, error: unknown): Promise<UserError> {

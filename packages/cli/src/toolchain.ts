@@ -3,16 +3,24 @@
  * from source once for each version of their sources, engine and compiler, and kept in the user's cache.
  */
 import { execFile, spawn } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { availableParallelism, homedir } from 'node:os'
+import { availableParallelism } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { cacheFolder } from './cache-folder.ts'
 import { UserError } from './errors.ts'
 import { type BomComponent, sha256 } from './label.ts'
+import {
+  compilerVersion,
+  DIGEST_CACHE,
+  engineDigest,
+  enginePackage,
+  MUSL,
+  NATIVE_FOLDER,
+  versionDigest,
+} from './native-digest.ts'
 import type { Output } from './output.ts'
 import { ownPackage } from './packages.ts'
 
@@ -27,11 +35,6 @@ export interface Toolchain {
   /** Carries frames between a tap and a Node.js program. */
   readonly tap: string
 }
-
-const NATIVE_FOLDER = fileURLToPath(new URL('../../../native/', import.meta.url))
-
-/** Sources that go into the native parts. */
-const SOURCES = ['Makefile', 'bindings', 'engine', 'host', 'include']
 
 /** Where the native parts are, and whether they have been compiled yet. */
 export interface ToolchainState {
@@ -97,7 +100,6 @@ interface Versions {
 }
 
 const VERSIONS = 'versions.json'
-const MUSL = '/usr/lib/x86_64-linux-musl/libc.a'
 
 async function versions(): Promise<Versions> {
   const header = await readFile(join(dirname(enginePackage()), 'vendor/quickjs-ng/quickjs.h'), 'utf8')
@@ -167,14 +169,14 @@ async function copyEngineObjects(from: string, to: string): Promise<void> {
   }
 }
 
-/** Where compiled native parts are kept. */
-export function cacheFolder(): string {
-  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'mirage-ts')
-}
-
 /** Removes native parts of other versions than this one from the cache; returns their names. */
 export async function pruneCache(isDryRun: boolean): Promise<string[]> {
-  const kept = new Set([(await findToolchain()).folder, join(cacheFolder(), `engine-${await engineDigest()}`)])
+  const others = ['configs', DIGEST_CACHE].map((name) => join(cacheFolder(), name))
+  const kept = new Set([
+    (await findToolchain()).folder,
+    join(cacheFolder(), `engine-${await engineDigest()}`),
+    ...others,
+  ])
   // No cache: nothing to remove.
   const names = await readdir(cacheFolder()).catch(() => [])
   const old: string[] = []
@@ -190,51 +192,6 @@ export async function pruneCache(isDryRun: boolean): Promise<string[]> {
 
 /** A compilation that has not finished after an hour never will. */
 const ABANDONED_MS = 3_600_000
-
-/** What the engine's objects depend on. */
-async function engineDigest(): Promise<string> {
-  const { version } = JSON.parse(await readFile(enginePackage(), 'utf8')) as { version: string }
-  const makefile = await readFile(join(NATIVE_FOLDER, 'Makefile'), 'utf8')
-  const assertions = await readFile(join(NATIVE_FOLDER, 'engine/standard/assert.h'), 'utf8')
-  // Not installed: requireTools says so when it is needed.
-  const musl = await readFile(MUSL).then(sha256, () => 'none')
-  return createHash('sha256')
-    .update(`${version}\n${await compilerVersion()}\n${musl}\n${makefile}\n${assertions}`)
-    .digest('hex')
-    .slice(0, 16)
-}
-
-/** What the native parts depend on, as the name of their folder. */
-async function versionDigest(): Promise<string> {
-  const hash = createHash('sha256').update(await engineDigest())
-  const lists = await Promise.all(SOURCES.map((name) => listFiles(name)))
-  const files = lists.flat().sort()
-  const contents = await Promise.all(files.map((file) => readFile(join(NATIVE_FOLDER, file))))
-  for (const [i, file] of files.entries()) hash.update(`${file} ${contents[i]?.length}\n`).update(contents[i] ?? '')
-  return hash.digest('hex').slice(0, 16)
-}
-
-async function listFiles(name: string): Promise<string[]> {
-  const path = join(NATIVE_FOLDER, name)
-  const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => undefined)
-  if (entries === undefined) return [name]
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(NATIVE_FOLDER.length))
-}
-
-function enginePackage(): string {
-  return createRequire(import.meta.url).resolve('@scriptc/runtime/package.json')
-}
-
-async function compilerVersion(): Promise<string> {
-  try {
-    return (await promisify(execFile)('gcc', ['--version'])).stdout.split('\n')[0] ?? ''
-  } catch {
-    // Not installed: requireTools says so when it is needed.
-    return 'no compiler'
-  }
-}
 
 /** Each tool that compiles the native parts and the Debian package it is in. */
 export const TOOLS: readonly { readonly found: () => boolean; readonly name: string; readonly package: string }[] = [

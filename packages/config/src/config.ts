@@ -21,7 +21,7 @@ import type { Tcp } from '@mirage-ts/signatures/tcp'
 import type { MonotonicClock, Time, WallClock } from '@mirage-ts/signatures/time'
 import type { Udp } from '@mirage-ts/signatures/udp'
 import { bool, type Constant, type KeyType, oneOf } from './key-types.ts'
-import { ConfigError, callerPlace, type Place } from './place.ts'
+import { ConfigError, callerPlace, type Place, placed } from './place.ts'
 import { TARGET_NAMES, type TargetName } from './targets.ts'
 
 export {
@@ -206,10 +206,10 @@ export interface BootKeySpec<T, Literal extends Constant> {
 
 /** An argument of the booted unikernel: `bootKey('port', { type: port, default: 80, doc: 'TCP port to serve on' })`. */
 export function bootKey<T, Literal extends Constant>(name: string, spec: BootKeySpec<T, Literal>): BootKey<T> {
-  const place = callerPlace()
-  const fullName = keyName(name, spec.group, place)
-  const text = spec.default === undefined ? undefined : defaultText(fullName, spec.type, spec.default, place)
-  return { stage: 'boot', name: fullName, type: spec.type, default: text, doc: spec.doc, section: spec.section, place }
+  const { type, doc, section } = spec
+  const fullName = keyName(name, spec.group)
+  const text = spec.default === undefined ? undefined : defaultText(fullName, type, spec.default)
+  return placed({ stage: 'boot' as const, name: fullName, type, default: text, doc, section })
 }
 
 /** What is said of a configure-time key with a few words. */
@@ -240,15 +240,14 @@ export interface ConstantSpec<Literal extends Constant> {
 export function configureKey<const Word extends string>(name: string, spec: ChoiceSpec<Word>): ConfigureKey<Word>
 export function configureKey<Literal extends Constant>(name: string, spec: ConstantSpec<Literal>): ConfigureKey<never>
 export function configureKey(name: string, spec: ChoiceSpec<string> | ConstantSpec<Constant>): ConfigureKey<string> {
-  const place = callerPlace()
   const { doc } = spec
   const words = 'words' in spec ? spec.words : []
   const type: KeyType<unknown, Constant> = 'words' in spec ? oneOf(...spec.words) : spec.type
-  const fullName = keyName(name, spec.group, place)
-  const text = defaultText(fullName, type, spec.default, place)
+  const fullName = keyName(name, spec.group)
+  const text = defaultText(fullName, type, spec.default)
   const given = Object.entries('words' in spec ? (spec.shorthands ?? {}) : {})
-  const shorthands = new Map(given.map(([flag, word]) => [keyName(flag, spec.group, place), word]))
-  return { stage: 'configure', name: fullName, words, type, default: text, doc, shorthands, place }
+  const shorthands = new Map(given.map(([flag, word]) => [keyName(flag, spec.group), word]))
+  return placed({ stage: 'configure' as const, name: fullName, words, type, default: text, doc, shorthands })
 }
 
 /** A configure-time key that is true or false: `--loud` or `--loud=false`. Choose with {@link when}. */
@@ -256,38 +255,35 @@ export function configureFlag(
   name: string,
   spec: { readonly default?: boolean; readonly doc: string; readonly group?: string | undefined },
 ): ConfigureKey<'true' | 'false'> {
-  const place = callerPlace()
-  const fullName = keyName(name, spec.group, place)
-  const text = String(spec.default ?? false)
-  return {
-    stage: 'configure',
-    name: fullName,
-    words: ['true', 'false'],
+  return placed({
+    stage: 'configure' as const,
+    name: keyName(name, spec.group),
+    words: ['true', 'false'] as const,
     type: bool,
-    default: text,
+    default: String(spec.default ?? false),
     doc: spec.doc,
     shorthands: new Map(),
-    place,
-  }
+  })
 }
 
-function keyName(name: string, group: string | undefined, place: Place | undefined): string {
+function keyName(name: string, group: string | undefined): string {
   const fullName = group === undefined ? name : `${group}-${name}`
   if (!/^[a-z][a-z0-9]*([-:][a-z0-9]+)*$/.test(fullName)) {
-    throw new ConfigError(`Cannot call a key '${fullName}': expected lowercase words joined by '-' or ':'`, place)
+    throw new ConfigError(
+      `Cannot call a key '${fullName}': expected lowercase words joined by '-' or ':'`,
+      callerPlace(),
+    )
   }
   return fullName
 }
 
-function defaultText(
-  name: string,
-  type: KeyType<unknown, Constant>,
-  value: Constant,
-  place: Place | undefined,
-): string {
+function defaultText(name: string, type: KeyType<unknown, Constant>, value: Constant): string {
   const text = String(value)
   if (type.arg.parse(text) !== undefined) return text
-  throw new ConfigError(`Cannot use '${text}' as the default of key '${name}': expected ${type.arg.wanted}`, place)
+  throw new ConfigError(
+    `Cannot use '${text}' as the default of key '${name}': expected ${type.arg.wanted}`,
+    callerPlace(),
+  )
 }
 
 /** What the unikernel is built for. */
@@ -326,17 +322,16 @@ export function device<const T extends Takes = Record<never, never>, const K ext
 ): Functor<T, K> {
   const { makes, takes = {}, keys = {}, options = {}, packages = [], attach, label = attach?.name } = spec
   const apply = (given: Readonly<Record<string, Device<Kind> | undefined>> = {}): Device<K> => {
-    const place = callerPlace()
     const dependencies: Record<string, Node | undefined> = {}
     for (const [name, wanted] of Object.entries<Kind>(takes)) {
       const node = given[name]?.node
       const got = node === undefined ? wanted : kindOfNode(node)
       // The compiler says so too, but not every command waits for it.
-      if (got !== wanted) throw new ConfigError(`${create} takes a ${wanted} as '${name}', not a ${got}`, place)
+      if (got !== wanted) throw new ConfigError(`${create} takes a ${wanted} as '${name}', not a ${got}`, callerPlace())
       dependencies[name] = node
     }
-    const made = { kind: makes, from, create, dependencies, keys, options, packages, attach, label, place }
-    return { node: { tag: 'device', ...made } }
+    const made = { kind: makes, from, create, dependencies, keys, options, packages, attach, label }
+    return { node: placed({ tag: 'device' as const, ...made }) }
   }
   return apply as Functor<T, K>
 }
@@ -373,16 +368,16 @@ export function match<const Word extends string, K extends Kind>(
   key: ConfigureKey<Word>,
   cases: { readonly [W in Word]?: Device<K> },
 ): Device<K> {
-  const place = callerPlace()
   // The compiler says so too, but not every command waits for it.
   if (key.stage !== 'configure') {
-    throw new ConfigError('An argument of the booted unikernel cannot choose devices: make it a configureKey', place)
+    const message = 'An argument of the booted unikernel cannot choose devices: make it a configureKey'
+    throw new ConfigError(message, callerPlace())
   }
   const nodes: Record<string, Node> = {}
   for (const [word, chosen] of Object.entries<Device<K> | undefined>(cases)) {
     if (chosen !== undefined) nodes[word] = chosen.node
   }
-  return { node: { tag: 'match', key, cases: nodes, place } }
+  return { node: placed({ tag: 'match' as const, key, cases: nodes }) }
 }
 
 /** One of two devices: `when(loud, loudLog, defaultLog)`, where `loud` is a {@link configureFlag}. */
@@ -410,9 +405,9 @@ export function register(
   jobs: readonly Device<'job'>[],
   options: { readonly keys?: readonly ConfigureKey<string>[] } = {},
 ): Unikernel {
-  const place = callerPlace()
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) {
-    throw new ConfigError(`Cannot call a unikernel '${name}': expected letters, digits, '-', '_' or '.'`, place)
+    throw new ConfigError(`Cannot call a unikernel '${name}': expected letters, digits, '-', '_' or '.'`, callerPlace())
   }
-  return { tag: 'unikernel', name, jobs: jobs.map((job) => job.node), keys: options.keys ?? [], place }
+  const nodes = jobs.map((job) => job.node)
+  return placed({ tag: 'unikernel' as const, name, jobs: nodes, keys: options.keys ?? [] })
 }

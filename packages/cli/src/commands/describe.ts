@@ -9,6 +9,7 @@ import { bool, string } from '@mirage-ts/core/boot-args'
 import type { Command } from '../command.ts'
 import { planProject, prepare } from '../configure.ts'
 import { UsageError } from '../errors.ts'
+import { importModule } from '../import-module.ts'
 import { readLabel } from '../label.ts'
 import { summarizeLinked } from '../linked.ts'
 import { JSON_OPTION, TARGET } from '../options.ts'
@@ -67,7 +68,7 @@ async function linkedLines(path: string, { choices }: Plan, { hasHost }: Target)
 
 /** Graphviz, compiled to WebAssembly: large, so it is loaded only here. */
 async function drawSvg(dot: string): Promise<string> {
-  const { instance } = await import('@viz-js/viz')
+  const { instance } = (await importModule('@viz-js/viz')) as typeof import('@viz-js/viz')
   return (await instance()).renderString(dot, { format: 'svg' })
 }
 

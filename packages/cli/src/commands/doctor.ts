@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { parseArgs } from '@mirage-ts/core/boot-args'
+import { cacheFolder } from '../cache-folder.ts'
 import type { Command } from '../command.ts'
 import { UsageError } from '../errors.ts'
 import { COMMON, JSON_OPTION } from '../options.ts'
 import { table } from '../output.ts'
 import { findPackage, ownPackage } from '../packages.ts'
 import { QEMU } from '../run-virtio.ts'
-import { cacheFolder, findToolchain, isOnPath, TOOLS } from '../toolchain.ts'
+import { findToolchain, isOnPath, TOOLS } from '../toolchain.ts'
 
 /** One line of the doctor. */
 interface Finding {
