@@ -13,7 +13,7 @@ static uint64_t add(uint64_t sum, uint64_t word)
     return sum + (sum < word); /* end-around carry */
 }
 
-uint32_t checksum(const uint8_t *bytes, size_t len, uint32_t initial)
+uint32_t checksum(const uint8_t *bytes, size_t len, uint64_t initial)
 {
     uint64_t sum = 0, word;
 

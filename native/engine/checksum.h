@@ -9,6 +9,6 @@
  * order, plus `initial`.  The last byte of an odd length counts as the high
  * half of a word.  Returns the folded 16-bit sum, not complemented.
  */
-uint32_t checksum(const uint8_t *bytes, size_t len, uint32_t initial);
+uint32_t checksum(const uint8_t *bytes, size_t len, uint64_t initial);
 
 #endif

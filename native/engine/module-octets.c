@@ -35,7 +35,7 @@ static uint32_t hash(const uint8_t *bytes, size_t len, uint32_t seed)
     return h ^ h >> 13;
 }
 
-static bool is_equal(const uint8_t *a, const uint8_t *b, size_t len)
+static bool is_folded_equal(const uint8_t *a, const uint8_t *b, size_t len)
 {
     for (; len >= 4; a += 4, b += 4, len -= 4)
         if (fold(word_at(a, 4)) != fold(word_at(b, 4)))
@@ -56,9 +56,14 @@ static JSValue folded_hash(JSContext *ctx, JSValueConst self, int argc,
                        (int32_t)hash(span.start, span.len, (uint32_t)seed));
 }
 
+static bool is_equal(const uint8_t *a, const uint8_t *b, size_t len)
+{
+    return memcmp(a, b, len) == 0;
+}
+
 /* (a, aOff, b, bOff, lenBytes) */
-static JSValue folded_equal(JSContext *ctx, JSValueConst self, int argc,
-                            JSValueConst *argv)
+static JSValue equal(JSContext *ctx, JSValueConst self, int argc,
+                     JSValueConst *argv, int is_folded)
 {
     struct span a, b;
     uint64_t a_off, b_off, len;
@@ -71,7 +76,8 @@ static JSValue folded_equal(JSContext *ctx, JSValueConst self, int argc,
         return JS_EXCEPTION;
     if (len > b.len - b_off)
         return JS_ThrowRangeError(ctx, "lenBytes must not reach beyond b");
-    return JS_NewBool(ctx, is_equal(a.start + a_off, b.start + b_off, len));
+    return JS_NewBool(ctx, (is_folded ? is_folded_equal : is_equal)(
+                               a.start + a_off, b.start + b_off, len));
 }
 
 static bool is_ascii(const uint8_t *bytes, size_t len)
@@ -153,7 +159,8 @@ static JSValue write_text(JSContext *ctx, JSValueConst self, int argc,
 
 static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("foldedHash", 4, folded_hash),
-    JS_CFUNC_DEF("foldedEqual", 5, folded_equal),
+    JS_CFUNC_MAGIC_DEF("foldedEqual", 5, equal, true),
+    JS_CFUNC_MAGIC_DEF("octetsEqual", 5, equal, false),
     JS_CFUNC_DEF("octetsToText", 3, octets_to_text),
     JS_CFUNC_DEF("writeText", 3, write_text),
 };

@@ -17,10 +17,10 @@ static JSValue checksum_function(JSContext *ctx, JSValueConst self, int argc,
     uint64_t initial;
     (void)self, (void)argc;
     if (!get_span(ctx, argv, &span) ||
-        !get_integer(ctx, argv[3], "initial", UINT32_MAX, &initial))
+        !get_integer(ctx, argv[3], "initial", MAX_SAFE_INTEGER, &initial))
         return JS_EXCEPTION;
     return JS_NewInt32(
-        ctx, (int32_t)checksum(span.start, span.len, (uint32_t)initial));
+        ctx, (int32_t)checksum(span.start, span.len, initial));
 }
 
 /* (bytes, off, end, initial?) */
@@ -32,10 +32,10 @@ static JSValue crc_function(JSContext *ctx, JSValueConst self, int argc,
     (void)self;
     if (!get_span(ctx, argv, &span) ||
         (argc > 3 &&
-         !get_integer(ctx, argv[3], "initial", UINT32_MAX, &initial)))
+         !get_integer(ctx, argv[3], "initial", MAX_SAFE_INTEGER, &initial)))
         return JS_EXCEPTION;
     return JS_NewUint32(ctx, crc((enum crc)kind, span.start, span.len,
-                                 (uint32_t)initial));
+                                 initial));
 }
 
 /* (key, input, end, out): the hash of input[0, end) to out[0, 8). */

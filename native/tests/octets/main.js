@@ -36,6 +36,12 @@ for (let i = 0; i < 2000; i++) {
   check(native.writeText(written, 3, text) === 3 + end - off, 'where text ends')
   for (let at = 0; at < end - off; at++) check(written[3 + at] === u8[off + at], `octet ${at} of text`)
 
+  check(native.octetsEqual(u8, off, written, 3, end - off), `[${off}, ${end}) copied`)
+  if (end > off) {
+    written[3 + Math.floor(Math.random() * (end - off))] ^= 0x20
+    check(!native.octetsEqual(u8, off, written, 3, end - off), `[${off}, ${end}) with a bit changed`)
+  }
+
   const other = new Uint8Array(400)
   for (let at = off; at < end; at++) other[at - off + 1] = lower(u8[at])
   check(native.foldedEqual(u8, off, other, 1, end - off), `[${off}, ${end}) with small letters`)

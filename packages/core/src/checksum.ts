@@ -13,7 +13,7 @@ const LEAST_VIEW_LEN = 64
 const BLOCK_WORDS = 8192
 
 /**
- * One's-complement sum of `u8[off, end)` in network order, added to the partial sum `initial` (below 2^32) and folded to
+ * One's-complement sum of `u8[off, end)` in network order, added to the partial sum `initial` (below 2^53) and folded to
  * 16 bits, not complemented. Sums of consecutive ranges chain when all but the last have an even length.
  */
 export function checksum(u8: Uint8Array, off: number, end: number, initial: number): number {

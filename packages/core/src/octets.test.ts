@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { foldedEqual, foldedHash, octetsToText, textToOctets, writeText } from './octets.ts'
+import { foldedEqual, foldedHash, octetsEqual, octetsToText, textToOctets, writeText } from './octets.ts'
 
 const lower = (u8: Uint8Array) => u8.map((octet) => (octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet))
 
@@ -36,6 +36,9 @@ describe('octets', () => {
         const len = Math.min(a.length, b.length)
         const isSame = Buffer.compare(lower(a.subarray(0, len)), lower(b.subarray(0, len))) === 0
         assert.equal(foldedEqual(a, 0, b, 0, len), isSame)
+        const isExact = Buffer.compare(a.subarray(0, len), b.subarray(0, len)) === 0
+        assert.equal(octetsEqual(a, 0, b, 0, len), isExact)
+        assert.equal(octetsEqual(a, 0, moved, shift, a.length), Buffer.compare(a, lower(a)) === 0)
       }),
     )
   })

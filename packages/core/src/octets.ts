@@ -58,6 +58,12 @@ export function foldedEqual(a: Uint8Array, aOff: number, b: Uint8Array, bOff: nu
   return true
 }
 
+/** True when the `lenBytes` octets at `aOff` and `bOff` are equal. */
+export function octetsEqual(a: Uint8Array, aOff: number, b: Uint8Array, bOff: number, lenBytes: number): boolean {
+  for (let i = 0; i < lenBytes; i++) if (a[aOff + i] !== b[bOff + i]) return false
+  return true
+}
+
 /** Four octets, those beyond `end` zero. */
 function wordAt(u8: Uint8Array, off: number, end: number): number {
   let word = 0

@@ -103,7 +103,7 @@ declare module 'mirage:native' {
 
   /**
    * RFC 1071 one's-complement sum of bytes[off, end) in network order plus
-   * `initial` (0 to 2^32 - 1); the last byte of an odd length is a high half.
+   * `initial` (0 to 2^53 - 1); the last byte of an odd length is a high half.
    * Returns the folded 16-bit sum, not complemented.
    */
   export function checksum(bytes: Uint8Array, off: number, end: number, initial: number): number
@@ -112,6 +112,7 @@ declare module 'mirage:native' {
   export function octetsToText(bytes: Uint8Array, off?: number, end?: number): string
   export function writeText(bytes: Uint8Array, off: number, text: string): number
   export function foldedHash(bytes: Uint8Array, off: number, end: number, seed: number): number
+  export function octetsEqual(a: Uint8Array, aOff: number, b: Uint8Array, bOff: number, lenBytes: number): boolean
   export function foldedEqual(a: Uint8Array, aOff: number, b: Uint8Array, bOff: number, lenBytes: number): boolean
 
   /** CRC-32 (IEEE 802.3) and CRC-32C of bytes[off, end) after octets whose CRC is `initial`, 0 for none. */

@@ -8,7 +8,7 @@ import type { IpAddress, Port } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import { Segmenter } from './segmentation.ts'
 import { seq } from './seq.ts'
-import { emitIpv4, Ipv4Header, parseIpv4 } from './wire/ipv4.ts'
+import { emitIpv4, Ipv4Header, PROTOCOL_TCP, parseIpv4 } from './wire/ipv4.ts'
 import { emitIpv6, Ipv6Header, parseIpv6 as parseIpv6Header } from './wire/ipv6.ts'
 import {
   emitTcp,
@@ -18,7 +18,6 @@ import {
   FLAG_PSH,
   isTcpChecksumGood,
   leaveTcpChecksum,
-  PROTOCOL_TCP,
   parseTcp,
   TcpHeader,
 } from './wire/tcp.ts'

@@ -8,7 +8,7 @@ import { CHECKSUM_AS_IS, completeChecksum, NO_OFFLOAD } from '@mirage-ts/core/of
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { FrameHandler, Network } from '@mirage-ts/signatures/network'
 import { TYPE } from './wire/ethernet.ts'
-import { PROTOCOL_TCP } from './wire/tcp.ts'
+import { PROTOCOL_TCP } from './wire/ipv4.ts'
 
 const ETHERNET_HEADER_LEN = 14
 const ETHERTYPE_VLAN = 0x8100

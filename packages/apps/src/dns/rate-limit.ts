@@ -30,6 +30,10 @@ export class RateLimiter {
     this.seed = seed | 0
   }
 
+  get isOn(): boolean {
+    return this.perSecond > 0
+  }
+
   /** What to do with one more answer of the kind `hash` to `from` (the /24 or /56 around it). */
   take(hash: number, from: IpAddress, now: Instant): RateVerdict {
     if (this.perSecond === 0) return 'pass'

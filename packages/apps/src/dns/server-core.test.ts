@@ -412,6 +412,63 @@ describe('dns server: rate limit', () => {
   })
 })
 
+describe('dns server: whole replies kept', () => {
+  const fresh = (options = {}) => coreOf({ random: new SeededRandom(3), clock: new MockTime() }, [zone, child], options)
+  /** The reply in octets, the query's identifier made `id`. */
+  const reply = (one: ReturnType<typeof fresh>, octets: Uint8Array, id: number) => {
+    new DataView(octets.buffer).setUint16(0, id)
+    return toHex(one.frame.u8, 0, one.handle(octets, CLIENT, false))
+  }
+
+  it('are the same as those worked out, but for the identifier', () => {
+    const one = fresh()
+    const opt = { name: dnsName('.'), type: TYPE.OPT, class: 1232, ttl: 0, data: new Uint8Array(0) }
+    for (const words of ['web.example.com A', 'WEB.example.COM A', 'web.example.com AAAA', 'big.example.com TXT']) {
+      for (const parts of [{}, { flags: 0x100 }, { additionals: [opt] }] as readonly object[]) {
+        const octets = query(words, parts)
+        const first = reply(one, octets, 1)
+        assert.equal(reply(one, octets, 1), first)
+        const hits = one.counters.ready
+        assert.equal(reply(one, octets, 0xabcd), `abcd${first.slice(4)}`, words)
+        assert.equal(one.counters.ready, hits + 1)
+      }
+    }
+  })
+
+  it('are forgotten when a zone changes', async () => {
+    const one = fresh()
+    for (let i = 0; i < 3; i++) assert.deepEqual(lines(exchange(one, query('web.example.com A'))).slice(1), WEB)
+    const changed = await zoneOf('example.com', '@ 60 SOA ns root 8 2 3 4 5\n@ 60 NS ns\nweb 60 A 192.0.2.1\n')
+    one.setZone(changed.origin, changed)
+    assert.deepEqual(lines(exchange(one, query('web.example.com A'))), [
+      'NOERROR aa',
+      'an web.example.com. 60 IN A 192.0.2.1',
+    ])
+  })
+
+  it('do not get around the rate limit', () => {
+    const one = fresh({ ratePerSecond: 5 })
+    const answers = Array.from({ length: 9 }, () => lines(exchange(one, query('web.example.com A')))[0])
+    assert.deepEqual(answers, [
+      ...new Array(5).fill('NOERROR aa'),
+      undefined,
+      'NOERROR aa tc',
+      undefined,
+      'NOERROR aa tc',
+    ])
+  })
+
+  it('take bounded memory: queries beyond it push others out', async () => {
+    const one = fresh({ readyBytes: 4000 })
+    for (let i = 0; i < 3; i++) {
+      for (let type = 1; type < 200; type++) {
+        const got = exchange(one, query(`web.example.com TYPE${type}`))
+        assert.equal(got?.rcode, RCODE.NOERROR)
+      }
+    }
+  })
+})
+
 describe('dns server: answers kept ready', () => {
   it('are bounded in octets, forgotten when a zone changes, and never for names made up', async () => {
     const many = await zoneOf(

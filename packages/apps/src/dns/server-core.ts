@@ -1,20 +1,20 @@
 /**
  * The core of an authoritative server: octets in, octets out, no I/O.
  *
- * An ordinary query is read in place (`query-view.ts`), its answer found ready (`ready.ts`) or worked out (`resolve.ts`) and
- * written over the query. Everything else (NOTIFY, UPDATE, transfers, signed queries) goes through whole messages.
+ * A query that came before gets the reply it got then (`memo.ts`). Another ordinary one is read in place (`query-view.ts`), its
+ * answer found ready (`ready.ts`) or worked out (`resolve.ts`) and written over the query. Everything else (NOTIFY, UPDATE, transfers, signed queries) goes through whole messages.
  *
  * Not here: DNSSEC proofs (records of a signed zone are served like any others), views, classes other than IN.
  */
 import { isInNetwork } from '@mirage-ts/core/addresses'
 import { createFrame } from '@mirage-ts/core/bytes'
-import { type Counters, createCounters } from '@mirage-ts/core/metrics'
+import { createCounters } from '@mirage-ts/core/metrics'
 import { octetsToText } from '@mirage-ts/core/octets'
-import type { Endpoint, IpAddress, Ipv4Cidr, Ipv6Cidr } from '@mirage-ts/signatures/addresses'
+import type { Endpoint, IpAddress } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
-import type { Random } from '@mirage-ts/signatures/random'
 import type { MonotonicClock, WallClock } from '@mirage-ts/signatures/time'
 import { COOKIE_LEN, Cookies } from './cookies.ts'
+import { type Memo, MemoTable } from './memo.ts'
 import {
   FLAG,
   HEADER_LEN,
@@ -28,11 +28,13 @@ import {
   writeMessage,
 } from './message.ts'
 import { type Name, type NameKey, nameKey, ROOT } from './name.ts'
+import type { Access, ZonePolicy } from './policy.ts'
 import { QueryView } from './query-view.ts'
-import { RateLimiter } from './rate-limit.ts'
+import { RateLimiter, type RateVerdict } from './rate-limit.ts'
 import { soaOf } from './rdata.ts'
 import { ReadyAnswer, ReadyTable } from './ready.ts'
 import { type Resolution, resolve } from './resolve.ts'
+import { SERVER_COUNTERS, type ServerCoreDeps, type ServerCoreOptions, type ServerCounters } from './server-options.ts'
 import { changesSince, TransferOut, wholeZone } from './transfer.ts'
 import {
   appendUnsigned,
@@ -50,67 +52,12 @@ import { applyUpdate } from './update.ts'
 import { WireWriter } from './wire.ts'
 import { type RrSet, rrsOf, type Zone } from './zone.ts'
 
-/** Who may do something: whoever signs with one of the keys, or whose address is in one of the networks. */
-export interface Access {
-  readonly keys: readonly NameKey[]
-  readonly networks: readonly (Ipv4Cidr | Ipv6Cidr)[]
-}
-
-export const NOBODY: Access = { keys: [], networks: [] }
-
-/** What a server does with a zone. */
-export interface ZonePolicy {
-  readonly transferTo: Access
-  readonly updateFrom: Access
-  /** From whom a NOTIFY counts: the servers that we have the zone from. */
-  readonly notifyFrom: Access
-}
-
-export interface ServerCoreDeps {
-  readonly random: Random
-  /** For the limit of answers. */
-  readonly clock: MonotonicClock
-  /** For signatures and cookies. */
-  readonly wallClock: WallClock
-}
-
-export interface ServerCoreOptions {
-  readonly keys?: readonly TsigKey[]
-  /** Answers of one kind per second to one network, over UDP and without a cookie; 0 for no limit. Default 200. */
-  readonly ratePerSecond?: number
-  /** 16 octets that all servers of an anycast address share (RFC 9018 §3). Default: random. */
-  readonly cookieSecret?: Uint8Array
-  /** Octets that answers kept ready may take. Default 8 MiB; 0 keeps none. */
-  readonly readyBytes?: number
-  /** A zone has changed by an update: for NOTIFY, and to store it. */
-  readonly onChange?: (origin: NameKey) => void
-  /** A NOTIFY has come for a zone that we have from another server. */
-  readonly onNotify?: (origin: NameKey, from: Endpoint) => void
-}
-
 const DEFAULT_RATE_PER_SECOND = 200
 const DEFAULT_READY_BYTES = 8 * 1024 * 1024
 /** Longer answers are not kept ready: few, and copied from the zone nearly as fast. */
 const MAX_READY_LEN = 1024
 
-const COUNTERS = [
-  'queries',
-  'ready',
-  'truncated',
-  'rateLimited',
-  'rateSlipped',
-  'refused',
-  'updates',
-  'notifies',
-  'transfers',
-  'too-short',
-  'not-a-query',
-  'malformed',
-  'bad-tsig',
-] as const
-
-export type ServerCounters = Counters<(typeof COUNTERS)[number]>
-
+const ID_LEN = 2
 const FLAGS = 2
 const OPT_LEN = 11
 const HEADER_BITS_KEPT = 0x7900 // operation code, recursion desired
@@ -120,7 +67,7 @@ const DNSSEC_OK_OCTET = 0x80
 const ERROR_HASH = 0x6572726f
 
 export class ServerCore {
-  readonly counters: ServerCounters = createCounters(COUNTERS)
+  readonly counters: ServerCounters = createCounters(SERVER_COUNTERS)
   /** After {@link handle}: the reply, from its first octet on. Good until the next call. */
   readonly frame: Frame = createFrame(MAX_MESSAGE_LEN)
   private readonly clock: MonotonicClock
@@ -130,6 +77,7 @@ export class ServerCore {
   private readonly keys: ReadonlyMap<NameKey, TsigKey>
   private readonly query: QueryView
   private readonly ready: ReadyTable
+  private readonly memos: MemoTable
   private readonly limiter: RateLimiter
   private readonly cookies: Cookies
   private readonly writer = new WireWriter(MAX_MESSAGE_LEN)
@@ -144,7 +92,9 @@ export class ServerCore {
     this.wallClock = wallClock
     this.keys = new Map((options.keys ?? []).map((key) => [key.name, key]))
     this.query = new QueryView(random.u32())
-    this.ready = new ReadyTable(options.readyBytes ?? DEFAULT_READY_BYTES)
+    const readyBytes = options.readyBytes ?? DEFAULT_READY_BYTES
+    this.ready = new ReadyTable(readyBytes / 2)
+    this.memos = new MemoTable(readyBytes / 2, random.u32())
     this.limiter = new RateLimiter(options.ratePerSecond ?? DEFAULT_RATE_PER_SECOND, random.u32())
     const secret = options.cookieSecret ?? new Uint8Array(16)
     if (options.cookieSecret === undefined) random.fill(secret, 0, 16)
@@ -157,7 +107,7 @@ export class ServerCore {
   setZone(origin: NameKey, zone: Zone | undefined, policy?: ZonePolicy): void {
     this.zones.set(origin, zone)
     if (policy !== undefined) this.policies.set(origin, policy)
-    this.ready.clear()
+    this.forgetAnswers()
   }
 
   zone(origin: NameKey): Zone | undefined {
@@ -170,6 +120,10 @@ export class ServerCore {
    */
   handle(octets: Uint8Array, from: Endpoint, isTcp: boolean): number {
     const { frame, query } = this
+    if (!isTcp) {
+      const memo = this.memos.get(octets)
+      if (memo !== undefined) return this.recall(memo, octets, from)
+    }
     if (octets.length < HEADER_LEN || octets.length > MAX_MESSAGE_LEN) {
       this.counters['too-short']++
       return 0
@@ -186,7 +140,7 @@ export class ServerCore {
       const shape = query.read(frame, octets.length)
       if (shape === 'ordinary' && query.class === CLASS.IN) {
         const isTransfer = query.type === TYPE.AXFR || query.type === TYPE.IXFR
-        if (!isTransfer) return this.answer(from, isTcp)
+        if (!isTransfer) return this.answer(octets, from, isTcp)
       } else if (shape === 'bad-cookie') {
         return this.plainError(RCODE.FORMERR, from, isTcp)
       }
@@ -203,31 +157,55 @@ export class ServerCore {
 
   // The hot path.
 
-  private answer(from: Endpoint, isTcp: boolean): number {
-    const { query } = this
+  /** Gives the reply that a query like this got before, unless it is asked for too often. */
+  private recall(memo: Memo, octets: Uint8Array, from: Endpoint): number {
+    const { counters, frame } = this
+    const { u8 } = frame
+    counters.queries++
+    counters.ready++
+    const verdict = this.limit(memo.ready.rateHash, from)
+    if (verdict === 'drop') return 0
+    if (verdict === 'slip') {
+      u8.set(octets)
+      this.query.read(frame, octets.length)
+      return this.writeReady(memo.ready, 0)
+    }
+    u8[0] = octets[0] as number
+    u8[1] = octets[1] as number
+    u8.set(memo.reply, ID_LEN)
+    return ID_LEN + memo.reply.length
+  }
+
+  private answer(octets: Uint8Array, from: Endpoint, isTcp: boolean): number {
+    const { query, frame } = this
     if (query.hasEdns && query.ednsVersion !== 0) return this.badVersion(from, isTcp)
-    let ready = this.ready.get(this.frame.u8, query)
-    if (ready === undefined) ready = this.workOut()
-    else this.counters.ready++
+    const kept = this.ready.get(frame.u8, query)
+    if (kept !== undefined) this.counters.ready++
+    const ready = kept ?? this.workOut()
     let isCookieRight = false
     if (query.cookieLen > 0) isCookieRight = this.takeCookie(from.address)
-    let limitBytes = MAX_UDP_LEN
-    if (isTcp) limitBytes = MAX_MESSAGE_LEN
-    else {
-      if (query.hasEdns) limitBytes = Math.min(query.udpBytes, SAFE_UDP_LEN)
-      if (!isCookieRight) {
-        const verdict = this.limiter.take(ready.rateHash, from.address, this.clock.now())
-        if (verdict === 'drop') {
-          this.counters.rateLimited++
-          return 0
-        }
-        if (verdict === 'slip') {
-          this.counters.rateSlipped++
-          limitBytes = 0
-        }
-      }
-    }
-    return this.writeReady(ready, limitBytes)
+    if (isTcp) return this.writeReady(ready, MAX_MESSAGE_LEN)
+    const verdict = isCookieRight ? 'pass' : this.limit(ready.rateHash, from)
+    if (verdict === 'drop') return 0
+    if (verdict === 'slip') return this.writeReady(ready, 0)
+    const end = this.writeReady(ready, query.hasEdns ? Math.min(query.udpBytes, SAFE_UDP_LEN) : MAX_UDP_LEN)
+    // A cookie makes a query another one each time.
+    if (kept !== undefined && query.cookieLen === 0) this.memos.put(octets, frame.u8.subarray(0, end), kept)
+    return end
+  }
+
+  private limit(rateHash: number, from: Endpoint): RateVerdict {
+    const { limiter, counters } = this
+    if (!limiter.isOn) return 'pass'
+    const verdict = limiter.take(rateHash, from.address, this.clock.now())
+    if (verdict === 'drop') counters.rateLimited++
+    else if (verdict === 'slip') counters.rateSlipped++
+    return verdict
+  }
+
+  private forgetAnswers(): void {
+    this.ready.clear()
+    this.memos.clear()
   }
 
   /** Checks the cookie of the question and makes the one of the reply; false when it is not one of ours. */
@@ -457,7 +435,7 @@ export class ServerCore {
     }
     const { rcode, change } = applyUpdate(zone, message)
     if (change !== undefined) {
-      this.ready.clear()
+      this.forgetAnswers()
       this.onChange(origin)
     }
     return this.reply(message, asker, { rcode })

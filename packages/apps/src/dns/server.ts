@@ -12,14 +12,10 @@ import type { UdpSocket } from '@mirage-ts/signatures/udp'
 import { exchangeMessage } from './exchange.ts'
 import { FLAG, writeMessage } from './message.ts'
 import { type NameKey, nameToString } from './name.ts'
+import type { ZonePolicy } from './policy.ts'
 import { Secondary } from './secondary.ts'
-import {
-  ServerCore,
-  type ServerCoreOptions,
-  type ServerCounters,
-  type SignedTransfer,
-  type ZonePolicy,
-} from './server-core.ts'
+import { ServerCore, type SignedTransfer } from './server-core.ts'
+import type { ServerCoreOptions, ServerCounters } from './server-options.ts'
 import { TcpService } from './tcp-service.ts'
 import type { TsigKey } from './tsig.ts'
 import { CLASS, OPCODE, TYPE } from './types.ts'

@@ -121,17 +121,20 @@ class HostNetwork implements Network, Polled {
 
   send(frame: Frame, off: number, end: number): void {
     const slot = this.takeBack(frame)
+    const { stats } = this
     if (this.isClosed || off < this.headroomBytes || end > SLOT_LEN || end - off > MAX_LEN) {
-      this.stats.txDropped++
+      stats.txDropped++
       this.idle[this.idleCount++] = slot
       return
     }
     const start = slot * SLOT_LEN
-    this.spans[2 * this.queuedCount] = start + off
-    this.spans[2 * this.queuedCount + 1] = start + end
-    this.queued[this.queuedCount++] = slot
-    this.stats.txFrames++
-    this.stats.txBytes += end - off
+    const at = this.queuedCount++
+    const { spans } = this
+    spans[2 * at] = start + off
+    spans[2 * at + 1] = start + end
+    this.queued[at] = slot
+    stats.txFrames++
+    stats.txBytes += end - off
   }
 
   close(): void {
@@ -168,13 +171,14 @@ class HostNetwork implements Network, Polled {
   }
 
   private input(i: number, lenBytes: number): void {
-    if (this.handler === undefined || lenBytes < ETHERNET_HEADER_LEN || lenBytes > MAX_LEN) {
-      this.stats.rxDropped++
+    const { handler, stats } = this
+    if (handler === undefined || lenBytes < ETHERNET_HEADER_LEN || lenBytes > MAX_LEN) {
+      stats.rxDropped++
       return
     }
-    this.stats.rxFrames++
-    this.stats.rxBytes += lenBytes
-    this.handler(this.rxFrames[i] as SlotFrame, 0, lenBytes)
+    stats.rxFrames++
+    stats.rxBytes += lenBytes
+    handler(this.rxFrames[i] as SlotFrame, 0, lenBytes)
   }
 
   private takeBack(frame: Frame): number {

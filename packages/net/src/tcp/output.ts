@@ -9,6 +9,7 @@ import type { IpAddress, Port } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Instant } from '@mirage-ts/signatures/time'
 import { type Seq, seqAdd, seqDiff, seqLt, seqMax } from '../seq.ts'
+import { PROTOCOL_TCP } from '../wire/ipv4.ts'
 import {
   emitTcp,
   FLAG_ACK,
@@ -21,7 +22,6 @@ import {
   leaveTcpChecksum,
   MAX_SACK_BLOCKS,
   NO_OPTION,
-  PROTOCOL_TCP,
   sackOptionLen,
   setTcpChecksum,
   TCP_HEADER_LEN,

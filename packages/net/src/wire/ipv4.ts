@@ -60,7 +60,6 @@ export type Ipv4Reason = 'truncated' | 'bad-version' | 'bad-header-length' | 'ba
  * padding. Returns why the packet cannot be used.
  */
 export function parseIpv4(frame: Frame, off: number, end: number, header: Ipv4Header): Ipv4Reason | undefined {
-  if (end - off < IPV4_HEADER_LEN) return 'truncated'
   const reason = readIpv4(frame, off, end, header)
   if (reason !== undefined) return reason
   if (header.totalLen > end - off) return 'bad-total-length'
@@ -72,12 +71,13 @@ export function parseIpv4(frame: Frame, off: number, end: number, header: Ipv4He
  * stale when the router quoted it (the TTL had changed): neither is checked.
  */
 export function parseQuotedIpv4(frame: Frame, off: number, end: number, header: Ipv4Header): Ipv4Reason | undefined {
-  return end - off < IPV4_HEADER_LEN ? 'truncated' : readIpv4(frame, off, end, header)
+  return readIpv4(frame, off, end, header)
 }
 
 // Words of 32 bits are read and written whole: an interpreter pays for each access, not for its width.
 
 function readIpv4(frame: Frame, off: number, end: number, header: Ipv4Header): Ipv4Reason | undefined {
+  if (end - off < IPV4_HEADER_LEN) return 'truncated'
   const dv = frame.dv
   const first = dv.getInt32(off + VERSION_TOS_LEN)
   if (first >>> 28 !== 4) return 'bad-version'
@@ -146,15 +146,13 @@ export function reshapeIpv4(frame: Frame, off: number, headerLen: number, totalL
 
 /** Partial checksum of the pseudo header (RFC 9293 §3.1, RFC 768): what `checksum` takes as its initial value. */
 export function pseudoHeaderSum(src: IpAddress, dst: IpAddress, protocol: number, lenBytes: number): number {
-  const rest = protocol + (lenBytes >>> 16) + (lenBytes & 0xffff)
-  if (typeof src === 'number' && typeof dst === 'number') {
-    return (src >>> 16) + (src & 0xffff) + (dst >>> 16) + (dst & 0xffff) + rest
-  }
-  return addressSum(src) + addressSum(dst) + rest
+  // Folding sums halves of words as it does words: 2^16 and 1 are the same to it.
+  if (typeof src === 'number' && typeof dst === 'number') return src + dst + protocol + lenBytes
+  return addressSum(src) + addressSum(dst) + protocol + lenBytes
 }
 
 function addressSum(address: IpAddress): number {
-  if (typeof address === 'number') return (address >>> 16) + (address & 0xffff)
+  if (typeof address === 'number') return address
   let sum = 0
   for (let rest: bigint = address; rest !== 0n; rest >>= 16n) sum += Number(rest & 0xffffn)
   return sum

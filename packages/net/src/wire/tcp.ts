@@ -9,9 +9,7 @@ import { CHECKSUM_AS_IS, CHECKSUM_PARTIAL } from '@mirage-ts/core/offload'
 import type { IpAddress, Port } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Seq } from '../seq.ts'
-
-/** IP protocol number. */
-export const PROTOCOL_TCP = 6
+import { PROTOCOL_TCP, pseudoHeaderSum } from './ipv4.ts'
 
 const SRC_PORT = 0
 const DST_PORT = 2
@@ -256,13 +254,13 @@ export function quotedSeq(frame: Frame, off: number): Seq {
 
 /** Puts the checksum into the segment `[off, end)`, whose checksum field is zero. */
 export function setTcpChecksum(frame: Frame, off: number, end: number, src: IpAddress, dst: IpAddress): void {
-  const sum = checksum(frame.u8, off, end, pseudoHeaderSum(src, dst, end - off))
+  const sum = checksum(frame.u8, off, end, pseudoHeaderSum(src, dst, PROTOCOL_TCP, end - off))
   frame.dv.setUint16(off + CHECKSUM, ~sum & 0xffff)
 }
 
 /** Leaves the checksum of the segment at `off`, of `lenBytes` octets or to be cut into such, to the network. */
 export function leaveTcpChecksum(frame: Frame, off: number, lenBytes: number, src: IpAddress, dst: IpAddress): void {
-  const sum = pseudoHeaderSum(src, dst, lenBytes)
+  const sum = pseudoHeaderSum(src, dst, PROTOCOL_TCP, lenBytes)
   frame.dv.setUint16(off + CHECKSUM, checksum(frame.u8, off, off, sum))
   frame.checksumState = CHECKSUM_PARTIAL
   frame.checksumFrom = off
@@ -272,17 +270,5 @@ export function leaveTcpChecksum(frame: Frame, off: number, lenBytes: number, sr
 /** True when the checksum of the segment `[off, end)` is right, or the network has seen to it. */
 export function isTcpChecksumGood(frame: Frame, off: number, end: number, src: IpAddress, dst: IpAddress): boolean {
   if (frame.checksumState !== CHECKSUM_AS_IS) return true
-  return checksum(frame.u8, off, end, pseudoHeaderSum(src, dst, end - off)) === 0xffff
-}
-
-/** Sum of the words of the pseudo-header (RFC 9293 §3.1, RFC 8200 §8.1). */
-function pseudoHeaderSum(src: IpAddress, dst: IpAddress, lenBytes: number): number {
-  return addressSum(src) + addressSum(dst) + PROTOCOL_TCP + lenBytes
-}
-
-function addressSum(address: IpAddress): number {
-  if (typeof address === 'number') return (address >>> 16) + (address & 0xffff)
-  let sum = 0
-  for (let rest: bigint = address; rest > 0n; rest >>= 16n) sum += Number(rest & 0xffffn)
-  return sum
+  return checksum(frame.u8, off, end, pseudoHeaderSum(src, dst, PROTOCOL_TCP, end - off)) === 0xffff
 }
