@@ -32,10 +32,10 @@ static JSValue crc_function(JSContext *ctx, JSValueConst self, int argc,
     (void)self;
     if (!get_span(ctx, argv, &span) ||
         (argc > 3 &&
-         !get_integer(ctx, argv[3], "initial", MAX_SAFE_INTEGER, &initial)))
+         !get_integer(ctx, argv[3], "initial", UINT32_MAX, &initial)))
         return JS_EXCEPTION;
     return JS_NewUint32(ctx, crc((enum crc)kind, span.start, span.len,
-                                 initial));
+                                 (uint32_t)initial));
 }
 
 /* (key, input, end, out): the hash of input[0, end) to out[0, 8). */
