@@ -49,7 +49,7 @@ expectThrow(RangeError, () => native.sipHash24(bytes, bytes, 17, eight), 'sipHas
 expectThrow(RangeError, () => native.sipHash24(bytes, bytes, 4, new Uint8Array(7)), 'sipHash24(short out)')
 expectThrow(TypeError, () => native.sipHash24(bytes, bytes, 4, [1]), 'sipHash24(out array)')
 expectThrow(RangeError, () => native.checksum(bytes, 0, 4, -1), 'checksum(initial -1)')
-expectThrow(RangeError, () => native.checksum(bytes, 0, 4, 2 ** 32), 'checksum(initial 2^32)')
+expectThrow(RangeError, () => native.checksum(bytes, 0, 4, 2 ** 53), 'checksum(initial 2^53)')
 expectThrow(
   TypeError,
   () => native.entropyFill(new Uint8Array(new ArrayBuffer(4).transferToImmutable()), 0, 4),

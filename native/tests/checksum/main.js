@@ -27,7 +27,7 @@ for (let i = 0; i < 300; i++) {
 }
 bytes.fill(0xff)
 for (const len of [0, 1, 2, 7, 8, 9, 31, 32, 33, 1500, 4096])
-  for (const initial of [0, 1, 0xffff, 0x10000, 0xffffffff, 0x1_fffe_0000, 2 ** 53 - 1]) compare(bytes, 0, len, initial)
+  for (const initial of [0, 1, 0xffff, 0x10000, 0xffffffff, 0x1_fffe_0000, 2 ** 50]) compare(bytes, 0, len, initial)
 bytes.fill(0)
 compare(bytes, 0, 4096, 0)
 
