@@ -12,11 +12,16 @@ import {
 } from './config.ts'
 import { TARGETS, type TargetName } from './targets.ts'
 
-/** The device of this kind that the platform package of each target provides under the same names. */
-function ofPlatform<const K extends Kind>(module: string, create: string, makes: K): Device<K> {
+/** The device of this kind that the platform package of each target provides under the same names, but for `other` modules. */
+function ofPlatform<const K extends Kind>(
+  module: string,
+  create: string,
+  makes: K,
+  other: Partial<Record<TargetName, string>> = {},
+): Device<K> {
   const cases: Partial<Record<TargetName, Device<K>>> = {}
   for (const { name, platform } of Object.values(TARGETS)) {
-    const functor: Functor<Takes, K> = device(`${platform}/${module}`, create, { makes })
+    const functor: Functor<Takes, K> = device(`${platform}/${other[name] ?? module}`, create, { makes })
     cases[name] = functor({})
   }
   return match(target, cases as Record<TargetName, Device<K>>)
@@ -35,7 +40,10 @@ export const defaultWallClock: Device<'wall-clock'> = ofPlatform('clock', 'creat
 export const defaultTime: Device<'time'> = ofPlatform('time', 'createTime', 'time')
 
 /** The platform's strong random numbers. */
-export const defaultRandom: Device<'random'> = ofPlatform('random', 'createRandom', 'random')
+export const defaultRandom: Device<'random'> = ofPlatform('random', 'createRandom', 'random', {
+  // The hypervisor may have an entropy device where the processor has no generator.
+  virtio: 'random-machine',
+})
 
 const logs = bootKey('logs', {
   type: logLevels,

@@ -98,6 +98,22 @@ describe('virtio block', () => {
     ])
   })
 
+  it('discards by zeroes that may be unmapped where the device cannot discard, and not where they are written', async () => {
+    const zeroed = (mayUnmap: boolean) =>
+      setUp((disk) => {
+        disk.features[0] = (1 << 29) | (1 << 14)
+        disk.zeroesMayUnmap = mayUnmap
+        disk.image.fill(7)
+      })
+    const world = zeroed(true)
+    await driven(world, world.block.discard(10, 250))
+    const left = world.disk.image.findLastIndex((octet) => octet === 0)
+    assert.deepEqual([world.disk.image.indexOf(0), left], [10 * 512, 260 * 512 - 1])
+    const writing = zeroed(false)
+    await driven(writing, writing.block.discard(10, 250))
+    assert.equal(writing.disk.image.includes(0), false)
+  })
+
   it('reads the name of the disk', async () => {
     const world = setUp()
     assert.equal(await driven(world, world.readId()), 'data')

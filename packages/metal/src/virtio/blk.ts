@@ -2,7 +2,8 @@
  * Driver of the virtio block device (Virtual I/O Device 1.2 §5.2): one queue, several requests in flight.
  *
  * Data goes through buffers of the driver that the device can reach: one copy each way. Without `F_FLUSH` the device
- * writes through (§5.2.6.2), so flushing has nothing to do. Not here yet: several queues, write zeroes, secure erase.
+ * writes through (§5.2.6.2), so flushing has nothing to do. A device that cannot discard but write zeroes is told that it
+ * may unmap what they fill. Not here: several queues, secure erase.
  */
 import { BlockError } from '@mirage-ts/core/errors'
 import type { Block } from '@mirage-ts/signatures/block'
@@ -18,12 +19,15 @@ const F_READ_ONLY = 1 << 5
 const F_BLOCK_SIZE = 1 << 6
 const F_FLUSH = 1 << 9
 const F_DISCARD = 1 << 13
+const F_WRITE_ZEROES = 1 << 14
 
 // §5.2.4
 const CONFIG_CAPACITY = 0
 const CONFIG_SIZE_MAX = 8
 const CONFIG_BLOCK_SIZE = 20
 const CONFIG_MAX_DISCARD = 36
+const CONFIG_MAX_ZEROES = 48
+const CONFIG_ZEROES_MAY_UNMAP = 56
 
 // §5.2.6
 const TYPE_READ = 0
@@ -31,6 +35,9 @@ const TYPE_WRITE = 1
 const TYPE_FLUSH = 4
 const TYPE_GET_ID = 8
 const TYPE_DISCARD = 11
+const TYPE_WRITE_ZEROES = 13
+/** §5.2.6: struct virtio_blk_discard_write_zeroes, flags. */
+const MAY_UNMAP = 1
 const STATUS_OK = 0
 const STATUS_UNSUPPORTED = 2
 /** What the octet of the status holds before the device has written it. */
@@ -57,7 +64,7 @@ export interface VirtioBlock {
 
 /** Starts the device. Throws when it is not one we can drive. */
 export function createVirtioBlock(transport: VirtioTransport, memory: DmaMemory): VirtioBlock {
-  const wanted = F_RING_EVENT_IDX | F_SIZE_MAX | F_READ_ONLY | F_BLOCK_SIZE | F_FLUSH | F_DISCARD
+  const wanted = F_RING_EVENT_IDX | F_SIZE_MAX | F_READ_ONLY | F_BLOCK_SIZE | F_FLUSH | F_DISCARD | F_WRITE_ZEROES
   const features = negotiate(transport, wanted)
   const maxSize = Math.min(transport.queueMaxSize(0), MAX_QUEUE_SIZE)
   if (maxSize < 4) throw new Error(`Cannot use block device at ${transport.name}: its queue has ${maxSize} places`)
@@ -77,12 +84,19 @@ export function createVirtioBlock(transport: VirtioTransport, memory: DmaMemory)
   startDevice(transport)
   transport.enableInterrupt()
   queue.wantInterrupt()
-  const maxDiscard = (features & F_DISCARD) === 0 ? 0 : readConfig32(transport, CONFIG_MAX_DISCARD)
+  const hasDiscard = (features & F_DISCARD) !== 0
+  const canUnmap = (features & F_WRITE_ZEROES) !== 0 && transport.readConfig8(CONFIG_ZEROES_MAY_UNMAP) === 1
+  const maxDiscard = hasDiscard
+    ? readConfig32(transport, CONFIG_MAX_DISCARD)
+    : canUnmap
+      ? readConfig32(transport, CONFIG_MAX_ZEROES)
+      : 0
   const block = new Disk(requests, {
     sectorBytes,
     sectorCount,
     isReadOnly: (features & F_READ_ONLY) !== 0,
     hasFlush: (features & F_FLUSH) !== 0,
+    discardType: hasDiscard ? TYPE_DISCARD : TYPE_WRITE_ZEROES,
     maxDiscard,
   })
   return { block, polled: requests, readId: () => requests.readId() }
@@ -207,7 +221,9 @@ interface DiskShape {
   readonly sectorCount: number
   readonly isReadOnly: boolean
   readonly hasFlush: boolean
-  /** Units of 512 octets in one discard; 0 when the device has none. */
+  /** The request that discards. */
+  readonly discardType: number
+  /** Units of 512 octets in one of them; 0 when the device has none. */
   readonly maxDiscard: number
 }
 
@@ -219,6 +235,7 @@ class Disk implements Block {
   readonly isReadOnly: boolean
   private readonly requests: Requests
   private readonly hasFlush: boolean
+  private readonly discardType: number
   private readonly maxDiscard: number
   private isClosed = false
 
@@ -228,6 +245,7 @@ class Disk implements Block {
     this.sectorCount = shape.sectorCount
     this.isReadOnly = shape.isReadOnly
     this.hasFlush = shape.hasFlush
+    this.discardType = shape.discardType
     this.maxDiscard = shape.maxDiscard
   }
 
@@ -260,7 +278,8 @@ class Disk implements Block {
       view.setUint32(0, unit >>> 0, LITTLE)
       view.setUint32(4, Math.floor(unit / 2 ** 32), LITTLE)
       view.setUint32(8, Math.min(this.maxDiscard, end - unit), LITTLE)
-      const status = await this.requests.make(TYPE_DISCARD, 0, range)
+      if (this.discardType === TYPE_WRITE_ZEROES) view.setUint32(12, MAY_UNMAP, LITTLE)
+      const status = await this.requests.make(this.discardType, 0, range)
       if (status !== STATUS_OK && status !== STATUS_UNSUPPORTED) throw failure('discard', sector, status)
     }
   }

@@ -21,6 +21,7 @@ export class SimulatedDisk implements VirtioTransport {
   badUnits = new Set<number>()
   flushCount = 0
   discarded: (readonly [unit: number, units: number])[] = []
+  zeroesMayUnmap = true
   /** Greatest number of requests that waited at once. */
   maxWaiting = 0
   interrupt = false
@@ -64,6 +65,8 @@ export class SimulatedDisk implements VirtioTransport {
     config.setUint32(8, this.sizeMax, LITTLE)
     config.setUint32(20, this.sectorBytes, LITTLE)
     config.setUint32(36, 100, LITTLE)
+    config.setUint32(48, 70, LITTLE)
+    config.setUint8(56, this.zeroesMayUnmap ? 1 : 0)
     return config.getUint8(off)
   }
 
@@ -93,6 +96,12 @@ export class SimulatedDisk implements VirtioTransport {
     if (type === 8) {
       octets.fill(0)
       octets.set(Array.from(this.id, (char) => char.charCodeAt(0)))
+      return 0
+    }
+    if (type === 13) {
+      if (view.getUint32(12, LITTLE) !== 1) throw new Error('Zeroes are written that must not be unmapped')
+      const from = view.getUint32(0, LITTLE) * UNIT
+      this.image.fill(0, from, from + view.getUint32(8, LITTLE) * UNIT)
       return 0
     }
     if (type === 11) {
