@@ -85,7 +85,8 @@ const LAYOUTS: ReadonlyMap<number, readonly Field[]> = new Map<number, readonly 
   [TYPE.DS, DS],
   [TYPE.SSHFP, ['u8', 'u8', 'hex']],
   [TYPE.RRSIG, SIG],
-  [TYPE.NSEC, ['plainName', 'types']],
+  // Compressed in multicast DNS (RFC 6762 §18.14).
+  [TYPE.NSEC, ['oldName', 'types']],
   [TYPE.DNSKEY, DNSKEY],
   [TYPE.DHCID, ['base64']],
   [TYPE.NSEC3, ['u8', 'u8', 'u16', 'hex8', 'base32hex8', 'types']],
