@@ -1,28 +1,21 @@
 /** Our stack and Linux's on the two ends of a tap, with a bad line between them, and transfers over it. Root only. */
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { ipv4, macToString } from '@mirage-ts/core/addresses'
-import { createMonotonicClock } from '@mirage-ts/node/clock'
-import { createNetwork } from '@mirage-ts/node/network'
 import { createRandom } from '@mirage-ts/node/random'
-import { createTime } from '@mirage-ts/node/time'
 import type { Port } from '@mirage-ts/signatures/addresses'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
 import type { Network } from '@mirage-ts/signatures/network'
-import type { Alarm, Time } from '@mirage-ts/signatures/time'
 import { createTestStack, type TestStack } from '@mirage-ts/testing/direct-stack'
 import { ImpairedNetwork } from '@mirage-ts/testing/impaired-network'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
 import { Namespace } from './namespace.ts'
+import { createEndingTime, openTapIn } from './tap.ts'
 
 const PEER = fileURLToPath(new URL('../tcp-linux-peer.mjs', import.meta.url))
-const TAP_SOURCE = fileURLToPath(new URL('../../native/host/tap.c', import.meta.url))
 export const LINUX = '10.77.0.1'
 export const OURS = '10.77.0.2'
 export const LINUX_ADDRESS = ipv4(10, 77, 0, 1)
@@ -43,8 +36,7 @@ export class LinuxLink {
   readonly network: Network
   private readonly badLine: ImpairedNetwork | undefined
   private readonly namespace: Namespace
-  private readonly folder: string
-  private readonly alarms: readonly Alarm[]
+  private readonly time: ReturnType<typeof createEndingTime>
   private nextPort = 2000
 
   private constructor(
@@ -52,50 +44,28 @@ export class LinuxLink {
     network: Network,
     line: ImpairedNetwork | undefined,
     namespace: Namespace,
-    folder: string,
-    alarms: readonly Alarm[],
+    time: ReturnType<typeof createEndingTime>,
   ) {
     this.stack = stack
     this.network = network
     this.badLine = line
     this.namespace = namespace
-    this.folder = folder
-    this.alarms = alarms
+    this.time = time
   }
 
   /** With `hasOffload` the tap and our stack leave each other what they can, which a bad line between them would undo: there is none. */
   static async open({ mtuBytes = 1500, seed = 5, hasOffload = false, hasLine = true } = {}): Promise<LinuxLink> {
-    const folder = mkdtempSync(join(tmpdir(), 'mirage-tcp-'))
-    const tap = tapProgram()
     const namespace = new Namespace()
-    // The relay that our own device starts opens the tap in the namespace.
-    const inNamespace = join(folder, 'mirage-tap')
-    writeFileSync(inNamespace, `#!/bin/sh\nexec ip netns exec ${namespace.name} ${tap} "$@"\n`, { mode: 0o755 })
-    const given = process.env['MIRAGE_TAP']
-    process.env['MIRAGE_TAP'] = inNamespace
-    const attachment = 'tap:tap0'
-    const opening = createNetwork({ random: createRandom() }, { attachment, offload: hasOffload })
-    if (given === undefined) delete process.env['MIRAGE_TAP']
-    else process.env['MIRAGE_TAP'] = given
-    const network = await opening
+    const network = await openTapIn(namespace, 'tap0', { offload: hasOffload })
     namespace.ip('addr', 'add', `${LINUX}/24`, 'dev', 'tap0')
     namespace.ip('link', 'set', 'tap0', 'mtu', String(mtuBytes), 'up')
     // Linux need not ask for our address: it gives up after three lost answers, which is not what these tests are about.
     namespace.ip('neigh', 'replace', OURS, 'lladdr', macToString(network.mac), 'dev', 'tap0')
-    const clock = createMonotonicClock()
-    const time = createTime()
-    const alarms: Alarm[] = []
-    // What our stack still waits for (neighbours, for one) must not keep the process alive.
-    const alarm: Time['alarm'] = (ring) => {
-      const made = time.alarm(ring)
-      alarms.push(made)
-      return made
-    }
-    const both = { now: () => clock.now(), sleep: time.sleep.bind(time), alarm }
-    const line =
-      hasOffload || !hasLine ? undefined : new ImpairedNetwork(network, both, new SeededRandom(seed), mtuBytes)
-    const stack = createTestStack(line ?? network, both, `${OURS}/24`, { seed: createRandom().u32() })
-    return new LinuxLink(stack, network, line, namespace, folder, alarms)
+    const time = createEndingTime()
+    const isDirect = hasOffload || !hasLine
+    const line = isDirect ? undefined : new ImpairedNetwork(network, time, new SeededRandom(seed), mtuBytes)
+    const stack = createTestStack(line ?? network, time, `${OURS}/24`, { seed: createRandom().u32() })
+    return new LinuxLink(stack, network, line, namespace, time)
   }
 
   get line(): ImpairedNetwork {
@@ -108,11 +78,10 @@ export class LinuxLink {
   }
 
   close(): void {
-    for (const alarm of this.alarms) alarm.clear()
+    this.time.end()
     this.network.close()
     this.badLine?.close()
     this.namespace.remove()
-    rmSync(this.folder, { recursive: true, force: true })
   }
 
   /** Starts the peer; the function returned waits for its next line of JSON. */
@@ -157,19 +126,6 @@ export class LinuxLink {
     assert.deepEqual(theirs, { bytes: upBytes, sha256: hashOf(upBytes) })
     return Math.round(tookMs)
   }
-}
-
-let builtTap: string | undefined
-
-/** mirage-tap, built once for the process; the folder goes with it. */
-function tapProgram(): string {
-  const given = process.env['MIRAGE_TAP'] ?? builtTap
-  if (given !== undefined) return given
-  const folder = mkdtempSync(join(tmpdir(), 'mirage-tap-'))
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-  builtTap = join(folder, 'mirage-tap')
-  execFileSync('cc', ['-D_GNU_SOURCE', '-O2', '-o', builtTap, TAP_SOURCE], { stdio: 'inherit' })
-  return builtTap
 }
 
 function pattern(off: number, len: number): Uint8Array {

@@ -81,6 +81,8 @@ export interface CountedIpv6 extends HostIp {
   removeLent(address: Ipv6): void
   /** Adds one who is told when an address becomes usable, ends, or turns out to be a duplicate. */
   listenAddresses(handler: (address: OwnAddress) => void): void
+  /** Adds one who is told of every router advertisement that was taken. */
+  listenRouters(handler: () => void): void
   listenParameterProblems(handler: ParameterProblemHandler): void
 }
 

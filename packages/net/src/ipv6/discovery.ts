@@ -79,6 +79,8 @@ export interface DiscoveryEffects {
   source(dst: Ipv6): Ipv6
   setHopLimit(hopLimit: number): void
   setMtu(mtuBytes: number): void
+  /** A router has advertised itself, and autoconf.ts knows what it said. */
+  advertised(): void
 }
 
 /** What neighbour discovery does for one who advertises (RFC 4861 §6.2). */
@@ -273,6 +275,7 @@ export class Discovery {
       options,
       now,
     )
+    this.effects.advertised()
     return undefined
   }
 

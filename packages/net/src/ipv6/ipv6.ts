@@ -43,6 +43,7 @@ import {
   PROTOCOL_ICMPV6,
   parseFragment,
   parseIpv6,
+  parseQuotedIpv6,
   setPayloadLen,
   walkIpv6,
 } from '../wire/ipv6.ts'
@@ -79,6 +80,7 @@ export function createIpv6(deps: Ipv6Deps, options: Ipv6Options = {}): CountedIp
 
 class Ipv6Layer implements CountedIpv6 {
   readonly headroomBytes: number
+  readonly isChecksumOffloaded: boolean
   addresses: readonly IpAddress[] = []
   readonly counters = createCounters(IPV6_COUNTERS)
   private readonly ethernet: Ethernet
@@ -98,6 +100,7 @@ class Ipv6Layer implements CountedIpv6 {
   private readonly handlers: (IpHandler | undefined)[] = new Array<undefined>(256).fill(undefined)
   private readonly errorHandlers: (IpErrorHandler | undefined)[] = new Array<undefined>(256).fill(undefined)
   private readonly addressHandlers: ((address: OwnAddress) => void)[] = []
+  private readonly routerHandlers: (() => void)[] = []
   private problemHandler: IpProblemHandler | undefined
   private parameterHandler: ParameterProblemHandler | undefined
   private readonly header = new Ipv6Header()
@@ -113,6 +116,7 @@ class Ipv6Layer implements CountedIpv6 {
     this.random = random
     this.log = log.logger('ipv6')
     this.headroomBytes = ethernet.headroomBytes + IPV6_HEADER_LEN
+    this.isChecksumOffloaded = ethernet.offload.checksum
     this.linkMtuBytes = ethernet.mtuBytes
     this.alarm = time.alarm(() => this.poll())
     this.reassembler = new Reassembler({
@@ -143,6 +147,9 @@ class Ipv6Layer implements CountedIpv6 {
       },
       setMtu: (mtuBytes) => {
         this.linkMtuBytes = Math.min(mtuBytes, ethernet.mtuBytes)
+      },
+      advertised: () => {
+        for (const handler of this.routerHandlers) handler()
       },
     })
     const maxRecords = Math.floor((IPV6_LEAST_MTU - IPV6_HEADER_LEN - ALERT_LEN - 8) / 20)
@@ -218,10 +225,6 @@ class Ipv6Layer implements CountedIpv6 {
 
   alloc(): Frame | undefined {
     return this.ethernet.alloc()
-  }
-
-  get isChecksumOffloaded(): boolean {
-    return this.ethernet.offload.checksum
   }
 
   largeBytes(): number {
@@ -309,6 +312,10 @@ class Ipv6Layer implements CountedIpv6 {
     this.discovery.router = role
   }
 
+  listenRouters(handler: () => void): void {
+    this.routerHandlers.push(handler)
+  }
+
   listenAddresses(handler: (address: OwnAddress) => void): void {
     this.addressHandlers.push(handler)
   }
@@ -328,28 +335,11 @@ class Ipv6Layer implements CountedIpv6 {
 
   reportError(error: IpErrorKind, frame: Frame, off: number, end: number, mtuBytes = 0): void {
     const { header } = this
-    // Only the beginning of the packet is quoted: its length is not to be believed.
-    const isWhole =
-      end - off >= IPV6_HEADER_LEN && (parseIpv6(frame, off, end, header) ?? 'bad-length') === 'bad-length'
-    if (!isWhole) {
+    if (!parseQuotedIpv6(frame, off, end, header, this.fragment) || !this.addresses.includes(header.src)) {
       this.counters.badQuote++
       return
-    }
-    readQuoted(frame, off, end, header)
-    const isWalked = walkIpv6(frame, off, header) === undefined
-    if (
-      isWalked &&
-      header.protocol === HEADER_FRAGMENT &&
-      parseFragment(frame, header.payloadOff, end, this.fragment)
-    ) {
-      header.protocol = this.fragment.nextHeader
-      header.payloadOff += IPV6_FRAGMENT_LEN
     }
     const { src, dst, protocol, payloadOff } = header
-    if (!isWalked || end - payloadOff < 8 || !this.addresses.includes(src)) {
-      this.counters.badQuote++
-      return
-    }
     // RFC 8201 §4: nobody may claim less than the least MTU.
     if (error === 'fragmentation-needed' && mtuBytes >= IPV6_LEAST_MTU) {
       this.pathMtus.lower(dst, mtuBytes, this.linkMtuBytes, this.clock.now())
@@ -608,11 +598,4 @@ class Ipv6Layer implements CountedIpv6 {
     this.alarmAt = next
     this.alarm.set(next)
   }
-}
-
-/** Reads a header whose packet is cut off: all that there is counts as the packet. */
-function readQuoted(frame: Frame, off: number, end: number, header: Ipv6Header): void {
-  header.protocol = frame.dv.getUint8(off + 6)
-  header.payloadOff = off + IPV6_HEADER_LEN
-  header.packetEnd = end
 }

@@ -207,3 +207,28 @@ export function parseFragment(frame: Frame, off: number, end: number, fragment: 
   fragment.id = dv.getUint32(off + 4)
   return true
 }
+
+/**
+ * Reads the beginning of a packet of ours that an ICMP error quotes, its extension headers too. False unless eight octets of
+ * what they carry are there.
+ */
+export function parseQuotedIpv6(
+  frame: Frame,
+  off: number,
+  end: number,
+  header: Ipv6Header,
+  fragment: Ipv6Fragment,
+): boolean {
+  if (end - off < IPV6_HEADER_LEN) return false
+  if ((parseIpv6(frame, off, end, header) ?? 'bad-length') !== 'bad-length') return false
+  // Its length is not to be believed: all that there is counts as the packet.
+  header.protocol = frame.dv.getUint8(off + 6)
+  header.payloadOff = off + IPV6_HEADER_LEN
+  header.packetEnd = end
+  if (walkIpv6(frame, off, header) !== undefined) return false
+  if (header.protocol === HEADER_FRAGMENT && parseFragment(frame, header.payloadOff, end, fragment)) {
+    header.protocol = fragment.nextHeader
+    header.payloadOff += IPV6_FRAGMENT_LEN
+  }
+  return end - header.payloadOff >= 8
+}
