@@ -21,6 +21,9 @@ net   dnsmasq-base cmd:dnsmasq
 net   radvd        cmd:radvd
 net   isc-dhcp-client cmd:dhclient
 net   udhcpc       cmd:udhcpc
+net   avahi-daemon cmd:avahi-daemon
+net   avahi-utils  cmd:avahi-browse
+net   dbus-daemon  cmd:dbus-daemon
 net   procps       cmd:sysctl
 net   tcpdump      cmd:tcpdump
 shell zsh          cmd:zsh
