@@ -8,9 +8,24 @@ export const MAX_KEY_BYTES = 1024
 /** The segments of a key, none for the root; `undefined` when the key never names anything. */
 export function segmentsOf(key: string): readonly string[] | undefined {
   if (key === '') return []
-  const segments = key.split('/')
-  return segments.some(isNoName) ? undefined : segments
+  return isName(key) ? key.split('/') : undefined
 }
+
+/** True when `key` can name something: no segment is empty, `.` or `..`, and none has a NUL. The root is not meant. */
+export function isName(key: string): boolean {
+  for (let start = 0; ; ) {
+    const slash = key.indexOf('/', start)
+    const lenChars = (slash < 0 ? key.length : slash) - start
+    if (lenChars === 0) return false
+    if (lenChars <= 2 && key.charCodeAt(start) === DOT && (lenChars === 1 || key.charCodeAt(start + 1) === DOT)) {
+      return false
+    }
+    if (slash < 0) return !key.includes('\0')
+    start = slash + 1
+  }
+}
+
+const DOT = 0x2e
 
 /** The octets of a key that a value can be written to; `bad-key` when there can be none. */
 export function checkWritableKey(key: string): Uint8Array {
@@ -19,12 +34,8 @@ export function checkWritableKey(key: string): Uint8Array {
   if (key.length > MAX_KEY_BYTES || (octets !== undefined && octets.length > MAX_KEY_BYTES)) {
     throw kvError('bad-key', key, `it is longer than ${MAX_KEY_BYTES} octets`)
   }
-  if (octets === undefined || key === '' || segmentsOf(key) === undefined) throw kvError('bad-key', key)
+  if (octets === undefined || !isName(key)) throw kvError('bad-key', key)
   return octets
-}
-
-function isNoName(segment: string): boolean {
-  return segment === '' || segment === '.' || segment === '..' || segment.includes('\0')
 }
 
 /** The key without its last segment, and that segment. */

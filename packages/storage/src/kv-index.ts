@@ -1,5 +1,5 @@
 /** The names of a read-only store: every key in one table, so that a look-up is one step however many there are. */
-import { compareNames, joinKey, kvError, segmentsOf, splitKey } from '@mirage-ts/core/kv-key'
+import { compareNames, isName, joinKey, kvError, segmentsOf, splitKey } from '@mirage-ts/core/kv-key'
 import type { KvEntry } from '@mirage-ts/signatures/kv'
 
 class Dictionary {
@@ -82,8 +82,4 @@ export class KvIndex<T extends object> {
     dictionary.entries.push({ name, kind })
     dictionary.isSorted = false
   }
-}
-
-function isName(key: string): boolean {
-  return key !== '' && segmentsOf(key) !== undefined
 }

@@ -2,8 +2,9 @@
 import { KvError, messageOf } from '@mirage-ts/core/errors'
 import type { Block } from '@mirage-ts/signatures/block'
 import { readSuperblock } from './format.ts'
+import { CHUNK, HEAD, INLINE } from './leaf.ts'
 import { Log } from './log.ts'
-import { CHUNK, HEAD, INLINE, isLeaf } from './node.ts'
+import { isLeaf } from './node.ts'
 import { recover } from './recover.ts'
 import { Tree } from './tree.ts'
 import { Values } from './values.ts'
@@ -49,7 +50,7 @@ export async function checkLogKv(
     await tree.walk(async (node, slot) => {
       use(slot)
       if (!isLeaf(node)) return
-      for (const entry of node.items) {
+      for (const entry of node.entries()) {
         if (lastKey !== undefined && entry.key <= lastKey) note(`Sector ${slot.address}: keys are out of order`)
         lastKey = entry.key
         if (entry.tag !== INLINE) use(entry)

@@ -1,7 +1,8 @@
 /** Cleaning: what is still in use in a segment that is mostly not goes to the head of the log, so that the segment is free. */
 import { NODE, parseRecord, RECORD_HEADER_LEN, VALUE } from './format.ts'
+import { Entry } from './leaf.ts'
 import type { Log } from './log.ts'
-import { Entry, firstKeyOf } from './node.ts'
+import { firstKeyOf } from './node.ts'
 import type { Tree } from './tree.ts'
 import { readOwner, type Values } from './values.ts'
 

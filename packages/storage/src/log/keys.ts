@@ -3,19 +3,34 @@
  * dictionary is next to each other; a piece of a value has two such octets and its number behind the value's key.
  */
 
-import { segmentsOf } from '@mirage-ts/core/kv-key'
+import { checkWritableKey, isName, kvError, MAX_KEY_BYTES } from '@mirage-ts/core/kv-key'
+import { octetsToText, textToOctets } from '@mirage-ts/core/octets'
 import { utf8Decode, utf8Encode } from '@mirage-ts/core/utf8'
-import { octetsToText } from './node.ts'
 
 /** Longer than any key: what can be asked for is cut off here before it is taken apart. */
 const MAX_ASKED = 4096
 
 /** The key of the tree for a key of the store, `''` for the root; `undefined` when it never names anything. */
 export function treeKeyOf(key: string): string | undefined {
-  if (key.length > MAX_ASKED || segmentsOf(key) === undefined) return undefined
+  if (key === '') return ''
+  if (key.length > MAX_ASKED || !isName(key)) return undefined
+  if (ASCII.test(key)) return key.replaceAll('/', '\0')
   const octets = utf8Encode(key)
-  return octets === undefined ? undefined : octetsToText(octets, 0, octets.length).replaceAll('/', '\0')
+  return octets === undefined ? undefined : octetsToText(octets).replaceAll('/', '\0')
 }
+
+/** The key of the tree for a key that a value can be written to; throws `bad-key` when there can be none. */
+export function writableTreeKey(key: string): string {
+  const treeKey = key.length > MAX_KEY_BYTES ? undefined : treeKeyOf(key)
+  if (treeKey === undefined || treeKey === '' || treeKey.length > MAX_KEY_BYTES) {
+    checkWritableKey(key) // says why
+    throw kvError('bad-key', key)
+  }
+  return treeKey
+}
+
+/** Text that is its own UTF-8. */
+const ASCII = /^[\0-\x7f]*$/
 
 /** The key of piece `number` of a value, from 1. */
 export function chunkKey(treeKey: string, number: number): string {
@@ -32,12 +47,7 @@ export function behind(prefix: string): string {
   return `${prefix}\x01`
 }
 
-/** The octets of a key of the tree. */
-export function octetsOf(treeKey: string): Uint8Array {
-  return Uint8Array.from(treeKey, (char) => char.charCodeAt(0))
-}
-
 /** The name that these octets spell; it was encoded by us, so anything else is a damage that no checksum saw. */
 export function nameOf(text: string): string | undefined {
-  return utf8Decode(octetsOf(text))
+  return ASCII.test(text) ? text : utf8Decode(textToOctets(text))
 }

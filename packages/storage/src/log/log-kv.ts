@@ -7,15 +7,7 @@
  * every change until it is opened again: what the disk has then is known only by reading it anew.
  */
 import { KvError, messageOf } from '@mirage-ts/core/errors'
-import {
-  asKvError,
-  checkPart,
-  checkWritableKey,
-  compareNames,
-  isBelow,
-  kvError,
-  splitKey,
-} from '@mirage-ts/core/kv-key'
+import { asKvError, checkPart, compareNames, isBelow, kvError, splitKey } from '@mirage-ts/core/kv-key'
 import { Lock } from '@mirage-ts/core/lock'
 import type { Block } from '@mirage-ts/signatures/block'
 import type { KvChange, KvEntry, KvTransactional } from '@mirage-ts/signatures/kv'
@@ -30,9 +22,9 @@ import {
   readSuperblock,
   SUPERBLOCK_OFFS,
 } from './format.ts'
-import { behind, belowPrefix, chunkKey, nameOf, treeKeyOf } from './keys.ts'
+import { behind, belowPrefix, chunkKey, nameOf, treeKeyOf, writableTreeKey } from './keys.ts'
+import { CHUNK, Entry, HEAD, NOTHING } from './leaf.ts'
 import { Log } from './log.ts'
-import { CHUNK, Entry, HEAD, NOTHING } from './node.ts'
 import { recover } from './recover.ts'
 import { Tree } from './tree.ts'
 import { Values } from './values.ts'
@@ -222,11 +214,13 @@ class LogKvStore implements LogKv {
   commit(changes: readonly KvChange[]): Promise<void> {
     return this.#changing(async (steps) => {
       let units = 0
+      let isGrowing = false
       for (const change of changes) {
         if (change.tag === 'remove') continue
-        units += this.#values.unitsOf(checkWritableKey(change.key).length, change.value.length)
+        units += this.#values.unitsOf(writableTreeKey(change.key).length, change.value.length)
+        isGrowing = true
       }
-      await this.#makeRoom(units, changes.length, units > 0 || changes.some(({ tag }) => tag === 'set'))
+      await this.#makeRoom(units, changes.length, isGrowing)
       for (const change of changes) {
         if (change.tag === 'remove') await this.#remove(steps, change.key)
         else await this.#set(steps, change.key, change.value)
@@ -252,7 +246,7 @@ class LogKvStore implements LogKv {
         const value = new Uint8Array(newSize)
         if (head !== undefined) value.set(await this.#values.readRange(head, 0, oldSize))
         value.set(octets, octets.length === 0 ? 0 : offBytes)
-        await this.#put(steps, treeKey, await this.#values.writeValue(treeKey, value))
+        await this.#put(steps, await this.#values.writeValue(treeKey, value))
         return
       }
       await this.#setChunks(steps, treeKey, head, offBytes, octets, newSize)
@@ -282,7 +276,7 @@ class LogKvStore implements LogKv {
         const value = await this.#values.readRange(head, 0, head.sizeBytes)
         await this.#removeValue(steps, head)
         const key = newKey + head.key.slice(fromKey.length)
-        await this.#put(steps, key, await this.#values.writeValue(key, value))
+        await this.#put(steps, await this.#values.writeValue(key, value))
       }
     })
   }
@@ -429,8 +423,17 @@ class LogKvStore implements LogKv {
 
   /** Throws unless a value can be put at `key`; returns the key of the tree. */
   async #checkSettable(key: string): Promise<string> {
-    checkWritableKey(key)
-    const treeKey = treeKeyOf(key) as string
+    const treeKey = writableTreeKey(key)
+    const { before, here, behind: next } = await this.#tree.around(treeKey)
+    if (here !== undefined) return treeKey
+    // What lies beside it in the leaf nearly always tells: a neighbour in the same dictionary, and none below the key.
+    const dictionary = treeKey.slice(0, treeKey.lastIndexOf('\0') + 1)
+    const isIn = (entry: Entry | undefined): boolean =>
+      entry?.tag !== CHUNK && entry?.key.startsWith(dictionary) === true
+    if (next !== undefined && (dictionary === '' || isIn(before) || isIn(next))) {
+      if (next.key.startsWith(belowPrefix(treeKey))) throw kvError('value-expected', key)
+      return treeKey
+    }
     for (let at = treeKey.indexOf('\0'); at >= 0; at = treeKey.indexOf('\0', at + 1)) {
       if ((await this.#tree.get(treeKey.slice(0, at))) !== undefined) {
         throw kvError('dictionary-expected', key, `${splitKey(key).parent} is, or is in, a value`)
@@ -442,13 +445,16 @@ class LogKvStore implements LogKv {
 
   async #set(steps: Step[], key: string, value: Uint8Array): Promise<void> {
     const treeKey = await this.#checkSettable(key)
-    await this.#put(steps, treeKey, await this.#values.writeValue(treeKey, value))
+    await this.#put(steps, await this.#values.writeValue(treeKey, value))
   }
 
-  /** Puts the entries of a value in place of those it has. */
-  async #put(steps: Step[], treeKey: string, entries: readonly Entry[]): Promise<void> {
-    const old = await this.#tree.get(treeKey)
-    for (const entry of entries) await this.#step(steps, entry.key, entry)
+  /** Puts the entries of a value, that of its key first, in place of those it has. */
+  async #put(steps: Step[], entries: readonly Entry[]): Promise<void> {
+    let old: Entry | undefined
+    for (const [i, entry] of entries.entries()) {
+      const replaced = await this.#step(steps, entry.key, entry)
+      if (i === 0) old = replaced
+    }
     if (old === undefined) this.#tree.keyCount++
     else await this.#dropChunks(steps, old, entries.length)
   }
@@ -506,8 +512,10 @@ class LogKvStore implements LogKv {
     if (head === undefined) this.#tree.keyCount++
   }
 
-  async #step(steps: Step[], key: string, fresh: Entry | undefined): Promise<void> {
+  /** Makes one change of the tree; returns what was there. */
+  async #step(steps: Step[], key: string, fresh: Entry | undefined): Promise<Entry | undefined> {
     const old = await this.#tree.put(key, fresh)
     steps.push({ key, old, fresh })
+    return old
   }
 }

@@ -187,21 +187,54 @@ export class Log {
 
   /** Reads a record and checks that it is the one that `pointer` means. The octets are the caller's. */
   async read(pointer: Pointer, type: number): Promise<{ readonly u8: Uint8Array; readonly info: RecordInfo }> {
-    const { address, units, crc } = pointer
+    const { address, units } = pointer
     const { unitBytes } = this.geometry
     const u8 = new Uint8Array(units * unitBytes)
     const bufferOff = address - this.bufferSector
     if (bufferOff >= 0 && bufferOff + units <= this.bufferUnits) {
       u8.set(this.buffer.subarray(bufferOff * unitBytes, (bufferOff + units) * unitBytes))
-    } else {
-      if (address + units > this.block.sectorCount) throw corrupt(address, 'a pointer leads outside of the disk')
-      await this.block.read(address, u8)
+    } else await this.readUnits(address, u8)
+    return { u8, info: this.check(pointer, type, u8, 0) }
+  }
+
+  /** How many of `pointers` from the first on lie one behind the other on the disk and fit `maxBytes`: one at least. */
+  runLen(pointers: readonly Pointer[], first: number, maxBytes: number): number {
+    const { address } = pointers[first] as Pointer
+    let end = address
+    let count = 0
+    for (let i = first; i < pointers.length; i++) {
+      const next = pointers[i] as Pointer
+      const behind = next.address + next.units
+      const isInBuffer = behind > this.bufferSector && next.address < this.bufferSector + this.bufferUnits
+      if (
+        count > 0 &&
+        (next.address !== end || (behind - address) * this.geometry.unitBytes > maxBytes || isInBuffer)
+      ) {
+        break
+      }
+      end = behind
+      count++
+      if (isInBuffer) break
     }
-    const info = parseRecord(this.geometry, u8, 0)
+    return count
+  }
+
+  /** Reads units as they are on the disk; what is in them is for `check`. */
+  async readUnits(address: number, into: Uint8Array): Promise<void> {
+    if (address + into.length / this.geometry.unitBytes > this.block.sectorCount) {
+      throw corrupt(address, 'a pointer leads outside of the disk')
+    }
+    await this.block.read(address, into)
+  }
+
+  /** Makes sure that the record at `off` of `u8` is the one that `pointer` means. */
+  check({ address, units, crc }: Pointer, type: number, u8: Uint8Array, off: number): RecordInfo {
+    const info = parseRecord(this.geometry, u8, off)
     if (typeof info === 'string') throw corrupt(address, info)
-    if (info.crc !== crc || info.type !== type || info.units !== units)
+    if (info.crc !== crc || info.type !== type || info.units !== units) {
       throw corrupt(address, 'another record is there')
-    return { u8, info }
+    }
+    return info
   }
 
   /** Reads a whole segment, for cleaning. */

@@ -1,49 +1,10 @@
 /**
- * Nodes of the tree, in memory and in their records. Keys are strings of octets, a character for each, so that the
- * language compares them as octets, and fast.
+ * Nodes of the tree, in memory and in their records: inner ones here, leaves in leaf.ts. Keys are strings of octets, a
+ * character for each, so that the language compares them as octets, and fast.
  */
-import { NODE_BYTES, POINTER_LEN, type Pointer, RECORD_HEADER_LEN, readU48, writeU48 } from './format.ts'
-
-/** Greatest payload of a node. */
-export const NODE_PAYLOAD = NODE_BYTES - RECORD_HEADER_LEN
-/** Values up to this length lie in the leaf itself. */
-export const INLINE_BYTES = 256
-
-/** What a leaf has at a key. */
-export const INLINE = 0
-/** A value in pieces: its length and the first piece. */
-export const HEAD = 1
-/** One more piece. */
-export const CHUNK = 2
-
-/** An item of a leaf; never changed once made, so a look-up may keep it. */
-export class Entry {
-  readonly key: string
-  readonly tag: number
-  /** The value when it is inline. */
-  readonly bytes: Uint8Array
-  readonly sizeBytes: number
-  /** The record of the piece; 0 units when inline. */
-  readonly address: number
-  readonly units: number
-  readonly crc: number
-
-  constructor(key: string, tag: number, bytes: Uint8Array, sizeBytes: number, pointer: Pointer) {
-    this.key = key
-    this.tag = tag
-    this.bytes = bytes
-    this.sizeBytes = sizeBytes
-    this.address = pointer.address
-    this.units = pointer.units
-    this.crc = pointer.crc
-  }
-
-  get lenBytes(): number {
-    const head = 3 + this.key.length
-    if (this.tag === INLINE) return head + 2 + this.bytes.length
-    return head + POINTER_LEN + (this.tag === HEAD ? 6 : 0)
-  }
-}
+import { octetsToText, writeText } from '@mirage-ts/core/octets'
+import { POINTER_LEN, type Pointer, readPointer, writePointer } from './format.ts'
+import { COUNT_LEN, LeafNode } from './leaf.ts'
 
 /** An item of an inner node: where a child is, and the node itself while it is in memory. */
 export class Child {
@@ -70,7 +31,7 @@ export class Child {
   }
 }
 
-interface NodeState {
+export interface NodeState {
   /** Length of the payload. */
   lenBytes: number
   /** Changed since it was read or written: its record is given up and it will get a new one. */
@@ -82,11 +43,6 @@ interface NodeState {
   isCached: boolean
 }
 
-export interface LeafNode extends NodeState {
-  readonly level: 0
-  items: Entry[]
-}
-
 export interface InnerNode extends NodeState {
   readonly level: number
   items: Child[]
@@ -94,21 +50,15 @@ export interface InnerNode extends NodeState {
 
 export type Node = LeafNode | InnerNode
 
-const COUNT_LEN = 2
-
 export function isLeaf(node: Node): node is LeafNode {
   return node.level === 0
-}
-
-export function createLeaf(items: Entry[], slot: Child): LeafNode {
-  return { level: 0, items, lenBytes: lenOf(items), isDirty: false, slot, isUsed: true, isCached: false }
 }
 
 export function createInner(level: number, items: Child[], slot: Child): InnerNode {
   return { level, items, lenBytes: lenOf(items), isDirty: false, slot, isUsed: true, isCached: false }
 }
 
-export function lenOf(items: readonly (Entry | Child)[]): number {
+export function lenOf(items: readonly Child[]): number {
   let lenBytes = COUNT_LEN
   for (const item of items) lenBytes += item.lenBytes
   return lenBytes
@@ -116,75 +66,48 @@ export function lenOf(items: readonly (Entry | Child)[]): number {
 
 /** Writes the payload of `node` at `off`. */
 export function emitNode(node: Node, u8: Uint8Array, off: number): void {
+  if (isLeaf(node)) {
+    node.emit(u8, off)
+    return
+  }
   const view = new DataView(u8.buffer, u8.byteOffset)
   view.setUint16(off, node.items.length)
   let at = off + COUNT_LEN
-  for (const item of node.items) {
-    view.setUint16(at, item.key.length)
-    at += 2
-    for (let i = 0; i < item.key.length; i++) u8[at + i] = item.key.charCodeAt(i)
-    at += item.key.length
-    if (item instanceof Entry) {
-      u8[at++] = item.tag
-      if (item.tag === INLINE) {
-        view.setUint16(at, item.bytes.length)
-        u8.set(item.bytes, at + 2)
-        at += 2 + item.bytes.length
-        continue
-      }
-      if (item.tag === HEAD) {
-        writeU48(view, at, item.sizeBytes)
-        at += 6
-      }
-    }
-    writeU48(view, at, item.address)
-    view.setUint16(at + 6, item.units)
-    view.setUint32(at + 8, item.crc)
+  for (const child of node.items) {
+    view.setUint16(at, child.key.length)
+    at = writeText(u8, at + 2, child.key)
+    writePointer(view, at, child)
     at += POINTER_LEN
   }
 }
 
-/** The node of a payload, or `undefined` when it makes no sense. */
+/** The node of a payload, or `undefined` when it makes no sense. A leaf keeps `u8`: it must not change any more. */
 export function parseNode(level: number, u8: Uint8Array, off: number, lenBytes: number, slot: Child): Node | undefined {
+  if (lenBytes < COUNT_LEN || off + lenBytes > 0xffff) return undefined
+  if (level === 0) return LeafNode.parse(u8, off, lenBytes, slot)
+  const count = (u8[off] as number) * 256 + (u8[off + 1] as number)
+  return parseInner(level, count, u8, off + COUNT_LEN, off + lenBytes, slot)
+}
+
+function parseInner(
+  level: number,
+  count: number,
+  u8: Uint8Array,
+  off: number,
+  end: number,
+  slot: Child,
+): InnerNode | undefined {
   const view = new DataView(u8.buffer, u8.byteOffset)
-  const end = off + lenBytes
-  if (lenBytes < COUNT_LEN) return undefined
-  const count = view.getUint16(off)
-  const entries: Entry[] = []
   const children: Child[] = []
-  let at = off + COUNT_LEN
+  let at = off
   for (let i = 0; i < count; i++) {
     if (at + 2 > end) return undefined
-    const keyLen = view.getUint16(at)
-    at += 2
-    if (at + keyLen + 1 > end) return undefined
-    const key = octetsToText(u8, at, at + keyLen)
-    at += keyLen
-    const tag = level === 0 ? (u8[at++] as number) : -1
-    if (tag === INLINE) {
-      if (at + 2 > end) return undefined
-      const len = view.getUint16(at)
-      at += 2
-      if (at + len > end) return undefined
-      entries.push(new Entry(key, INLINE, u8.slice(at, at + len), len, NOWHERE))
-      at += len
-      continue
-    }
-    if (tag > CHUNK) return undefined
-    let sizeBytes = 0
-    if (tag === HEAD) {
-      if (at + 6 > end) return undefined
-      sizeBytes = readU48(view, at)
-      at += 6
-    }
-    if (at + POINTER_LEN > end) return undefined
-    const pointer = { address: readU48(view, at), units: view.getUint16(at + 6), crc: view.getUint32(at + 8) }
-    at += POINTER_LEN
-    if (level === 0) entries.push(new Entry(key, tag, NOTHING, sizeBytes, pointer))
-    else children.push(new Child(key).point(pointer))
+    const keyEnd = at + 2 + view.getUint16(at)
+    if (keyEnd + POINTER_LEN > end) return undefined
+    children.push(new Child(octetsToText(u8, at + 2, keyEnd)).point(readPointer(view, keyEnd)))
+    at = keyEnd + POINTER_LEN
   }
-  if (at !== end || (level > 0 && count === 0)) return undefined
-  return level === 0 ? createLeaf(entries, slot) : createInner(level, children, slot)
+  return at === end && count > 0 ? createInner(level, children, slot) : undefined
 }
 
 /** The first key of a node's payload; `undefined` when it is empty. */
@@ -193,14 +116,6 @@ export function firstKeyOf(u8: Uint8Array, off: number): string | undefined {
   if (view.getUint16(off) === 0) return undefined
   const keyOff = off + COUNT_LEN + 2
   return octetsToText(u8, keyOff, keyOff + view.getUint16(off + COUNT_LEN))
-}
-
-export const NOTHING: Uint8Array = new Uint8Array(0)
-export const NOWHERE: Pointer = { address: 0, units: 0, crc: 0 }
-
-/** A character for each octet. */
-export function octetsToText(u8: Uint8Array, off: number, end: number): string {
-  return String.fromCharCode.apply(null, u8.subarray(off, end) as unknown as number[])
 }
 
 /** The index of the first item whose key is not less than `key`. */

@@ -3,23 +3,26 @@
  * writes it, and every node above it, anew. Nodes that are clean are kept in a cache of bounded size.
  */
 import { corrupt, NODE, RECORD_HEADER_LEN } from './format.ts'
+import { COUNT_LEN, type Entry, LeafNode, NODE_PAYLOAD } from './leaf.ts'
 import type { Log, TreeState } from './log.ts'
 import {
   Child,
   childIndex,
   createInner,
-  createLeaf,
-  type Entry,
   emitNode,
   type InnerNode,
   isLeaf,
-  type LeafNode,
   lenOf,
-  lowerBound,
-  NODE_PAYLOAD,
   type Node,
   parseNode,
 } from './node.ts'
+
+/** Entries of one leaf. */
+export interface Surroundings {
+  readonly before: Entry | undefined
+  readonly here: Entry | undefined
+  readonly behind: Entry | undefined
+}
 
 /** A node smaller than this looks for a neighbour to join. */
 const SMALL = NODE_PAYLOAD / 4
@@ -59,7 +62,7 @@ export class Tree {
   /** A tree without keys; its root is written with the first commit. */
   static createEmpty(log: Log, cacheNodes: number): Tree {
     const slot = new Child('')
-    slot.node = createLeaf([], slot)
+    slot.node = LeafNode.empty(slot)
     slot.node.isDirty = true
     const tree = new Tree(log, cacheNodes, 0, slot)
     tree.dirtyCount = 1
@@ -71,9 +74,15 @@ export class Tree {
   }
 
   async get(key: string): Promise<Entry | undefined> {
-    const leaf = await this.leafOf(key)
-    const found = leaf.items[lowerBound(leaf.items, key)]
-    return found?.key === key ? found : undefined
+    return (this.leafInMemory(key) ?? (await this.leafOf(key))).find(key)
+  }
+
+  /** What is at `key`; when that is nothing, what is on both sides of there in the same leaf. */
+  async around(key: string): Promise<Surroundings> {
+    const leaf = this.leafInMemory(key) ?? (await this.leafOf(key))
+    const found = leaf.search(key)
+    if (found >= 0) return { before: undefined, here: leaf.entryAt(found), behind: undefined }
+    return { before: leaf.entryAt(~found - 1), here: undefined, behind: leaf.entryAt(~found) }
   }
 
   /**
@@ -88,8 +97,9 @@ export class Tree {
       // Read before `visit`: nothing awaits in between, so the leaf cannot change.
       const bound = upperBoundOf(path, from)
       let jump: string | undefined
-      for (let i = lowerBound(leaf.items, from); i < leaf.items.length; i++) {
-        const entry = leaf.items[i] as Entry
+      const found = leaf.search(from)
+      for (let i = found < 0 ? ~found : found; i < leaf.count; i++) {
+        const entry = leaf.entryAt(i) as Entry
         if (jump !== undefined && entry.key < jump) continue
         jump = undefined
         const wish = visit(entry)
@@ -105,15 +115,14 @@ export class Tree {
   async put(key: string, entry: Entry | undefined): Promise<Entry | undefined> {
     const path: InnerNode[] = []
     const leaf = await this.leafOf(key, path)
-    const at = lowerBound(leaf.items, key)
-    const old = leaf.items[at]?.key === key ? (leaf.items[at] as Entry) : undefined
+    const found = leaf.search(key)
+    const at = found < 0 ? ~found : found
+    const old = found < 0 ? undefined : leaf.entryAt(found)
     if (old === undefined && entry === undefined) return undefined
     for (const node of path) this.makeDirty(node)
     this.makeDirty(leaf)
-    leaf.lenBytes += (entry?.lenBytes ?? 0) - (old?.lenBytes ?? 0)
-    if (entry !== undefined) leaf.items.splice(at, old === undefined ? 0 : 1, entry)
-    else leaf.items.splice(at, 1)
-    if (leaf.lenBytes > NODE_PAYLOAD) this.split(leaf, path, at === leaf.items.length - 1)
+    leaf.put(at, entry, old !== undefined)
+    if (leaf.lenBytes > NODE_PAYLOAD) this.split(leaf, path, at === leaf.count - 1)
     else if (entry === undefined && leaf.lenBytes < SMALL) await this.shrink(leaf, path)
     return old
   }
@@ -163,6 +172,18 @@ export class Tree {
 
   private get root(): Node {
     return this.rootSlot.node as Node
+  }
+
+  /** The leaf where `key` is or would be, if everything on the way there is in memory: a promise less for each node. */
+  private leafInMemory(key: string): LeafNode | undefined {
+    let node = this.root
+    while (!isLeaf(node)) {
+      const child: Child = node.items[childIndex(node.items, key)] as Child
+      if (child.node === undefined) return undefined
+      node = child.node
+      node.isUsed = true
+    }
+    return node
   }
 
   /** The leaf where `key` is or would be; the nodes above it go to `path`. */
@@ -229,22 +250,25 @@ export class Tree {
 
   /** Cuts a node that is too long in two; when it grew at its end, as when keys come in order, what is there stays full. */
   private split(node: Node, path: readonly InnerNode[], hasGrownAtEnd: boolean): void {
-    const { items } = node
-    let at = items.length - 1
-    if (!hasGrownAtEnd) {
-      let lenBytes = 0
-      for (at = 0; at < items.length - 1 && lenBytes < node.lenBytes / 2; at++) {
-        lenBytes += (items[at] as Entry | Child).lenBytes
-      }
-    }
-    const slot = new Child(separator((items[at - 1] as Entry | Child).key, (items[at] as Entry | Child).key))
+    const slot = new Child('')
     let right: Node
-    if (isLeaf(node)) right = createLeaf(node.items.splice(at), slot)
-    else {
-      right = createInner(node.level, node.items.splice(at), slot)
-      slot.key = right.items[0]?.key ?? slot.key
+    if (isLeaf(node)) {
+      const at = hasGrownAtEnd ? node.count - 1 : node.middle()
+      slot.key = separator(node.keyAt(at - 1), node.keyAt(at))
+      right = node.splitOff(at, slot)
+    } else {
+      const { items } = node
+      let at = items.length - 1
+      if (!hasGrownAtEnd) {
+        let lenBytes = 0
+        for (at = 0; at < items.length - 1 && lenBytes < node.lenBytes / 2; at++) {
+          lenBytes += (items[at] as Child).lenBytes
+        }
+      }
+      slot.key = (items[at] as Child).key
+      right = createInner(node.level, items.splice(at), slot)
+      node.lenBytes -= right.lenBytes - COUNT_LEN
     }
-    node.lenBytes -= right.lenBytes - 2
     slot.node = right
     right.isDirty = true
     this.dirtyCount++
@@ -272,7 +296,7 @@ export class Tree {
       return
     }
     const index = parent.items.indexOf(node.slot)
-    if (node.items.length === 0) this.takeOut(parent, index)
+    if (isEmpty(node)) this.takeOut(parent, index)
     else {
       const leftIndex = index > 0 ? index - 1 : 0
       const leftSlot = parent.items[leftIndex] as Child
@@ -282,14 +306,14 @@ export class Tree {
       const right = rightSlot.node ?? (await this.load(rightSlot, node.level))
       if (left.lenBytes + right.lenBytes > JOINED) return
       this.makeDirty(left)
-      if (isLeaf(left) && isLeaf(right)) left.items.push(...right.items)
+      if (isLeaf(left) && isLeaf(right)) left.append(right)
       else if (!isLeaf(left) && !isLeaf(right)) {
         // The first key of a node may be less exact than what its parent knows.
         const [first] = right.items
         if (first !== undefined) first.key = rightSlot.key
         left.items.push(...right.items)
+        left.lenBytes = lenOf(left.items)
       }
-      left.lenBytes = lenOf(left.items)
       this.takeOut(parent, leftIndex + 1)
       if (left.lenBytes > NODE_PAYLOAD) this.split(left, path, false)
     }
@@ -310,7 +334,7 @@ export class Tree {
       this.forget(root)
       if (slot === undefined) {
         this.rootSlot = new Child('')
-        const leaf = createLeaf([], this.rootSlot)
+        const leaf = LeafNode.empty(this.rootSlot)
         leaf.isDirty = true
         this.dirtyCount++
         this.rootSlot.node = leaf
@@ -333,6 +357,10 @@ export class Tree {
     this.dirtyCount--
     this.keep(node)
   }
+}
+
+function isEmpty(node: Node): boolean {
+  return isLeaf(node) ? node.count === 0 : node.items.length === 0
 }
 
 /** The first key that is surely right of the leaf that `path` and `from` lead to; `undefined` when it is the last one. */

@@ -1,15 +1,16 @@
 /** Values in the log: pieces of fixed length, each in a record with the key it belongs to, so that cleaning can ask. */
-import type { Geometry, Pointer } from './format.ts'
+import { octetsToText, writeText } from '@mirage-ts/core/octets'
+import type { Geometry, Pointer, RecordInfo } from './format.ts'
 import { corrupt, RECORD_HEADER_LEN, VALUE } from './format.ts'
 import { chunkKey } from './keys.ts'
+import { CHUNK, Entry, HEAD, INLINE, INLINE_BYTES, NOTHING, NOWHERE } from './leaf.ts'
 import type { Log } from './log.ts'
-import { CHUNK, Entry, HEAD, INLINE, INLINE_BYTES, NOTHING, NOWHERE, octetsToText } from './node.ts'
 import type { Tree } from './tree.ts'
 
 /** Length of the key, before the key and the octets of the piece. */
 const KEY_LEN = 2
-/** Pieces of one value that are read at once. */
-const READ_AHEAD = 8
+/** Octets of one value that are read at once, at most. */
+const RUN_BYTES = 262_144
 
 export class Values {
   private readonly log: Log
@@ -40,8 +41,7 @@ export class Values {
     const pointer = await this.log.append(VALUE, 0, KEY_LEN + key.length + octets.length, (u8, off) => {
       u8[off] = key.length >>> 8
       u8[off + 1] = key.length & 255
-      for (let i = 0; i < key.length; i++) u8[off + KEY_LEN + i] = key.charCodeAt(i)
-      u8.set(octets, off + KEY_LEN + key.length)
+      u8.set(octets, writeText(u8, off + KEY_LEN, key))
     })
     this.log.retain(pointer)
     return pointer
@@ -63,43 +63,75 @@ export class Values {
   /** The octets of piece `number` of the value of `head`. */
   async readChunk(head: Entry, number: number): Promise<Uint8Array> {
     if (head.tag === INLINE) return head.bytes
-    const entry = number === 0 ? head : await this.tree.get(chunkKey(head.key, number))
-    if (entry === undefined || entry.tag !== (number === 0 ? HEAD : CHUNK)) {
-      throw corrupt(head.address, `piece ${number} of a value is missing`)
-    }
+    const entry = await this.entryOf(head, number)
     const { u8, info } = await this.log.read(entry, VALUE)
-    const keyLen = keyLenOf(u8, RECORD_HEADER_LEN)
-    const off = RECORD_HEADER_LEN + KEY_LEN + keyLen
-    const end = RECORD_HEADER_LEN + info.payloadLen
-    const { chunkBytes } = this.geometry
-    if (off > end || end - off !== Math.min(chunkBytes, head.sizeBytes - number * chunkBytes)) {
-      throw corrupt(entry.address, `piece ${number} of a value has the wrong length`)
-    }
-    return u8.subarray(off, end)
+    return this.octetsOf(head, number, entry, u8, 0, info)
   }
 
   /** `[off, end)` of the value of `head`; both are inside of it. */
   async readRange(head: Entry, off: number, end: number): Promise<Uint8Array> {
     if (head.tag === INLINE) return head.bytes.subarray(off, end)
     if (end <= off) return NOTHING
-    const { chunkBytes } = this.geometry
+    const { chunkBytes, unitBytes } = this.geometry
     const first = Math.floor(off / chunkBytes)
     if (end <= (first + 1) * chunkBytes) {
       const chunk = await this.readChunk(head, first)
       return chunk.subarray(off - first * chunkBytes, end - first * chunkBytes)
     }
     const octets = new Uint8Array(end - off)
-    const endChunk = Math.ceil(end / chunkBytes)
-    const place = async (number: number): Promise<void> => {
-      const chunk = await this.readChunk(head, number)
+    const place = (number: number, chunk: Uint8Array): void => {
       const from = Math.max(off - number * chunkBytes, 0)
       octets.set(chunk.subarray(from, end - number * chunkBytes), number * chunkBytes + from - off)
     }
-    for (let i = first; i < endChunk; i += READ_AHEAD) {
-      const count = Math.min(READ_AHEAD, endChunk - i)
-      await Promise.all(Array.from({ length: count }, (_, n) => place(i + n)))
+    const entries: Entry[] = []
+    const endChunk = Math.ceil(end / chunkBytes)
+    for (let number = first; number < endChunk; number++) entries.push(await this.entryOf(head, number))
+    // Pieces that were written together lie one behind the other: they come in one transfer.
+    for (let i = 0; i < entries.length; ) {
+      const count = this.log.runLen(entries, i, RUN_BYTES)
+      if (count === 1) place(first + i, await this.readChunk(head, first + i))
+      else {
+        const { address } = entries[i] as Entry
+        const last = entries[i + count - 1] as Entry
+        const u8 = new Uint8Array((last.address + last.units - address) * unitBytes)
+        await this.log.readUnits(address, u8)
+        for (let n = i; n < i + count; n++) {
+          const entry = entries[n] as Entry
+          const recordOff = (entry.address - address) * unitBytes
+          const info = this.log.check(entry, VALUE, u8, recordOff)
+          place(first + n, this.octetsOf(head, first + n, entry, u8, recordOff, info))
+        }
+      }
+      i += count
     }
     return octets
+  }
+
+  private async entryOf(head: Entry, number: number): Promise<Entry> {
+    const entry = number === 0 ? head : await this.tree.get(chunkKey(head.key, number))
+    if (entry === undefined || entry.tag !== (number === 0 ? HEAD : CHUNK)) {
+      throw corrupt(head.address, `piece ${number} of a value is missing`)
+    }
+    return entry
+  }
+
+  /** The octets of a piece in its record at `recordOff`. */
+  private octetsOf(
+    head: Entry,
+    number: number,
+    entry: Entry,
+    u8: Uint8Array,
+    recordOff: number,
+    info: RecordInfo,
+  ): Uint8Array {
+    const payloadOff = recordOff + RECORD_HEADER_LEN
+    const off = payloadOff + KEY_LEN + keyLenOf(u8, payloadOff)
+    const end = payloadOff + info.payloadLen
+    const { chunkBytes } = this.geometry
+    if (off > end || end - off !== Math.min(chunkBytes, head.sizeBytes - number * chunkBytes)) {
+      throw corrupt(entry.address, `piece ${number} of a value has the wrong length`)
+    }
+    return u8.subarray(off, end)
   }
 }
 
