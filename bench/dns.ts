@@ -1,31 +1,43 @@
 /**
- * Queries per second of the dns-server example on unix, against NSD, with dnsperf: the same zone, the same run, over the
- * loopback interface; server and client on a core each. Prints ratios: absolute numbers depend on the machine. The
- * processor time that a query takes is less disturbed than the rate by whatever else runs there.
+ * Queries per second of the dns-server example, as a sealed process and on unix, against NSD and BIND (one process each), with
+ * dnsperf: the same zone, the same run; servers and client on a processor each. Ours is reached over a tap with its own stack,
+ * or over a pair of virtual Ethernet interfaces with Linux's, as the others are. Prints ratios: absolute numbers depend on the
+ * machine. The processor time that a query takes is less disturbed than the rate by whatever else runs there.
  *
- *   node --import tsx bench/dns.ts [--names 10,10000] [--seconds 3] [--rounds 3]
+ *   node --import tsx bench/dns.ts [--names 10,10000] [--seconds 4] [--rounds 3]
+ *
+ * Needs root and Debian's dnsperf, nsd and bind9.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { build, copyExample } from '../tests/lib/mirage.ts'
+import { findToolchain } from '@mirage-ts/cli/toolchain'
+import { build, copyExample, ROOT } from '../tests/lib/mirage.ts'
+import { Namespace } from '../tests/lib/namespace.ts'
+import { medianBy, onOtherProcessor, startPinned, stop, usageOf } from './lib/servers.ts'
 
 const QUERY_COUNT = 100_000
-/** Linux counts processor time in hundredths of a second. */
-const US_PER_TICK = 10_000
-const OUR_PORT = 15_353
-const NSD_PORT = 15_354
+const START_LIMIT_MS = 300_000
+/** Of ours: nobody is limited, as nobody is by the others. */
+const OPTIONS = ['--rate=0', '--logs=quiet']
 
 const { values } = parseArgs({
   options: {
     names: { type: 'string', default: '10,10000' },
-    seconds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '3' },
   },
 })
+
+interface Server {
+  readonly name: string
+  readonly address: string
+  readonly port: number
+  readonly process: ChildProcess
+}
 
 interface Result {
   readonly perSecond: number
@@ -35,37 +47,61 @@ interface Result {
 }
 
 const work = mkdtempSync(join(tmpdir(), 'mirage-bench-'))
+/** Where the client runs, and where those servers do that use Linux's stack. */
+const client = new Namespace()
+const host = new Namespace()
 try {
+  client.ip('link', 'add', 'veth0', 'type', 'veth', 'peer', 'name', 'veth0', 'netns', host.name)
+  for (const [namespace, cidr] of [[client, '10.9.0.1/24'] as const, [host, '10.9.0.2/24'] as const]) {
+    namespace.ip('addr', 'add', cidr, 'dev', 'veth0')
+    namespace.ip('link', 'set', 'veth0', 'up')
+  }
+  client.addTap('tap0', '10.9.1.1/24')
+  client.addTap('tap1', '10.9.2.1/24')
   for (const nameCount of values.names.split(',').map(Number)) await compare(nameCount)
 } finally {
+  client.remove()
+  host.remove()
   rmSync(work, { recursive: true, force: true })
 }
 
 async function compare(nameCount: number): Promise<void> {
-  const zone = zoneText(nameCount)
   const queries = join(work, 'queries')
   // A fixed stride that reaches every name and looks random.
   const lines = Array.from({ length: QUERY_COUNT }, (_, i) => `h${(i * 7919) % nameCount}.example.com A`)
   writeFileSync(queries, lines.join('\n'))
-  const ours = await startOurs(zone)
-  const nsd = await startNsd(zone)
+  const example = copyExample('applications/dns-server')
+  rmSync(join(example.folder, 'zones'), { recursive: true })
+  mkdirSync(join(example.folder, 'zones'))
+  const zoneFile = join(example.folder, 'zones/example.com.zone')
+  writeFileSync(zoneFile, zoneText(nameCount))
+  // One at a time: none shall wait for another's turn on the processor.
+  const starters = [startNsd, startBind, startSealed, startUnixDirect, startUnixHost]
+  let nsd: Result | undefined
+  console.log(`${nameCount} names:`)
   try {
-    const results: Record<'ours' | 'nsd', Result[]> = { ours: [], nsd: [] }
-    for (let round = 0; round < Number(values.rounds); round++) {
-      results.nsd.push(dnsperf(NSD_PORT, queries, nsd))
-      results.ours.push(dnsperf(OUR_PORT, queries, ours.process))
+    for (const start of starters) {
+      const server = await start(zoneFile, example.folder, nameCount)
+      try {
+        await answers(server)
+        const results = Array.from({ length: Number(values.rounds) }, () => dnsperf(server, queries))
+        const result = medianBy(results, ({ perSecond }) => perSecond)
+        nsd ??= result
+        print(server, result, nsd, Math.max(...results.map(({ lost }) => lost)))
+      } finally {
+        await stop(server.process)
+      }
     }
-    const [a, b] = [results.ours, results.nsd].map((list) => median(list.map((result) => result.perSecond)))
-    const [c, d] = [results.ours, results.nsd].map((list) => median(list.map((result) => result.cpuUs)))
-    const lost = Math.max(...results.ours.map((result) => result.lost))
-    console.log(`${nameCount} names, unix with host sockets against NSD:`)
-    console.log(`  q/s ${a?.toFixed(0)} / ${b?.toFixed(0)} = ${ratio(a, b)}; most lost in a round: ${lost}`)
-    console.log(`  processor time for a query, µs: ${c?.toFixed(1)} / ${d?.toFixed(1)} = ${ratio(c, d)}`)
   } finally {
-    await stop(ours.process)
-    await stop(nsd)
-    ours.remove()
+    example.remove()
   }
+}
+
+function print({ name, process }: Server, { perSecond, cpuUs }: Result, nsd: Result, lost: number): void {
+  const rate = `${String(Math.round(perSecond)).padStart(7)} q/s, ${(perSecond / nsd.perSecond).toFixed(2)} of NSD`
+  const time = `${cpuUs.toFixed(1)} µs of processor time each (${(cpuUs / nsd.cpuUs).toFixed(1)})`
+  const memory = `${Math.round(usageOf(process).memoryKb / 1024)} MB`
+  console.log(`  ${name.padEnd(28)} ${rate}, ${time}, ${memory}, ${lost} lost`)
 }
 
 function zoneText(nameCount: number): string {
@@ -74,27 +110,46 @@ function zoneText(nameCount: number): string {
   return `${lines.join('\n')}\n`
 }
 
-async function startOurs(zone: string): Promise<{ readonly process: ChildProcess; remove(): void }> {
-  const { folder, remove } = copyExample('applications/dns-server')
-  rmSync(join(folder, 'zones'), { recursive: true })
-  mkdirSync(join(folder, 'zones'))
-  writeFileSync(join(folder, 'zones/example.com.zone'), zone)
-  await build(folder, '-t', 'unix')
-  const program = join(folder, 'dist/dns-server.mjs')
-  const child = spawn('taskset', ['-c', '0', process.execPath, program, `--port=${OUR_PORT}`, '--rate=0'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  await once(child.stdout, 'data')
-  return { process: child, remove }
+async function startSealed(_zone: string, folder: string, nameCount: number): Promise<Server> {
+  await build(folder, '-t', 'spt')
+  const { toolchain } = await findToolchain()
+  const mem = String(128 + Math.ceil(nameCount / 500))
+  const image = join(folder, 'dist/dns-server.spt')
+  const command = [toolchain.spt, '--mem', mem, '--net', 'tap:tap0', image, '--ipv4=10.9.1.2/24', ...OPTIONS]
+  return {
+    name: 'ours, sealed, over a tap',
+    address: '10.9.1.2',
+    port: 53,
+    process: startPinned(command, { namespace: client }),
+  }
 }
 
-async function startNsd(zone: string): Promise<ChildProcess> {
-  writeFileSync(join(work, 'zone'), zone)
+async function startUnixDirect(_zone: string, folder: string): Promise<Server> {
+  await build(folder, '-t', 'unix', '--net', 'direct')
+  const { toolchain } = await findToolchain()
+  const program = join(folder, 'dist/dns-server.mjs')
+  const command = [process.execPath, program, '--ipv4=10.9.2.2/24', '--net:service=tap:tap1', ...OPTIONS]
+  const child = startPinned(command, { namespace: client, env: { MIRAGE_TAP: toolchain.tap } })
+  return { name: 'ours, Node, over a tap', address: '10.9.2.2', port: 53, process: child }
+}
+
+async function startUnixHost(_zone: string, folder: string): Promise<Server> {
+  await build(folder, '-t', 'unix', '--net', 'host')
+  const command = [process.execPath, join(folder, 'dist/dns-server.mjs'), '--port=53', ...OPTIONS]
+  return {
+    name: 'ours, Node, host sockets',
+    address: '10.9.0.2',
+    port: 53,
+    process: startPinned(command, { namespace: host }),
+  }
+}
+
+async function startNsd(zone: string): Promise<Server> {
+  const config = join(work, 'nsd.conf')
   writeFileSync(
-    join(work, 'nsd.conf'),
+    config,
     `server:
-  ip-address: 127.0.0.1
-  port: ${NSD_PORT}
+  ip-address: 10.9.0.2
   server-count: 1
   username: ""
   chroot: ""
@@ -109,66 +164,56 @@ remote-control:
   control-enable: no
 zone:
   name: "example.com"
-  zonefile: "zone"
+  zonefile: "${zone}"
 `,
   )
-  const child = spawn('taskset', ['-c', '0', 'nsd', '-d', '-c', join(work, 'nsd.conf')], { stdio: 'ignore' })
-  for (let i = 0; i < 200; i++) {
-    try {
-      const answer = execFileSync('dig', ['@127.0.0.1', '-p', String(NSD_PORT), '+short', '+time=1', 'h0.example.com'])
-      if (answer.length > 0) return child
-    } catch {
-      // Not listening yet.
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100))
+  return {
+    name: 'NSD',
+    address: '10.9.0.2',
+    port: 53,
+    process: startPinned(['nsd', '-d', '-c', config], { namespace: host }),
   }
-  throw new Error('NSD does not answer')
 }
 
-function dnsperf(port: number, queries: string, server: ChildProcess): Result {
-  const before = cpuTicks(server.pid as number)
-  const args = [
-    '-s',
-    '127.0.0.1',
-    '-p',
-    String(port),
-    '-d',
-    queries,
-    '-l',
-    values.seconds,
-    '-c',
-    '4',
-    '-T',
-    '1',
-    '-q',
-    '100',
-  ]
-  const output = execFileSync('taskset', ['-c', '1', 'dnsperf', ...args], { encoding: 'utf8' })
+async function startBind(zone: string): Promise<Server> {
+  const config = join(work, 'named.conf')
+  writeFileSync(
+    config,
+    `options {
+  directory "${work}"; listen-on { 10.9.0.2; }; listen-on-v6 { none; }; recursion no; pid-file none;
+  session-keyfile none; minimal-responses yes;
+};
+controls { };
+zone "example.com" { type primary; file "${zone}"; };
+`,
+  )
+  const command = ['named', '-f', '-n', '1', '-c', config]
+  return { name: 'BIND', address: '10.9.0.2', port: 53, process: startPinned(command, { namespace: host }) }
+}
+
+/** Waits until the server has loaded its zone. */
+async function answers({ name, address, port, process }: Server): Promise<void> {
+  const end = Date.now() + START_LIMIT_MS
+  while (Date.now() < end && process.exitCode === null) {
+    const output = await client
+      .run('dig', `@${address}`, '-p', String(port), '+short', '+time=1', '+tries=1', 'h0.example.com')
+      .catch(() => '') // Not listening yet.
+    if (/^10\./m.test(output)) return
+    await sleep(100)
+  }
+  throw new Error(`${name} does not answer`)
+}
+
+function dnsperf(server: Server, queries: string): Result {
+  const before = usageOf(server.process).cpuUs
+  const target = ['-s', server.address, '-p', String(server.port), '-d', queries]
+  const load = ['-l', values.seconds, '-c', '4', '-T', '1', '-q', '100']
+  const command = ['ip', 'netns', 'exec', client.name, ...onOtherProcessor(['dnsperf', ...target, ...load])]
+  const output = execFileSync(command[0] as string, command.slice(1), { encoding: 'utf8', cwd: ROOT })
   const field = (name: string) => Number(new RegExp(`${name}:\\s+([\\d.]+)`).exec(output)?.[1])
   return {
     perSecond: field('Queries per second'),
     lost: field('Queries lost'),
-    cpuUs: ((cpuTicks(server.pid as number) - before) * US_PER_TICK) / field('Queries completed'),
+    cpuUs: (usageOf(server.process).cpuUs - before) / field('Queries completed'),
   }
-}
-
-/** Processor time of a process and those it started, user and system. */
-function cpuTicks(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\)/, '').trim().split(' ')
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ')
-  const own = Number(fields[11]) + Number(fields[12])
-  return children.filter((child) => child !== '').reduce((sum, child) => sum + cpuTicks(Number(child)), own)
-}
-
-function ratio(a = 0, b = 0): string {
-  return (a / b).toFixed(2)
-}
-
-function median(list: readonly number[]): number {
-  return [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  child.kill()
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'close')
 }
