@@ -80,6 +80,24 @@ static JSValue equal(JSContext *ctx, JSValueConst self, int argc,
                                a.start + a_off, b.start + b_off, len));
 }
 
+/* (from, off, end, to, toOff) */
+static JSValue copy(JSContext *ctx, JSValueConst self, int argc,
+                    JSValueConst *argv)
+{
+    struct span from, to;
+    uint64_t to_off;
+    (void)self, (void)argc;
+    if (!get_span(ctx, argv, &from) ||
+        !get_view(ctx, argv[3], "to", JS_TYPED_ARRAY_UINT8, &to) ||
+        !is_mutable(ctx, to) ||
+        !get_integer(ctx, argv[4], "toOff", to.len, &to_off))
+        return JS_EXCEPTION;
+    if (from.len > to.len - to_off)
+        return JS_ThrowRangeError(ctx, "the octets must fit into to");
+    memmove(to.start + to_off, from.start, from.len);
+    return JS_UNDEFINED;
+}
+
 static bool is_ascii(const uint8_t *bytes, size_t len)
 {
     uint8_t all = 0;
@@ -161,6 +179,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("foldedHash", 4, folded_hash),
     JS_CFUNC_MAGIC_DEF("foldedEqual", 5, equal, true),
     JS_CFUNC_MAGIC_DEF("octetsEqual", 5, equal, false),
+    JS_CFUNC_DEF("octetsCopy", 5, copy),
     JS_CFUNC_DEF("octetsToText", 3, octets_to_text),
     JS_CFUNC_DEF("writeText", 3, write_text),
 };

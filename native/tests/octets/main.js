@@ -42,6 +42,12 @@ for (let i = 0; i < 2000; i++) {
     check(!native.octetsEqual(u8, off, written, 3, end - off), `[${off}, ${end}) with a bit changed`)
   }
 
+  const copied = new Uint8Array(400)
+  native.octetsCopy(u8, off, end, copied, 7)
+  check(native.octetsEqual(u8, off, copied, 7, end - off) && copied[6] === 0 && copied[7 + end - off] === 0, 'a copy')
+  native.octetsCopy(copied, 7, 7 + end - off, copied, 5)
+  check(native.octetsEqual(u8, off, copied, 5, end - off), 'a copy over itself')
+
   const other = new Uint8Array(400)
   for (let at = off; at < end; at++) other[at - off + 1] = lower(u8[at])
   check(native.foldedEqual(u8, off, other, 1, end - off), `[${off}, ${end}) with small letters`)
@@ -72,5 +78,8 @@ throws('TypeError', () => native.writeText(wide, 0, 5))
 throws('TypeError', () => native.writeText([], 0, ''))
 throws('RangeError', () => native.foldedEqual(wide, 2, wide, 0, 2))
 throws('RangeError', () => native.foldedEqual(wide, 0, wide, 2, 2))
+throws('RangeError', () => native.octetsCopy(wide, 0, 3, wide, 1))
+throws('RangeError', () => native.octetsCopy(wide, 0, 4, wide, 0))
+throws('TypeError', () => native.octetsCopy(wide, 0, 1, [], 0))
 throws('TypeError', () => native.foldedHash(new Uint16Array(3), 0, 1, 0))
 success()

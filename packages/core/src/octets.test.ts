@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { foldedEqual, foldedHash, octetsEqual, octetsToText, textToOctets, writeText } from './octets.ts'
+import { foldedEqual, foldedHash, octetsCopy, octetsEqual, octetsToText, textToOctets, writeText } from './octets.ts'
 
 const lower = (u8: Uint8Array) => u8.map((octet) => (octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet))
 
@@ -41,6 +41,13 @@ describe('octets', () => {
         assert.equal(octetsEqual(a, 0, moved, shift, a.length), Buffer.compare(a, lower(a)) === 0)
       }),
     )
+  })
+
+  it('are copied, also over themselves', () => {
+    const u8 = Uint8Array.of(1, 2, 3, 4)
+    octetsCopy(u8, 0, 3, u8, 1)
+    assert.deepEqual(u8, Uint8Array.of(1, 1, 2, 3))
+    assert.throws(() => octetsCopy(u8, 0, 3, u8, 2), RangeError)
   })
 
   it('have other hashes under another seed', () => {

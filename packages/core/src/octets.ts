@@ -58,6 +58,11 @@ export function foldedEqual(a: Uint8Array, aOff: number, b: Uint8Array, bOff: nu
   return true
 }
 
+/** Copies `from[off, end)` to where `toOff` is; the two may be one array. Throws a `RangeError` when it does not fit. */
+export function octetsCopy(from: Uint8Array, off: number, end: number, to: Uint8Array, toOff: number): void {
+  to.set(from.subarray(off, end), toOff)
+}
+
 /** True when the `lenBytes` octets at `aOff` and `bOff` are equal. */
 export function octetsEqual(a: Uint8Array, aOff: number, b: Uint8Array, bOff: number, lenBytes: number): boolean {
   for (let i = 0; i < lenBytes; i++) if (a[aOff + i] !== b[bOff + i]) return false

@@ -112,6 +112,7 @@ declare module 'mirage:native' {
   export function octetsToText(bytes: Uint8Array, off?: number, end?: number): string
   export function writeText(bytes: Uint8Array, off: number, text: string): number
   export function foldedHash(bytes: Uint8Array, off: number, end: number, seed: number): number
+  export function octetsCopy(from: Uint8Array, off: number, end: number, to: Uint8Array, toOff: number): void
   export function octetsEqual(a: Uint8Array, aOff: number, b: Uint8Array, bOff: number, lenBytes: number): boolean
   export function foldedEqual(a: Uint8Array, aOff: number, b: Uint8Array, bOff: number, lenBytes: number): boolean
 

@@ -1,7 +1,7 @@
 /** Octets that stand for characters, in C: takes the place of `@mirage-ts/core/octets` on bare targets. */
 import { writeText } from 'mirage:native'
 
-export { foldedEqual, foldedHash, octetsEqual, octetsToText, writeText } from 'mirage:native'
+export { foldedEqual, foldedHash, octetsCopy, octetsEqual, octetsToText, writeText } from 'mirage:native'
 
 export function textToOctets(text: string): Uint8Array {
   const octets = new Uint8Array(text.length)

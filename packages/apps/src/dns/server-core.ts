@@ -14,7 +14,7 @@ import type { Endpoint, IpAddress } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { MonotonicClock, WallClock } from '@mirage-ts/signatures/time'
 import { COOKIE_LEN, Cookies } from './cookies.ts'
-import { type Memo, MemoTable } from './memo.ts'
+import { MemoTable } from './memo.ts'
 import {
   FLAG,
   HEADER_LEN,
@@ -57,7 +57,6 @@ const DEFAULT_READY_BYTES = 8 * 1024 * 1024
 /** Longer answers are not kept ready: few, and copied from the zone nearly as fast. */
 const MAX_READY_LEN = 1024
 
-const ID_LEN = 2
 const FLAGS = 2
 const OPT_LEN = 11
 const HEADER_BITS_KEPT = 0x7900 // operation code, recursion desired
@@ -121,8 +120,8 @@ export class ServerCore {
   handle(octets: Uint8Array, from: Endpoint, isTcp: boolean): number {
     const { frame, query } = this
     if (!isTcp) {
-      const memo = this.memos.get(octets)
-      if (memo !== undefined) return this.recall(memo, octets, from)
+      const memo = this.memos.find(octets)
+      if (memo >= 0) return this.recall(memo, octets, from)
     }
     if (octets.length < HEADER_LEN || octets.length > MAX_MESSAGE_LEN) {
       this.counters['too-short']++
@@ -158,22 +157,24 @@ export class ServerCore {
   // The hot path.
 
   /** Gives the reply that a query like this got before, unless it is asked for too often. */
-  private recall(memo: Memo, octets: Uint8Array, from: Endpoint): number {
-    const { counters, frame } = this
-    const { u8 } = frame
+  private recall(memo: number, octets: Uint8Array, from: Endpoint): number {
+    const counters = this.counters
+    const u8 = this.frame.u8
     counters.queries++
     counters.ready++
-    const verdict = this.limit(memo.ready.rateHash, from)
-    if (verdict === 'drop') return 0
-    if (verdict === 'slip') {
-      u8.set(octets)
-      this.query.read(frame, octets.length)
-      return this.writeReady(memo.ready, 0)
+    if (this.limiter.isOn) {
+      const ready = this.memos.ready(memo)
+      const verdict = this.limit(ready.rateHash, from)
+      if (verdict === 'drop') return 0
+      if (verdict === 'slip') {
+        u8.set(octets)
+        this.query.read(this.frame, octets.length)
+        return this.writeReady(ready, 0)
+      }
     }
     u8[0] = octets[0] as number
     u8[1] = octets[1] as number
-    u8.set(memo.reply, ID_LEN)
-    return ID_LEN + memo.reply.length
+    return this.memos.copy(memo, u8)
   }
 
   private answer(octets: Uint8Array, from: Endpoint, isTcp: boolean): number {
@@ -190,7 +191,7 @@ export class ServerCore {
     if (verdict === 'slip') return this.writeReady(ready, 0)
     const end = this.writeReady(ready, query.hasEdns ? Math.min(query.udpBytes, SAFE_UDP_LEN) : MAX_UDP_LEN)
     // A cookie makes a query another one each time.
-    if (kept !== undefined && query.cookieLen === 0) this.memos.put(octets, frame.u8.subarray(0, end), kept)
+    if (kept !== undefined && query.cookieLen === 0) this.memos.put(octets, frame.u8, end, kept)
     return end
   }
 

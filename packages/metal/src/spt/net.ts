@@ -71,8 +71,7 @@ class HostNetwork implements Network, Polled {
   private idleCount: number
   /** 1 while a slot is lent out by `alloc`: a frame given back twice must not be lent twice. */
   private readonly lent: Uint8Array
-  /** Frames to be sent, in order: their slots, and off and end of each in `tx`. */
-  private readonly queued: Uint16Array
+  /** Frames to be sent, in order: off and end of each in `tx`. */
   private readonly spans: Uint32Array
   private queuedCount = 0
   private handler: FrameHandler | undefined
@@ -92,7 +91,6 @@ class HostNetwork implements Network, Polled {
     this.idle = Uint16Array.from(this.txFrames, (frame) => frame.slot)
     this.idleCount = TRANSMIT_SLOTS
     this.lent = new Uint8Array(TRANSMIT_SLOTS)
-    this.queued = new Uint16Array(TRANSMIT_SLOTS)
     this.spans = new Uint32Array(2 * TRANSMIT_SLOTS)
   }
 
@@ -121,18 +119,17 @@ class HostNetwork implements Network, Polled {
 
   send(frame: Frame, off: number, end: number): void {
     const slot = this.takeBack(frame)
-    const { stats } = this
+    const stats = this.stats
     if (this.isClosed || off < this.headroomBytes || end > SLOT_LEN || end - off > MAX_LEN) {
       stats.txDropped++
       this.idle[this.idleCount++] = slot
       return
     }
     const start = slot * SLOT_LEN
-    const at = this.queuedCount++
-    const { spans } = this
-    spans[2 * at] = start + off
-    spans[2 * at + 1] = start + end
-    this.queued[at] = slot
+    const spans = this.spans
+    const at = 2 * this.queuedCount++
+    spans[at] = start + off
+    spans[at + 1] = start + end
     stats.txFrames++
     stats.txBytes += end - off
   }
@@ -161,17 +158,16 @@ class HostNetwork implements Network, Polled {
       this.goDown()
       return
     }
-    for (let i = 0; i < sent; i++) this.idle[this.idleCount++] = this.queued[i] as number
+    const spans = this.spans
+    for (let i = 0; i < sent; i++) this.idle[this.idleCount++] = (spans[2 * i] as number) / SLOT_LEN // the slot
     // What the device had no room for stays first: it ends the machine's sleep when it has.
-    if (sent < this.queuedCount) {
-      this.queued.copyWithin(0, sent, this.queuedCount)
-      this.spans.copyWithin(0, 2 * sent, 2 * this.queuedCount)
-    }
+    if (sent < this.queuedCount) spans.copyWithin(0, 2 * sent, 2 * this.queuedCount)
     this.queuedCount -= sent
   }
 
   private input(i: number, lenBytes: number): void {
-    const { handler, stats } = this
+    const handler = this.handler
+    const stats = this.stats
     if (handler === undefined || lenBytes < ETHERNET_HEADER_LEN || lenBytes > MAX_LEN) {
       stats.rxDropped++
       return
