@@ -6,13 +6,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { macToString } from '@mirage-ts/core/addresses'
-import { createFrame } from '@mirage-ts/core/bytes'
+import { createFrame, frameOf } from '@mirage-ts/core/bytes'
 import { createLog } from '@mirage-ts/core/log'
 import { CHECKSUM_PARTIAL } from '@mirage-ts/core/offload'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Log } from '@mirage-ts/signatures/log'
 import type { Network } from '@mirage-ts/signatures/network'
+import { runNetworkConformance } from '@mirage-ts/testing/conformance/network-suite'
 import { createWallClock } from './clock.ts'
+import { FrameSplitter } from './frame-splitter.ts'
 import { createNetwork } from './network.ts'
 import { createRandom } from './random.ts'
 
@@ -248,4 +250,32 @@ test('network: a tap without its relay, or without permission, is refused with w
       /Cannot open tap tap9: no permission to open tap tap9: run as root/,
     ),
   )
+})
+
+runNetworkConformance(test, 'stream socket', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'mirage-test-'))
+  const path = join(folder, 'socket')
+  const server = createServer()
+  server.listen(path)
+  await once(server, 'listening')
+  const accepted = once(server, 'connection')
+  const network = await createNetwork({ random }, { attachment: `stream:${path}` })
+  const [peer] = (await accepted) as [Socket]
+  const sent: Uint8Array[] = []
+  const splitter = new FrameSplitter((frame, off, end) => sent.push(frame.u8.slice(off, end)))
+  peer.on('data', (chunk: Buffer) => splitter.push(frameOf(new Uint8Array(chunk)), chunk.length))
+  return {
+    network,
+    sent: () => sent.splice(0),
+    deliver: (bytes) => void peer.write(prefixed(bytes)),
+    // Both ends are in this process: a few turns of its loop carry everything.
+    settle: async () => {
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    },
+    end: async () => {
+      peer.destroy()
+      server.close()
+      await rm(folder, { recursive: true })
+    },
+  }
 })

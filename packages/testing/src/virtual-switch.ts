@@ -7,7 +7,7 @@
 
 import { isMacGroup, readMac } from '@mirage-ts/core/addresses'
 import { createFrame } from '@mirage-ts/core/bytes'
-import { NO_OFFLOAD } from '@mirage-ts/core/offload'
+import { clearOffload, NO_OFFLOAD } from '@mirage-ts/core/offload'
 import { after, earlier, NEVER } from '@mirage-ts/core/time'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
@@ -146,6 +146,7 @@ class SwitchPort implements Network {
     const frame = this.spare.pop() ?? createFrame(14 + this.mtuBytes)
     // What a device lends is dirty: a header with an octet not written must show in a test.
     frame.u8.fill(0xa5)
+    clearOffload(frame)
     return frame
   }
 

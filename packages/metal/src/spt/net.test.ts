@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
-import { frameOf, toHex } from '@mirage-ts/core/bytes'
+import { describe, it, test } from 'node:test'
+import { frameOf, fromHex, toHex } from '@mirage-ts/core/bytes'
 import { NO_LOG } from '@mirage-ts/core/log'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
+import { runNetworkConformance } from '@mirage-ts/testing/conformance/network-suite'
 import { createHostNetwork, type FrameDevice } from './net.ts'
 
 /** A host that takes as many frames as it has room for. */
@@ -137,4 +138,18 @@ describe('network of a host descriptor', () => {
     assert.equal(network.alloc(), undefined)
     assert.equal(network.stats.txDropped, 1)
   })
+})
+
+runNetworkConformance(test, 'host descriptor', () => {
+  const { host, network } = setUp()
+  network.listen(undefined as never)
+  return {
+    network,
+    sent: () => host.sent.splice(0).map((hex) => fromHex(hex)),
+    deliver: (bytes) => void host.arrived.push(bytes),
+    async settle() {
+      network.poll()
+      network.flush()
+    },
+  }
 })

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { describe, it, test } from 'node:test'
 import { frameOf, toHex } from '@mirage-ts/core/bytes'
 import type { Frame } from '@mirage-ts/signatures/bytes'
+import { runNetworkConformance } from '@mirage-ts/testing/conformance/network-suite'
 import { createVirtioNetwork } from './net.ts'
 import { SimulatedMemory, SimulatedNetDevice } from './simulated-device.ts'
 
@@ -136,3 +137,38 @@ describe('virtio network', () => {
     )
   })
 })
+
+/** The device of a test that takes what is sent and delivers what it is told. */
+function conformanceSetUp(features: number) {
+  const memory = new SimulatedMemory()
+  const device = new SimulatedNetDevice(memory, 64)
+  device.features = [(1 << 29) | (1 << 5) | features, 1]
+  const network = createVirtioNetwork(device, memory)
+  const sent: Uint8Array[] = []
+  return {
+    network,
+    sent: () => sent.splice(0),
+    deliver(bytes: Uint8Array): void {
+      const buffer = device.queues[RECEIVE]?.take()
+      assert(buffer !== undefined)
+      const octets = new Uint8Array(buffer.view.buffer, buffer.view.byteOffset, buffer.view.byteLength)
+      octets.fill(0, 0, 12)
+      octets[10] = 1
+      octets.set(bytes, 12)
+      device.queues[RECEIVE]?.giveBack(buffer.id, 12 + bytes.length)
+    },
+    async settle(): Promise<void> {
+      network.poll()
+      network.flush()
+      const queue = device.queues[TRANSMIT]
+      for (let buffer = queue?.take(); buffer !== undefined; buffer = queue?.take()) {
+        const { view } = buffer
+        sent.push(new Uint8Array(view.buffer, view.byteOffset + 12, view.byteLength - 12).slice())
+        queue?.giveBack(buffer.id, 0)
+      }
+    },
+  }
+}
+
+runNetworkConformance(test, 'virtio without offload', () => conformanceSetUp(0))
+runNetworkConformance(test, 'virtio with every offload', () => conformanceSetUp(0x9983))

@@ -7,6 +7,7 @@ import type { FrameHandler, Network, NetworkOffload, NetworkStats } from '@mirag
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Alarm, Duration, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
 import { createPlainNetwork } from '../segmentation.ts'
+import { ETHERNET_HEADER_LEN } from '../wire/ethernet.ts'
 
 /** Frames on their way at once; what is beyond is lost. */
 const MAX_DELAYED = 1024
@@ -90,6 +91,11 @@ class FaultyNetwork implements Network {
   }
 
   send(frame: Frame, off: number, end: number): void {
+    if (end - off > ETHERNET_HEADER_LEN + this.mtuBytes) {
+      // The network below drops and counts it.
+      this.below.send(frame, off, end)
+      return
+    }
     this.treat(frame.u8, off, end, true)
     this.below.free(frame)
   }
