@@ -17,7 +17,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   core: { packages: ['signatures'] },
   net: { packages: ['signatures', 'core'] },
   storage: { packages: ['signatures', 'core'], others: ['fflate'] },
-  apps: { packages: ['signatures', 'core', 'net', 'storage'], others: ['@noble/hashes/'] },
+  apps: { packages: ['signatures', 'core', 'net', 'storage'], others: ['@noble/hashes/', 'fflate'] },
   web: { packages: ['signatures', 'core', 'apps'], others: ['web-streams-polyfill'] },
   config: { packages: ['signatures', 'core'], others: ['node:'] },
   cli: { packages: ['config', 'core', 'signatures', 'storage', 'node'], others: ['node:', 'esbuild', '@viz-js/viz'] },

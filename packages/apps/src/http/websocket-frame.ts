@@ -15,6 +15,8 @@ export type FrameProblem =
 export interface Frame {
   readonly opcode: number
   readonly isFinal: boolean
+  /** The first reserved bit: an extension has compressed the message that begins here (RFC 7692 §6). */
+  readonly isCompressed: boolean
   /** Unmasked; the reader's to keep. */
   readonly payload: Uint8Array
 }
@@ -22,6 +24,7 @@ export interface Frame {
 /** Longest head: two octets, a length of eight, a mask of four. */
 const MAX_HEAD_LEN = 14
 const CONTROL_LEN = 125
+const COMPRESSED = 0x40
 
 /** Reads one frame after the other. */
 export class FrameParser {
@@ -29,14 +32,19 @@ export class FrameParser {
   outcome: Frame | FrameProblem | undefined
   private readonly isFromClient: boolean
   private readonly limitBytes: number
+  private readonly mayCompress: boolean
   private readonly head = new Uint8Array(MAX_HEAD_LEN)
   private headLen = 0
   /** The payload as far as it has come, once the head is complete. */
   private payload: Uint8Array | undefined
   private payloadLen = 0
 
-  /** Frames of a client are masked, those of a server not (§5.1); payloads have at most `limitBytes`. */
-  constructor(isFromClient: boolean, limitBytes: number) {
+  /**
+   * Frames of a client are masked, those of a server not (§5.1); payloads have at most `limitBytes`. `mayCompress` when an
+   * extension gives the first reserved bit its meaning.
+   */
+  constructor(isFromClient: boolean, limitBytes: number, mayCompress = false) {
+    this.mayCompress = mayCompress
     this.isFromClient = isFromClient
     this.limitBytes = limitBytes
   }
@@ -71,8 +79,9 @@ export class FrameParser {
 
   private checkFirst(): FrameProblem | undefined {
     const opcode = this.first & 15
-    // No extension gives them a meaning.
-    if ((this.first & 0x70) !== 0) return 'reserved-bit'
+    // RFC 7692 §6.1: the first one, at the beginning of a message of data.
+    const allowed = this.mayCompress && (opcode === OPCODE.text || opcode === OPCODE.binary) ? COMPRESSED : 0
+    if ((this.first & 0x70 & ~allowed) !== 0) return 'reserved-bit'
     if (opcode > 10 || (opcode > 2 && opcode < 8)) return 'unknown-opcode'
     if ((((this.head[1] as number) & 0x80) !== 0) !== this.isFromClient) return 'wrong-masking'
     if (opcode < 8) return undefined
@@ -102,7 +111,12 @@ export class FrameParser {
 
   private finish(payload: Uint8Array): void {
     if (this.isFromClient) mask(payload, this.head, this.headLen - 4)
-    this.outcome = { opcode: this.first & 15, isFinal: (this.first & 0x80) !== 0, payload }
+    this.outcome = {
+      opcode: this.first & 15,
+      isFinal: (this.first & 0x80) !== 0,
+      isCompressed: (this.first & COMPRESSED) !== 0,
+      payload,
+    }
     this.headLen = 0
     this.payload = undefined
     this.payloadLen = 0
@@ -122,12 +136,18 @@ function mask(payload: Uint8Array, key: Uint8Array, off: number): void {
 }
 
 /** A frame to send; `key` are four random octets when a client sends it. `payload` is copied. */
-export function emitFrame(opcode: number, isFinal: boolean, payload: Uint8Array, key?: Uint8Array): Uint8Array {
+export function emitFrame(
+  opcode: number,
+  isFinal: boolean,
+  payload: Uint8Array,
+  key?: Uint8Array,
+  isCompressed = false,
+): Uint8Array {
   const lengthLen = payload.length < 126 ? 0 : payload.length < 65536 ? 2 : 8
   const headLen = 2 + lengthLen + (key === undefined ? 0 : 4)
   const frame = new Uint8Array(headLen + payload.length)
   const dv = new DataView(frame.buffer)
-  frame[0] = (isFinal ? 0x80 : 0) | opcode
+  frame[0] = (isFinal ? 0x80 : 0) | (isCompressed ? COMPRESSED : 0) | opcode
   frame[1] = (key === undefined ? 0 : 0x80) | (lengthLen === 0 ? payload.length : lengthLen === 2 ? 126 : 127)
   if (lengthLen === 2) dv.setUint16(2, payload.length)
   else if (lengthLen === 8) {

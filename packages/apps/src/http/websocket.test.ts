@@ -72,7 +72,7 @@ test('websocket: what is emitted is read back, masked or not, however it is cut'
       const octets = emitFrame(OPCODE.binary, false, payload, isMasked ? KEY : undefined)
       const parser = new FrameParser(isMasked, 1 << 20)
       for (let off = 0; off < octets.length; ) off += parser.push(octets.subarray(off, off + pieceLen), 0)
-      assert.deepEqual(parser.outcome, { opcode: OPCODE.binary, isFinal: false, payload })
+      assert.deepEqual(parser.outcome, { opcode: OPCODE.binary, isFinal: false, isCompressed: false, payload })
     }),
     { numRuns: 200 },
   )

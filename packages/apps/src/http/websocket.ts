@@ -1,7 +1,7 @@
 /**
  * WebSockets (RFC 6455), both ends, over the connection that an upgrade gives.
  *
- * Left out: extensions; permessage-deflate is never offered or accepted.
+ * No extension is offered or accepted unless it is given: `compression`, which websocket-deflate.ts makes.
  */
 import { NetError } from '@mirage-ts/core/errors'
 import { after, minutes, seconds } from '@mirage-ts/core/time'
@@ -15,6 +15,7 @@ import type { HttpRequest } from './connection.ts'
 import type { FieldLine } from './fields.ts'
 import { listMembers } from './fields.ts'
 import { type HttpResponse, plainResponse } from './response.ts'
+import type { WebSocketCompression } from './websocket-deflate.ts'
 import { emitFrame, type Frame, FrameParser, OPCODE } from './websocket-frame.ts'
 import { acceptOf, base64, isWebSocketKey } from './websocket-handshake.ts'
 
@@ -28,6 +29,8 @@ export interface WebSocketOptions {
   readonly messageBytes?: number
   /** A ping is sent when nothing has come for this long, and the connection aborted after as long again. Default 1 minute. */
   readonly quietTime?: Duration
+  /** Compresses messages when the other side agrees. Default: never. */
+  readonly compression?: WebSocketCompression | undefined
 }
 
 const DEFAULT_MESSAGE_BYTES = 1024 * 1024
@@ -58,6 +61,7 @@ export class WebSocketConnection {
   readonly #clock: MonotonicClock
   readonly #alarm: Alarm
   readonly #maskRandom: Random | undefined
+  readonly #compression: WebSocketCompression | undefined
   #chunk: Uint8Array = EMPTY
   #off = 0
   /** Frames are written one after the other; rejects once writing has failed. */
@@ -66,18 +70,19 @@ export class WebSocketConnection {
   #isPinged = false
   #isAborted = false
 
-  /** `maskRandom` is what a client masks its frames with; a server has none (§5.1). */
+  /** `maskRandom` is what a client masks its frames with; a server has none (§5.1). `compression` has been agreed on. */
   constructor(
     flow: Flow,
     { time, clock }: WebSocketDeps,
-    { messageBytes = DEFAULT_MESSAGE_BYTES, quietTime = DEFAULT_QUIET_TIME }: WebSocketOptions = {},
+    { messageBytes = DEFAULT_MESSAGE_BYTES, quietTime = DEFAULT_QUIET_TIME, compression }: WebSocketOptions = {},
     protocol = '',
     maskRandom: Random | undefined = undefined,
   ) {
     this.protocol = protocol
     this.#flow = flow
     this.#maskRandom = maskRandom
-    this.#parser = new FrameParser(maskRandom === undefined, messageBytes)
+    this.#parser = new FrameParser(maskRandom === undefined, messageBytes, compression !== undefined)
+    this.#compression = compression
     this.#messageBytes = messageBytes
     this.#quietTime = quietTime
     this.#clock = clock
@@ -93,6 +98,7 @@ export class WebSocketConnection {
     let parts: Uint8Array[] = []
     let opcode = 0
     let lenBytes = 0
+    let isCompressed = false
     while (this.closing === undefined) {
       const frame = await this.#readFrame()
       if (frame === undefined) break
@@ -102,13 +108,19 @@ export class WebSocketConnection {
       }
       // §5.4: a message begins with its type and goes on without.
       if ((frame.opcode === OPCODE.continuation) !== opcode > 0) return this.#fail(1002, 'fragments in disorder')
-      if (frame.opcode !== OPCODE.continuation) opcode = frame.opcode
+      if (frame.opcode !== OPCODE.continuation) {
+        opcode = frame.opcode
+        isCompressed = frame.isCompressed
+      }
       lenBytes += frame.payload.length
       if (lenBytes > this.#messageBytes) return this.#fail(1009, 'message too long')
       parts.push(frame.payload)
       if (!frame.isFinal) continue
-      const octets = join(parts, lenBytes)
+      const whole = join(parts, lenBytes)
       parts = []
+      const octets = isCompressed ? this.#compression?.decompress(whole, this.#messageBytes) : whole
+      if (octets === 'too-long') return this.#fail(1009, 'message too long')
+      if (octets === undefined || octets === 'malformed') return this.#fail(1007, 'message cannot be decompressed')
       if (opcode === OPCODE.binary) return octets
       return utf8Decode(octets) ?? this.#fail(1007, 'text is not UTF-8')
     }
@@ -121,8 +133,15 @@ export class WebSocketConnection {
     if (this.#isCloseSent || this.closing !== undefined) {
       return Promise.reject(new NetError('closed', 'Cannot send: the WebSocket is closed'))
     }
-    if (typeof message !== 'string') return this.#write(OPCODE.binary, message)
-    return this.#write(OPCODE.text, utf8Encode(message.toWellFormed()) ?? EMPTY)
+    const isText = typeof message === 'string'
+    const octets = isText ? (utf8Encode(message.toWellFormed()) ?? EMPTY) : message
+    const opcode = isText ? OPCODE.text : OPCODE.binary
+    const compression = this.#compression
+    if (compression === undefined || octets.length <= compression.leastBytes) return this.#write(opcode, octets)
+    const compressed = compression.compress(octets)
+    // What gets no shorter goes as it is.
+    if (compressed.length >= octets.length) return this.#write(opcode, octets)
+    return this.#write(opcode, compressed, true)
   }
 
   /** Asks whether the other side is there. */
@@ -215,8 +234,8 @@ export class WebSocketConnection {
     )
   }
 
-  #write(opcode: number, payload: Uint8Array): Promise<void> {
-    const frame = this.#frame(opcode, payload)
+  #write(opcode: number, payload: Uint8Array, isCompressed = false): Promise<void> {
+    const frame = this.#frame(opcode, payload, isCompressed)
     const writing = this.#writing.then(() => {
       if (this.#isCloseSent && opcode !== OPCODE.close)
         throw new NetError('closed', 'Cannot send: the WebSocket is closed')
@@ -227,11 +246,11 @@ export class WebSocketConnection {
     return writing
   }
 
-  #frame(opcode: number, payload: Uint8Array): Uint8Array {
-    if (this.#maskRandom === undefined) return emitFrame(opcode, true, payload)
+  #frame(opcode: number, payload: Uint8Array, isCompressed = false): Uint8Array {
+    if (this.#maskRandom === undefined) return emitFrame(opcode, true, payload, undefined, isCompressed)
     const key = new Uint8Array(4)
     this.#maskRandom.fill(key, 0, 4)
-    return emitFrame(opcode, true, payload, key)
+    return emitFrame(opcode, true, payload, key, isCompressed)
   }
 
   #quiet(): void {
@@ -271,6 +290,7 @@ export interface WebSocketOffer {
   /** Fields of the answer with status 101. */
   readonly fields: readonly FieldLine[]
   readonly protocol: string
+  readonly isCompressed: boolean
 }
 
 /** What a server has to know of a request to see whether it is a handshake. */
@@ -283,6 +303,7 @@ export type HandshakeRequest = Pick<HttpRequest, 'method' | 'fields' | 'minor'>
 export function readHandshake(
   { method, fields, minor }: HandshakeRequest,
   protocols: readonly string[] = [],
+  compression?: WebSocketCompression,
 ): WebSocketOffer | HttpResponse {
   const isUpgrade = fields.tokens('connection').includes('upgrade') && fields.tokens('upgrade').includes('websocket')
   if (!isUpgrade || minor === 0) return plainResponse(426, [['Upgrade', 'websocket']])
@@ -296,7 +317,9 @@ export function readHandshake(
     ['Sec-WebSocket-Accept', acceptOf(key)],
   ]
   if (protocol !== '') answer.push(['Sec-WebSocket-Protocol', protocol])
-  return { fields: answer, protocol }
+  const extension = compression?.accept(fields.get('sec-websocket-extensions') ?? '')
+  if (extension !== undefined) answer.push(['Sec-WebSocket-Extensions', extension])
+  return { fields: answer, protocol, isCompressed: extension !== undefined }
 }
 
 /** Answers a request with a WebSocket that `serve` uses; it is closed when that is over. */
@@ -306,13 +329,14 @@ export function webSocketResponse(
   serve: (socket: WebSocketConnection) => Promise<void>,
   options: WebSocketOptions & { readonly protocols?: readonly string[] } = {},
 ): HttpResponse {
-  const offer = readHandshake(request, options.protocols)
+  const offer = readHandshake(request, options.protocols, options.compression)
   if ('status' in offer) return offer
   return {
     status: 101,
     fields: offer.fields,
     upgrade: async (flow) => {
-      const socket = new WebSocketConnection(flow, deps, options, offer.protocol)
+      const compression = offer.isCompressed ? options.compression : undefined
+      const socket = new WebSocketConnection(flow, deps, { ...options, compression }, offer.protocol)
       await serve(socket)
       socket.close()
       // What still comes is not wanted; only the answer to our closing is.
@@ -345,16 +369,18 @@ export async function connectWebSocket(
       ['Upgrade', 'websocket'],
       ['Sec-WebSocket-Key', key],
       ['Sec-WebSocket-Version', '13'],
+      ...(options.compression === undefined ? [] : [['Sec-WebSocket-Extensions', options.compression.offer] as const]),
       ...(protocols.length === 0 ? [] : [['Sec-WebSocket-Protocol', protocols.join(', ')] as const]),
     ],
     ...(signal === undefined ? {} : { signal }),
   })
   const { status, upgraded } = response
   const protocol = response.fields.get('sec-websocket-protocol') ?? ''
+  const extension = response.fields.get('sec-websocket-extensions')
   const isAgreed =
     response.fields.tokens('upgrade').includes('websocket') &&
     response.fields.get('sec-websocket-accept') === acceptOf(key) &&
-    !response.fields.has('sec-websocket-extensions') &&
+    (extension === undefined || options.compression?.isAgreeable(extension) === true) &&
     (protocol === '' || protocols.includes(protocol))
   if (upgraded === undefined || !isAgreed) {
     response.body.cancel(undefined)
@@ -362,5 +388,6 @@ export async function connectWebSocket(
     const why = upgraded === undefined ? `it answers ${status}` : 'its handshake is wrong'
     throw new NetError('protocol', `Cannot open a WebSocket to ${target.authority}: ${why}`)
   }
-  return new WebSocketConnection(upgraded, deps, options, protocol, random)
+  const compression = extension === undefined ? undefined : options.compression
+  return new WebSocketConnection(upgraded, deps, { ...options, compression }, protocol, random)
 }
