@@ -22,7 +22,7 @@ const textOf = (u8, off, end) => {
   return text
 }
 
-for (let i = 0; i < 2000; i++) {
+for (let i = 0; i < 200; i++) {
   const off = Math.floor(Math.random() * 200)
   const end = off + Math.floor(Math.random() * (i % 3 === 0 ? 300 : 12))
   const ascii = i % 2 === 0

@@ -20,9 +20,9 @@ import type { Fields } from './fields.ts'
 import type { Framing } from './framing.ts'
 import { IncomingBody } from './incoming-body.ts'
 import { FlowInput } from './input.ts'
-import { declaredLength, ownFields, sendMessage } from './outgoing.ts'
+import { ownLines, sendMessage } from './outgoing.ts'
 import { REFUSAL_STATUS, type RefusalReason, type RequestHead, type RequestLimits, RequestParser } from './request.ts'
-import { type HttpResponse, messageHead, plainResponse, reasonOf } from './response.ts'
+import { type HttpResponse, plainResponse, reasonOf } from './response.ts'
 
 /** What a client may still send, once we have answered for the last time, before it is reset. */
 const LINGER_BYTES = 1024 * 1024
@@ -219,14 +219,14 @@ class Connection {
     if (isUpgrade(response, head)) return this.upgrade(response)
     // Content that nobody has read up to here is read after the response, or the connection ends with it.
     const mayGoOn = head.isPersistent && !isContentUncertain && !this.isFinishing
-    const { fields, framing } = this.delimit(response, head, mayGoOn)
+    const { lines, framing } = this.delimit(response, head, mayGoOn)
     const isPersistent = mayGoOn && framing !== 'close'
     // The body of the response may be made of the content, and asks for it before the head is sent.
     const onHead = () => {
       isHeadSent = true
     }
     request.onLost = () => {}
-    await this.respond(response, fields, head.method === 'HEAD' || !hasContent(response.status) ? 0 : framing, onHead)
+    await this.respond(response, lines, head.method === 'HEAD' || !hasContent(response.status) ? 0 : framing, onHead)
     const isRead = !isContentUncertain && (content.isEnded || (await content.drain(limits.drainBytes)))
     this.request = undefined
     if (isPersistent && isRead && !this.isFinishing) return true
@@ -267,33 +267,31 @@ class Connection {
     }
   }
 
-  /** How the content of a response is delimited, and all fields that say so. */
+  /** How the content of a response is delimited, and the head that says so. */
   private delimit(response: HttpResponse, head: RequestHead | undefined, mayGoOn: boolean) {
     const { status, body } = response
-    const fields = ownFields(response.fields)
-    const declared = declaredLength(response.fields)
-    let framing: Framing | 'close' = body === undefined ? 0 : (body.lenBytes ?? declared ?? 'chunked')
+    const { text, declaredLength } = ownLines(response.fields)
+    let framing: Framing | 'close' = body === undefined ? 0 : (body.lenBytes ?? declaredLength ?? 'chunked')
     if (framing === 'chunked' && head?.minor === 0) framing = 'close'
     // RFC 9110 §8.6, §15.4.5: where there is no content, a length would be that of another response.
-    const lenBytes = head?.method === 'HEAD' && body === undefined ? (declared ?? framing) : framing
+    const lenBytes = head?.method === 'HEAD' && body === undefined ? (declaredLength ?? framing) : framing
+    let lines = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n${text}`
     if (hasContent(status)) {
-      if (typeof lenBytes === 'number') fields.push(['Content-Length', String(lenBytes)])
-      else if (framing === 'chunked') fields.push(['Transfer-Encoding', 'chunked'])
+      if (typeof lenBytes === 'number') lines += `Content-Length: ${lenBytes}\r\n`
+      else if (framing === 'chunked') lines += 'Transfer-Encoding: chunked\r\n'
     }
-    fields.push(['Date', this.context.date()])
-    if (!mayGoOn || framing === 'close') fields.push(['Connection', 'close'])
-    else if (head?.minor === 0) fields.push(['Connection', 'keep-alive'])
-    return { fields, framing }
+    lines += `Date: ${this.context.date()}\r\n`
+    if (!mayGoOn || framing === 'close') lines += 'Connection: close\r\n'
+    else if (head?.minor === 0) lines += 'Connection: keep-alive\r\n'
+    return { lines: `${lines}\r\n`, framing }
   }
 
   private async respond(
-    response: HttpResponse,
-    fields: HttpResponse['fields'],
+    { body }: HttpResponse,
+    head: string,
     framing: Framing | 'close',
     onHead: () => void = () => {},
   ): Promise<void> {
-    const { status, body } = response
-    const head = messageHead(`HTTP/1.1 ${status} ${reasonOf(status)}`, fields)
     try {
       const write = (octets: Uint8Array) => {
         onHead()
@@ -312,16 +310,16 @@ class Connection {
     counters.refusedRequests++
     if (log.debugOn) log.debug(`${endpointToString(this.flow.remote)} refused: ${reason}`)
     const response = plainResponse(status)
-    const { fields, framing } = this.delimit(response, undefined, false)
-    await this.respond(response, fields, framing)
+    const { lines, framing } = this.delimit(response, undefined, false)
+    await this.respond(response, lines, framing)
     await this.linger()
     return false
   }
 
   /** Hands the connection over to another protocol. */
   private async upgrade({ status, fields, upgrade }: HttpResponse): Promise<false> {
-    const connection: HttpResponse['fields'] = status === 101 ? [['Connection', 'Upgrade']] : []
-    const head = messageHead(`HTTP/1.1 ${status} ${reasonOf(status)}`, [...ownFields(fields), ...connection])
+    const connection = status === 101 ? 'Connection: Upgrade\r\n' : ''
+    const head = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n${ownLines(fields).text}${connection}\r\n`
     this.context.counters.upgrades++
     await this.write(textToOctets(head))
     this.alarm.clear()

@@ -53,13 +53,37 @@ function join(head: string, piece: Uint8Array): Uint8Array {
 /** Fields that say how a message is delimited and what becomes of the connection: the connection's to send. */
 const OF_THE_CONNECTION = ['connection', 'content-length', 'date', 'keep-alive', 'transfer-encoding']
 
+/** What fields of a handler come to in a message. */
+export interface OwnLines {
+  /** Those that are not the connection's, as lines. */
+  readonly text: string
+  /** The Content-Length among them, when it is one. */
+  readonly declaredLength: number | undefined
+}
+
+/** Of arrays that cannot change any more: those of a file are made once and sent with each response. */
+const known = new WeakMap<readonly FieldLine[], OwnLines>()
+
+/** `fields` for a message. Throws a `TypeError` when one is none; see {@link fieldLines}. */
+export function ownLines(fields: readonly FieldLine[]): OwnLines {
+  const before = known.get(fields)
+  if (before !== undefined) return before
+  const lines = { text: fieldLines(ownFields(fields)), declaredLength: declaredLength(fields) }
+  if (Object.isFrozen(fields) && fields.every((line) => Object.isFrozen(line))) known.set(fields, lines)
+  return lines
+}
+
+/** Fields that cannot change any more, which are looked at once and not for each message that they are sent with. */
+export function frozenFields(fields: readonly FieldLine[]): readonly FieldLine[] {
+  return Object.freeze(fields.map(([name, value]) => Object.freeze([name, value] as const)))
+}
+
 /** `fields` without those that are the connection's. */
 export function ownFields(fields: readonly FieldLine[]): FieldLine[] {
   return fields.filter(([name]) => !OF_THE_CONNECTION.includes(name.toLowerCase()))
 }
 
-/** The Content-Length among `fields`, when it is one. */
-export function declaredLength(fields: readonly FieldLine[]): number | undefined {
+function declaredLength(fields: readonly FieldLine[]): number | undefined {
   const value = fields.find(([name]) => name.toLowerCase() === 'content-length')?.[1]
   return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : undefined
 }

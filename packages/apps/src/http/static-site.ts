@@ -11,6 +11,7 @@ import type { Handler, HttpRequest } from './connection.ts'
 import { CODINGS, type ContentCoding, chooseCoding } from './content-coding.ts'
 import type { FieldLine } from './fields.ts'
 import { mediaTypeOf } from './media-types.ts'
+import { frozenFields } from './outgoing.ts'
 import { type ByteRange, contentRange, parseRange } from './ranges.ts'
 import { type HttpResponse, plainResponse } from './response.ts'
 import { createHttpServer, type HttpServer, type HttpServerDeps, type HttpServerOptions } from './server.ts'
@@ -34,6 +35,8 @@ export interface StaticSiteOptions {
 /** Content of requests is of no use to a site. */
 const LIMITS = { contentBytes: 64 * 1024 }
 
+const MAX_FILE_FIELDS = 1024
+
 /** Serves `site` over HTTP; resolves once it listens. */
 export function serveStatic(
   { site, ...deps }: HttpServerDeps & { readonly site: KvRo },
@@ -49,6 +52,7 @@ export function createStaticHandler(
   { isPrecompressed = false, cacheControl }: StaticSiteOptions = {},
 ): Handler<HttpRequest> {
   const common: readonly FieldLine[] = cacheControl === undefined ? [] : [['Cache-Control', cacheControl]]
+  const files = new FileFields()
   return async (request) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return OTHER_METHODS.includes(request.method) ? plainResponse(405, [['Allow', 'GET, HEAD']]) : plainResponse(501)
@@ -60,11 +64,16 @@ export function createStaticHandler(
     switch (await site.exists(key)) {
       case 'value': {
         const available = isPrecompressed ? await codingsOf(site, key) : []
-        const fields: FieldLine[] = [['Content-Type', mediaTypeOf(key)], ...common]
-        if (available.length > 0) fields.push(['Vary', 'Accept-Encoding'])
         const coding = chooseCoding(request.fields, available)
-        if (coding === undefined) return file(site, key, fields, request)
-        return file(site, key + coding.suffix, [...fields, ['Content-Encoding', coding.name]], request)
+        const fileKey = coding === undefined ? key : key + coding.suffix
+        const digest = await site.digest(fileKey)
+        const fields = files.get(fileKey, `${digest}${available.length}`, () => {
+          const lines: FieldLine[] = [['Content-Type', mediaTypeOf(key)], ...common]
+          if (available.length > 0) lines.push(['Vary', 'Accept-Encoding'])
+          if (coding !== undefined) lines.push(['Content-Encoding', coding.name])
+          return [...lines, ['ETag', `"${digest}"`], ['Accept-Ranges', 'bytes']]
+        })
+        return file(site, fileKey, digest, fields, request)
       }
       case 'dictionary':
         // With the slash, the relative links of its index mean what they say.
@@ -81,15 +90,34 @@ async function codingsOf(site: KvRo, key: string): Promise<readonly ContentCodin
   return CODINGS.filter((_, i) => kinds[i] === 'value')
 }
 
-async function file(site: KvRo, key: string, fields: FieldLine[], request: HttpRequest): Promise<HttpResponse> {
-  const digest = await site.digest(key)
-  fields.push(['ETag', `"${digest}"`])
+/** The fields of files asked for lately: made, and looked at by the connection, once for each version of a file. */
+class FileFields {
+  private readonly files = new Map<string, { readonly version: string; readonly fields: readonly FieldLine[] }>()
+
+  get(key: string, version: string, make: () => readonly FieldLine[]): readonly FieldLine[] {
+    const known = this.files.get(key)
+    if (known?.version === version) return known.fields
+    if (this.files.size >= MAX_FILE_FIELDS) this.files.clear()
+    const fields = frozenFields(make())
+    this.files.set(key, { version, fields })
+    return fields
+  }
+}
+
+async function file(
+  site: KvRo,
+  key: string,
+  digest: string,
+  fields: readonly FieldLine[],
+  request: HttpRequest,
+): Promise<HttpResponse> {
   const status = checkConditions(request.fields, digest)
   if (status === 412) return plainResponse(412)
-  if (status === 304) return { status, fields: fields.filter(([name]) => !name.startsWith('Content-')) }
+  if (status === 304) {
+    return { status, fields: fields.filter(([name]) => !name.startsWith('Content-') && name !== 'Accept-Ranges') }
+  }
   const lenBytes = await site.sizeBytes(key)
   const part = ({ off, end }: ByteRange) => rangeBody(off, end, (at, len) => site.getPartial(key, at, len))
-  fields.push(['Accept-Ranges', 'bytes'])
   // RFC 9110 §14.2: a Range field is for GET alone.
   const field = request.method === 'GET' ? request.fields.get('range') : undefined
   const ranges =
