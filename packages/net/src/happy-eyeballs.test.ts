@@ -23,6 +23,7 @@ interface Fate {
 function setUp(
   fates: Readonly<Record<string, Fate>>,
   names: Readonly<Record<string, readonly [number, string[], number, string[]]>> = {},
+  own: readonly string[] = [],
 ) {
   const time = new MockTime()
   const start = time.now()
@@ -58,7 +59,7 @@ function setUp(
     ipv6: (name: string) => answer(names[name]?.[0] ?? 0, names[name]?.[1] ?? ['fail']),
     ipv4: (name: string) => answer(names[name]?.[2] ?? 0, names[name]?.[3] ?? ['fail']),
   }
-  const eyeballs = createHappyEyeballs({ stack: { tcp }, clock: time, time, resolver })
+  const eyeballs = createHappyEyeballs({ stack: { tcp, addresses: addresses(...own) }, clock: time, time, resolver })
   const winner = async (host: string | readonly IpAddress[]): Promise<string> =>
     ipToString((await time.until(eyeballs.connect(host, PORT))).remote.address)
   return { time, log, eyeballs, winner, aborted }
@@ -127,6 +128,13 @@ describe('happy eyeballs', () => {
       /Cannot connect to nothing: there is no address/,
     )
     await assert.rejects(time.until(eyeballs.connect('unknown', PORT)), /Cannot connect to unknown: no such name/)
+  })
+
+  it('begins with an address that we can reach (RFC 6724 §6)', async () => {
+    const good = { afterMs: 1, isGood: true }
+    const { winner, log } = setUp({ '10.0.0.1': good }, { both: [1, ['2001:db8::1'], 1, ['10.0.0.1']] }, ['10.0.0.9'])
+    assert.equal(await winner('both'), '10.0.0.1')
+    assert.equal(log.length, 1)
   })
 
   it('ends every attempt when it is cancelled', async () => {

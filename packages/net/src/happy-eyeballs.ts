@@ -1,6 +1,7 @@
 /**
- * Connecting to a host by name or by several addresses (RFC 8305): the addresses take turns by family, each gets a head start
- * before the next one is tried beside it, and the first connection wins.
+ * Connecting to a host by name or by several addresses (RFC 8305): the addresses of a name are put in order (RFC 6724 §6), those
+ * of a list are in the order given; then they take turns by family, each gets a head start before the next one is tried beside
+ * it, and the first connection wins.
  */
 import { endpointToString, isIpv4, parseIp } from '@mirage-ts/core/addresses'
 import { CancelController } from '@mirage-ts/core/cancel'
@@ -13,6 +14,7 @@ import type { HappyEyeballs } from '@mirage-ts/signatures/happy-eyeballs'
 import type { AddressResolver } from '@mirage-ts/signatures/resolver'
 import type { Stack } from '@mirage-ts/signatures/stack'
 import type { Duration, MonotonicClock, Time } from '@mirage-ts/signatures/time'
+import { orderDestinations } from './destination-order.ts'
 
 /** RFC 8305 §5: "the recommended value is 250 milliseconds". */
 const ATTEMPT_DELAY: Duration = ms(250)
@@ -27,8 +29,8 @@ export interface HappyEyeballsOptions {
 }
 
 export interface HappyEyeballsDeps {
-  /** Whose TCP connects. */
-  readonly stack: Pick<Stack, 'tcp'>
+  /** Whose TCP connects; its addresses are what the order of destinations goes by. */
+  readonly stack: Pick<Stack, 'tcp' | 'addresses'>
   readonly clock: MonotonicClock
   readonly time: Time
   readonly resolver: AddressResolver
@@ -50,13 +52,16 @@ export function createHappyEyeballs(
 }
 
 async function addressesOf(
-  { resolver, time }: HappyEyeballsDeps,
+  { resolver, time, stack }: HappyEyeballsDeps,
   host: string | readonly IpAddress[],
   options: Cancellable,
 ): Promise<readonly IpAddress[]> {
   if (typeof host !== 'string') return host
   const literal = parseIp(host)
-  return literal === undefined ? resolve(resolver, time, host, options) : [literal]
+  if (literal !== undefined) return [literal]
+  const found = await resolve(resolver, time, host, options)
+  // Where the operating system keeps our addresses to itself, there is nothing to go by.
+  return stack.addresses.length === 0 ? found : orderDestinations(found, stack.addresses)
 }
 
 /**

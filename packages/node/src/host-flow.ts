@@ -5,7 +5,7 @@ import { cancellable } from '@mirage-ts/core/cancel'
 import { NetError } from '@mirage-ts/core/errors'
 import type { Endpoint } from '@mirage-ts/signatures/addresses'
 import type { Cancellable } from '@mirage-ts/signatures/cancel'
-import type { TcpFlow } from '@mirage-ts/signatures/flow'
+import type { FlowTuning, TcpFlow } from '@mirage-ts/signatures/flow'
 import { socketError } from './socket-error.ts'
 
 /** How long a closed flow goes on discarding what the peer sends, before the system may answer with a reset. */
@@ -51,6 +51,12 @@ class HostFlow implements TcpFlow {
     socket.on('error', (error) => this.#fail(socketError(`Lost the connection with ${name}`, error)))
     // When both sides have finished there is nothing to fail: reads go on saying so.
     socket.on('close', () => this.#isEnded || this.#fail(this.#closedError('the connection is closed')))
+  }
+
+  /** The user timeout is the operating system's: Node.js cannot set it for a socket. */
+  tune({ keepAlive, noDelay }: FlowTuning): void {
+    if (keepAlive !== undefined) this.#socket.setKeepAlive(true, keepAlive / 1000)
+    if (noDelay !== undefined) this.#socket.setNoDelay(noDelay)
   }
 
   read({ signal }: Cancellable = {}): Promise<Uint8Array | undefined> {

@@ -1,5 +1,6 @@
 import type { Endpoint } from './addresses.ts'
 import type { Cancellable } from './cancel.ts'
+import type { Duration } from './time.ts'
 
 /**
  * A reliable, ordered, two-way stream of octets.
@@ -31,8 +32,20 @@ export interface Flow {
   abort(): void
 }
 
+/** Settings of one flow in place of the stack's; those left out stay as they are. */
+export interface FlowTuning {
+  /** Silence after which the peer is asked whether it is still there (RFC 9293 §3.8.4); a second at least. */
+  readonly keepAlive?: Duration
+  /** How long what was written may stay unanswered before the flow fails (RFC 5482 §1); a second at least. */
+  readonly userTimeout?: Duration
+  /** Small segments leave at once (turns off Nagle's algorithm). */
+  readonly noDelay?: boolean
+}
+
 /** A flow between two transport addresses. */
 export interface TcpFlow extends Flow {
   readonly local: Endpoint
   readonly remote: Endpoint
+  /** Gives this flow settings of its own; what the platform cannot set it ignores. Absent where it can set none. */
+  tune?(tuning: FlowTuning): void
 }

@@ -78,6 +78,22 @@ export const NO_REASSEMBLY: Reassembly = new Reassembly()
 /** What a connection with nothing in flight has for a scoreboard: nothing is ever put into it. */
 export const NO_BOARD: Scoreboard = new Scoreboard()
 
+/** What differs from connection to connection; most have none. */
+export class Tuning {
+  keepAliveUs: number
+  userTimeoutUs: number
+  isNoDelay: boolean
+  /** When to look whether the peer is still there; probes sent since it was last heard. */
+  keepAliveAtUs: number = NEVER
+  keepAliveCount = 0
+
+  constructor({ keepAliveUs, userTimeoutUs, isNoDelay }: TcpSettings) {
+    this.keepAliveUs = keepAliveUs
+    this.userTimeoutUs = userTimeoutUs
+    this.isNoDelay = isNoDelay
+  }
+}
+
 export class Connection {
   state: State = CLOSED
   /** The machine's number for it; -1 once the machine has forgotten it. */
@@ -229,9 +245,8 @@ export class Connection {
 
   /** When a segment last arrived that was not of another turn of the sequence numbers. */
   heardUs = 0
-  /** When to look whether the peer is still there; probes sent since it was last heard. */
-  keepAliveAtUs: number = NEVER
-  keepAliveCount = 0
+  /** Its own settings, and the timer of keep-alive; undefined while the machine's settings do and keep-alive is off. */
+  tuning: Tuning | undefined = undefined
 
   /** The user waits for room in sendRing that only other connections can make. */
   isStarved = false
@@ -276,7 +291,7 @@ export class Connection {
     if (this.ackAtUs < at) at = this.ackAtUs
     if (this.stateAtUs < at && this.state !== TIME_WAIT) at = this.stateAtUs
     if (this.retryAtUs < at) at = this.retryAtUs
-    if (this.keepAliveAtUs < at) at = this.keepAliveAtUs
+    if (this.tuning !== undefined && this.tuning.keepAliveAtUs < at) at = this.tuning.keepAliveAtUs
     return at
   }
 

@@ -4,7 +4,7 @@ import { cancellable } from '@mirage-ts/core/cancel'
 import { NetError, type NetErrorCode } from '@mirage-ts/core/errors'
 import type { Endpoint } from '@mirage-ts/signatures/addresses'
 import type { Cancellable, CancelSignal } from '@mirage-ts/signatures/cancel'
-import type { TcpFlow } from '@mirage-ts/signatures/flow'
+import type { FlowTuning, TcpFlow } from '@mirage-ts/signatures/flow'
 import type { Instant } from '@mirage-ts/signatures/time'
 import {
   CLOSED,
@@ -19,6 +19,8 @@ import type { TcpMachine } from './machine.ts'
 
 /** Greatest chunk of one read. */
 const MAX_CHUNK_BYTES = 256 * 1024
+/** Shorter times would end connections that only hiccup. */
+const LEAST_TUNED_US = 1_000_000
 const NO_SIGNAL: Cancellable = {}
 const NO_CLOSERS: readonly (() => void)[] = []
 
@@ -97,6 +99,19 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
     } finally {
       this.isWriting = false
     }
+  }
+
+  tune({ keepAlive, userTimeout, noDelay }: FlowTuning): void {
+    for (const [name, value] of [
+      ['keepAlive', keepAlive],
+      ['userTimeout', userTimeout],
+    ] as const) {
+      if (value !== undefined && !(value >= LEAST_TUNED_US)) {
+        throw new RangeError(`Cannot use ${value} µs as ${name} of ${this.name()}: expected a second or more`)
+      }
+    }
+    this.host.machine.tune(this.connection, keepAlive, userTimeout, noDelay, this.host.now())
+    this.host.touched()
   }
 
   shutdownWrite(): void {

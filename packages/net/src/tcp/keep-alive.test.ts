@@ -42,3 +42,28 @@ test('tcp keep-alive: what is in flight is asked about by retransmission', () =>
   s.advance(seconds(30))
   assert.equal(s.machine.counters.keepAlives, 0)
 })
+
+test('tcp keep-alive, user timeout, no delay: of one connection, in place of the settings of all', () => {
+  const s = Script.established()
+  const c = s.theConnection()
+  s.machine.tune(c, minutes(10), seconds(5), true, s.now)
+  s.advance(minutes(10))
+  s.expect({ flags: 'A', seq: 0, ack: 1, text: '' })
+  s.send({ seq: 1, ack: 1 })
+  s.write('x')
+  s.expect({ text: 'x' })
+  s.write('y')
+  s.expect({ text: 'y' })
+  assert.equal(s.machine.counters.timeouts, 0)
+  s.advance(seconds(5))
+  assert.ok(s.machine.counters.timeouts > 0)
+  s.expectGone('timed-out')
+})
+
+test('tcp keep-alive: of a connection that has ended nothing is left to tune', () => {
+  const s = Script.timeWait({ keepAlive: minutes(1) })
+  const c = s.theConnection()
+  s.machine.tune(c, seconds(1), undefined, undefined, s.now)
+  assert.equal(c.tuning, undefined)
+  s.advance(seconds(30)).expectNothing()
+})

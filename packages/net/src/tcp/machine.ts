@@ -37,6 +37,7 @@ import {
   SYN_RECEIVED,
   SYN_SENT,
   TIME_WAIT,
+  Tuning,
 } from './connection.ts'
 import { SynCookies } from './cookies.ts'
 import { TCP_COUNTERS, type TcpCounters } from './counters.ts'
@@ -287,6 +288,27 @@ export class TcpMachine {
     this.settle(connection, now)
   }
 
+  /** Settings of its own; those that are undefined stay. Durations in µs. */
+  tune(
+    connection: Connection,
+    keepAliveUs: number | undefined,
+    userTimeoutUs: number | undefined,
+    isNoDelay: boolean | undefined,
+    now: Instant,
+  ): void {
+    if (connection.state < ESTABLISHED || connection.state === TIME_WAIT) return
+    connection.tuning ??= new Tuning(this.settings)
+    const { tuning } = connection
+    if (keepAliveUs !== undefined) {
+      tuning.keepAliveUs = keepAliveUs
+      tuning.keepAliveCount = 0
+      tuning.keepAliveAtUs = now + keepAliveUs
+    }
+    if (userTimeoutUs !== undefined) tuning.userTimeoutUs = userTimeoutUs
+    if (isNoDelay !== undefined) tuning.isNoDelay = isNoDelay
+    this.settle(connection, now)
+  }
+
   /** Shuts down, and takes no more text: what is received is forgotten. */
   close(connection: Connection, now: Instant): void {
     if (connection.isReceiveShut) return
@@ -354,7 +376,8 @@ export class TcpMachine {
         }
         return
       case ESTABLISHED:
-        connection.keepAliveAtUs = now + this.settings.keepAliveUs
+        if (this.settings.keepAliveUs !== NEVER) connection.tuning ??= new Tuning(this.settings)
+        if (connection.tuning !== undefined) connection.tuning.keepAliveAtUs = now + connection.tuning.keepAliveUs
         connection.events |= EVENT_ESTABLISHED
         return
       case FIN_WAIT_2:
@@ -363,7 +386,7 @@ export class TcpMachine {
         return
       case TIME_WAIT:
         connection.events |= EVENT_DELIVERED
-        connection.keepAliveAtUs = NEVER
+        connection.tuning = undefined
         this.enterTimeWait(connection, now)
         return
       case CLOSED:

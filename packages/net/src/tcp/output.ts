@@ -337,7 +337,7 @@ function hasSent(c: Connection, end: Seq, len: number, now: Instant): void {
 function mayBeSmall(m: TcpMachine, c: Connection, len: number, text: number): boolean {
   // RFC 9293 §3.7.4, Nagle, as Linux does after Minshall: only another small segment in flight holds the last one
   // back, so that the tail of a long write need not wait for the full segments before it.
-  if (len === text) return m.settings.isNoDelay || !seqLt(c.sndUna, c.sndSmallEnd)
+  if (len === text) return (c.tuning ?? m.settings).isNoDelay || !seqLt(c.sndUna, c.sndSmallEnd)
   // RFC 9293 §3.8.6.2.1 (3): the window allows less than a segment; wait unless it is half of the greatest seen.
   return 2 * len >= c.maxSndWnd && c.sndCursor === c.sndUna
 }

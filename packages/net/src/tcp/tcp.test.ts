@@ -6,11 +6,12 @@ import { frameOf } from '@mirage-ts/core/bytes'
 import { CancelController } from '@mirage-ts/core/cancel'
 import { NetError } from '@mirage-ts/core/errors'
 import { NO_LOG } from '@mirage-ts/core/log'
-import { ms, NEVER, seconds } from '@mirage-ts/core/time'
+import { minutes, ms, NEVER, seconds } from '@mirage-ts/core/time'
 import type { Port } from '@mirage-ts/signatures/addresses'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
 import type { IpErrorKind } from '@mirage-ts/signatures/ip'
 import type { Log } from '@mirage-ts/signatures/log'
+import type { Duration } from '@mirage-ts/signatures/time'
 import { TestLine } from '@mirage-ts/testing/ip-line'
 import { MockTime } from '@mirage-ts/testing/mock-time'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
@@ -146,6 +147,20 @@ test('tcp: a write that waits for a dead peer rejects after the user timeout (mi
   await assert.rejects(time.until(writing, seconds(101)), code('timed-out'))
   await assert.rejects(flow.read(), code('timed-out'))
   await flow.close()
+})
+
+test('tcp: a flow has a user timeout of its own (RFC 5482); times that are too short are refused', async () => {
+  const { time, line, a, b } = world({ userTimeout: minutes(10) })
+  await b.listen(PORT, () => {})
+  const flow = await time.until(a.connect({ address: B, port: PORT }))
+  assert.throws(() => flow.tune?.({ userTimeout: ms(999) }), RangeError)
+  assert.throws(() => flow.tune?.({ keepAlive: Number.NaN as Duration }), RangeError)
+  flow.tune?.({ userTimeout: seconds(30) })
+  line.options = { loss: 1 }
+  await flow.write(new Uint8Array(1))
+  const read = watched(flow.read())
+  await time.advance(seconds(31))
+  await assert.rejects(read, code('timed-out'))
 })
 
 test('tcp: closing resolves when all is delivered, also to a peer that goes away meanwhile', async () => {

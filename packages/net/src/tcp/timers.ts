@@ -13,6 +13,7 @@ import {
   TIMER_REORDER,
   TIMER_RETRANSMIT,
   TIMER_TAIL_PROBE,
+  type Tuning,
 } from './connection.ts'
 import type { TcpMachine } from './machine.ts'
 import { armPersist, armRetransmit, armTimeout, sendKeepAlive } from './output.ts'
@@ -33,8 +34,8 @@ export function timersExpire(m: TcpMachine, c: Connection, now: Instant): void {
     c.ackAtUs = NEVER
     c.isAckDue = true
   }
-  if (c.keepAliveAtUs <= now) {
-    keepAliveExpires(m, c, now)
+  if (c.tuning !== undefined && c.tuning.keepAliveAtUs <= now) {
+    keepAliveExpires(m, c, c.tuning, now)
     if (m.isGone(c)) return
   }
   if (c.sendAtUs > now) return
@@ -59,7 +60,7 @@ function stateExpires(m: TcpMachine, c: Connection, now: Instant): void {
 
 /** RFC 6298 (5.4) to (5.7); everything from sndUna is sent again as the congestion window allows. */
 function retransmitExpires(m: TcpMachine, c: Connection, now: Instant): void {
-  const limitUs = c.state < ESTABLISHED ? m.settings.connectTimeoutUs : m.settings.userTimeoutUs
+  const limitUs = c.state < ESTABLISHED ? m.settings.connectTimeoutUs : (c.tuning ?? m.settings).userTimeoutUs
   if (isOver(m, c, limitUs, now)) return
   m.counters.timeouts++
   if (c.state >= ESTABLISHED) {
@@ -119,24 +120,25 @@ function reorderExpires(m: TcpMachine, c: Connection, now: Instant): void {
 }
 
 /** RFC 9293 §3.8.4. What is in flight or waits for a window is asked about by the other timers. */
-function keepAliveExpires(m: TcpMachine, c: Connection, now: Instant): void {
+function keepAliveExpires(m: TcpMachine, c: Connection, tuning: Tuning, now: Instant): void {
+  const { keepAliveUs } = tuning
   const quietUs = now - c.heardUs
-  if (quietUs < m.settings.keepAliveUs || c.sendTimer !== TIMER_OFF) {
-    c.keepAliveCount = 0
-    c.keepAliveAtUs = Math.max(c.heardUs, now - m.settings.keepAliveUs / 2) + m.settings.keepAliveUs
+  if (quietUs < keepAliveUs || c.sendTimer !== TIMER_OFF) {
+    tuning.keepAliveCount = 0
+    tuning.keepAliveAtUs = Math.max(c.heardUs, now - keepAliveUs / 2) + keepAliveUs
     return
   }
-  if (c.keepAliveCount >= KEEP_ALIVE_COUNT) {
+  if (tuning.keepAliveCount >= KEEP_ALIVE_COUNT) {
     m.fail(c, 'timed-out', 'keep-alive', now)
     return
   }
-  c.keepAliveCount++
-  c.keepAliveAtUs = now + KEEP_ALIVE_INTERVAL_US
+  tuning.keepAliveCount++
+  tuning.keepAliveAtUs = now + KEEP_ALIVE_INTERVAL_US
   sendKeepAlive(m, c, now)
 }
 
 function persistExpires(m: TcpMachine, c: Connection, now: Instant): void {
-  if (isOver(m, c, m.settings.userTimeoutUs, now)) return
+  if (isOver(m, c, (c.tuning ?? m.settings).userTimeoutUs, now)) return
   c.timeouts++
   armPersist(c, now)
   c.isProbeDue = true
