@@ -7,7 +7,7 @@
  *
  * Needs Debian's wrk and nginx-light.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -18,6 +18,7 @@ import { parseArgs } from 'node:util'
 import { findToolchain } from '@mirage-ts/cli/toolchain'
 import { build, copyExample, ROOT } from '../tests/lib/mirage.ts'
 import { Namespace, NO_NAMESPACES } from '../tests/lib/namespace.ts'
+import { medianBy, onOtherProcessor, startPinned, usageOf } from './lib/servers.ts'
 
 const { values } = parseArgs({
   options: {
@@ -63,43 +64,22 @@ async function startServers(): Promise<void> {
   cleanups.push(() => namespace.remove())
   namespace.addTap('tap0', '10.0.0.1/24')
   const direct = await example('applications/static-website', 'static-website', '--net', 'direct')
-  const command = [
-    'ip',
-    'netns',
-    'exec',
-    namespace.name,
-    process.execPath,
-    direct,
-    '--ipv4=10.0.0.2/24',
-    '--net:service=tap:tap0',
-  ]
+  const command = [process.execPath, direct, '--ipv4=10.0.0.2/24', '--net:service=tap:tap0', '--logs=quiet']
   const { toolchain } = await findToolchain()
-  const child = pinned([...command, '--logs=quiet'], { ...process.env, MIRAGE_TAP: toolchain.tap })
+  const child = startPinned(command, { namespace, env: { MIRAGE_TAP: toolchain.tap } })
   servers.push({ name: 'ours, own stack over a tap', url: `http://10.0.0.2/${FILE}`, process: child, namespace })
   const sealed = copyExample('applications/static-website')
   cleanups.push(sealed.remove)
   await build(sealed.folder, '-t', 'spt')
   namespace.addTap('tap1', '10.0.1.1/24')
-  const run = [
-    process.execPath,
-    join(ROOT, 'packages/cli/bin/mirage.mjs'),
-    'run',
-    '-f',
-    join(sealed.folder, 'config.ts'),
-  ]
-  const words = [
-    'ip',
-    'netns',
-    'exec',
-    namespace.name,
-    ...run,
-    '--net',
-    'tap:tap1',
-    '--',
-    '--ipv4=10.0.1.2/24',
-    '--logs=quiet',
-  ]
-  servers.push({ name: 'ours, spt over a tap', url: `http://10.0.1.2/${FILE}`, process: pinned(words), namespace })
+  const image = join(sealed.folder, 'dist/static-website.spt')
+  const words = [toolchain.spt, '--net', 'tap:tap1', image, '--ipv4=10.0.1.2/24', '--logs=quiet']
+  servers.push({
+    name: 'ours, spt over a tap',
+    url: `http://10.0.1.2/${FILE}`,
+    process: startPinned(words, { namespace }),
+    namespace,
+  })
   await sleep(4000)
 }
 
@@ -139,12 +119,8 @@ function nodeServer(): string {
 }
 
 async function start(name: string, port: number, command: readonly string[], path = `/${FILE}`): Promise<void> {
-  servers.push({ name, url: `http://127.0.0.1:${port}${path}`, process: pinned(command) })
+  servers.push({ name, url: `http://127.0.0.1:${port}${path}`, process: startPinned(command) })
   while (!(await isListening(port))) await sleep(50)
-}
-
-function pinned(command: readonly string[], env: NodeJS.ProcessEnv = process.env): ChildProcess {
-  return spawn('taskset', ['-c', '0', ...command], { stdio: 'ignore', env })
 }
 
 async function isListening(port: number): Promise<boolean> {
@@ -167,11 +143,11 @@ async function compare(connectionCount: number, isKept: boolean): Promise<void> 
     }
   }
   console.log(`\n${connectionCount} connections, ${isKept ? 'kept' : 'one for each request'}:`)
-  const node = median(results.get(servers[1] as Server) ?? [])
+  const node = medianBy(results.get(servers[1] as Server) ?? [], rateOf)
   for (const [server, list] of results) {
-    const { rate, cpuUs, p50, p99, errors } = median(list)
+    const { rate, cpuUs, p50, p99, errors } = medianBy(list, rateOf)
     const ratio = (rate / node.rate).toFixed(2)
-    const memory = `${Math.round(usage(server).memoryKb / 1024)} MB`
+    const memory = `${Math.round(usageOf(server.process).memoryKb / 1024)} MB`
     const work = `${cpuUs.toFixed(0)} µs of CPU (${(cpuUs / node.cpuUs).toFixed(2)})`
     console.log(
       `  ${server.name.padEnd(28)} ${String(Math.round(rate)).padStart(7)} req/s, ${ratio} of Node's, ${work}, p50 ${p50}, p99 ${p99}, ${memory}${errors}`,
@@ -188,9 +164,13 @@ interface Result {
   readonly errors: string
 }
 
+function rateOf({ rate }: Result): number {
+  return rate
+}
+
 async function wrk(server: Server, connectionCount: number, isKept: boolean): Promise<Result> {
   const { url, namespace } = server
-  const before = usage(server).cpuUs
+  const before = usageOf(server.process).cpuUs
   const args = [
     '-t1',
     `-c${connectionCount}`,
@@ -199,7 +179,7 @@ async function wrk(server: Server, connectionCount: number, isKept: boolean): Pr
     ...(isKept ? [] : ['-H', 'Connection: close']),
     url,
   ]
-  const command = ['taskset', '-c', '1', 'wrk', ...args]
+  const command = onOtherProcessor(['wrk', ...args])
   const output =
     namespace === undefined
       ? execFileSync(command[0] as string, command.slice(1), { encoding: 'utf8' })
@@ -208,39 +188,9 @@ async function wrk(server: Server, connectionCount: number, isKept: boolean): Pr
   const failed = /(Socket errors.*|Non-2xx.*)/.exec(output)?.[1]
   return {
     rate: Number(find(/Requests\/sec:\s+([\d.]+)/)),
-    cpuUs: (usage(server).cpuUs - before) / Number(find(/(\d+) requests in/)),
-    p50: find(/50%\s+(\S+)/),
-    p99: find(/99%\s+(\S+)/),
+    cpuUs: (usageOf(server.process).cpuUs - before) / Number(find(/(\d+) requests in/)),
+    p50: find(/^ +50% +(\S+)/m),
+    p99: find(/^ +99% +(\S+)/m),
     errors: failed === undefined ? '' : `; ${failed}`,
   }
-}
-
-function median(results: readonly Result[]): Result {
-  const sorted = [...results].sort((a, b) => a.rate - b.rate)
-  return (
-    sorted[Math.floor(sorted.length / 2)] ?? { rate: Number.NaN, cpuUs: Number.NaN, p50: '?', p99: '?', errors: '' }
-  )
-}
-
-/** What a server and its children (nginx has a worker) take: memory, and processor time so far in µs. */
-function usage({ process: { pid } }: Server): { readonly memoryKb: number; readonly cpuUs: number } {
-  const output = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' })
-  const family = new Set([pid])
-  for (const line of output.trim().split('\n')) {
-    const [child, parent] = line.trim().split(/\s+/).map(Number)
-    if (family.has(parent)) family.add(child)
-  }
-  let memoryKb = 0
-  let ticks = 0
-  for (const member of family) {
-    // The command that starts a sealed process waits for it to end.
-    if (readFileSync(`/proc/${member}/cmdline`, 'utf8').includes('mirage.mjs\0run')) continue
-    memoryKb += Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${member}/status`, 'utf8'))?.[1] ?? 0)
-    // Behind the name, which may have spaces in it: user time is field 14, system time 15 (proc(5)).
-    const fields = readFileSync(`/proc/${member}/stat`, 'utf8')
-      .replace(/^.*\) /, '')
-      .split(' ')
-    ticks += Number(fields[11]) + Number(fields[12])
-  }
-  return { memoryKb, cpuUs: ticks * 10_000 }
 }
