@@ -15,6 +15,7 @@ net   git          cmd:git
 net   iproute2     cmd:ip
 net   iputils-ping cmd:ping
 dns   bind9-dnsutils cmd:dig
+dns   bind9-utils cmd:dnssec-signzone
 dns   knot-dnsutils cmd:kdig
 dns   nsd          cmd:nsd
 net   dnsmasq-base cmd:dnsmasq

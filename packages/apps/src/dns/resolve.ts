@@ -4,6 +4,7 @@
  */
 
 import { textToOctets } from '@mirage-ts/core/octets'
+import { isSigned, Proofs, signaturesOf } from './dnssec-proofs.ts'
 import { isWithin, type Name, type NameKey, nameKey, parentOf, ROOT, rebase, wildcardOf } from './name.ts'
 import { nameIn, soaOf } from './rdata.ts'
 import { RCODE, TYPE } from './types.ts'
@@ -30,11 +31,17 @@ export class Resolution {
   zone: Zone | undefined = undefined
   /** True when the name asked for stands in a zone and the answer is data: then there are only so many such answers. */
   isExact = false
+  /** Whether the asker wants signatures and proofs (RFC 3225); they are added where a zone has them. */
+  readonly wantsProofs: boolean
+
+  constructor(wantsProofs = false) {
+    this.wantsProofs = wantsProofs
+  }
 }
 
 /** Answers the question. `REFUSED` means that no zone has to do with the name. */
-export function resolve(zones: ZoneMap, name: Name, type: number): Resolution {
-  const resolution = new Resolution()
+export function resolve(zones: ZoneMap, name: Name, type: number, wantsProofs = false): Resolution {
+  const resolution = new Resolution(wantsProofs)
   let current = name
   for (let count = 0; count <= MAX_CHAIN_COUNT; count++) {
     const key = nameKey(current)
@@ -85,16 +92,32 @@ function resolveIn(
     if (isCut && !(off === 0 && type === TYPE.DS)) return refer(zone, node, resolution, isFirst)
     if (off === 0) return answerFrom(zone, node, name, type, resolution, isFirst)
     const dname = node.set(TYPE.DNAME)
-    if (dname !== undefined) return substitute(dname, name, type, resolution)
+    if (dname !== undefined) return substitute(node, dname, name, type, resolution)
   }
   const wildcard = wildcardOf(encloser.key)
   const source = wildcard === undefined ? undefined : zone.find(wildcard)
   if (source === undefined) {
     resolution.rcode = RCODE.NXDOMAIN
     addSoa(zone, resolution)
+    proofsFor(zone, resolution)?.noName(zone, key, encloser.key)
     return undefined
   }
-  return answerFrom(zone, source, name, type, resolution, false)
+  const answerCount = resolution.answers.length
+  const next = answerFrom(zone, source, name, type, resolution, false)
+  if (resolution.answers.length > answerCount) proofsFor(zone, resolution)?.wildcardAnswer(zone, key, encloser.key)
+  else proofsFor(zone, resolution)?.wildcardNoData(zone, key, encloser.key, source.key)
+  return next
+}
+
+function proofsFor(zone: Zone, resolution: Resolution): Proofs | undefined {
+  return resolution.wantsProofs && isSigned(zone) ? new Proofs(resolution.authorities) : undefined
+}
+
+/** Puts a set, of `node`, into a section, and its signatures when they are wanted. */
+function push(list: RrSet[], node: ZoneNode, set: RrSet, resolution: Resolution): void {
+  list.push(set)
+  const signatures = resolution.wantsProofs ? signaturesOf(node, set) : undefined
+  if (signatures !== undefined) list.push(signatures)
 }
 
 /** Where the label that ends before `off` begins. */
@@ -119,7 +142,7 @@ function answerFrom(
   const owned = (set: RrSet): RrSet => (nameKey(name) === node.key ? set : { ...set, name })
   const cname = node.set(TYPE.CNAME)
   if (cname !== undefined && type !== TYPE.CNAME && type !== TYPE.ANY) {
-    resolution.answers.push(owned(cname))
+    push(resolution.answers, node, owned(cname), resolution)
     resolution.isExact ||= isExact
     return nameIn(TYPE.CNAME, cname.rdatas[0] as Uint8Array)
   }
@@ -127,9 +150,10 @@ function answerFrom(
   const set = type === TYPE.ANY ? node.sets[0] : node.set(type)
   if (set === undefined) {
     addSoa(zone, resolution)
+    if (nameKey(name) === node.key) proofsFor(zone, resolution)?.noData(zone, node.key)
     return undefined
   }
-  resolution.answers.push(owned(set))
+  push(resolution.answers, node, owned(set), resolution)
   resolution.isExact ||= isExact
   return undefined
 }
@@ -138,6 +162,7 @@ function refer(zone: Zone, cut: ZoneNode, resolution: Resolution, isFirst: boole
   const ns = cut.set(TYPE.NS) as RrSet
   if (isFirst) resolution.isAuthoritative = false
   resolution.authorities.push(ns)
+  proofsFor(zone, resolution)?.delegation(zone, cut)
   for (const rdata of ns.rdatas) {
     const target = nameKey(nameIn(TYPE.NS, rdata))
     // RFC 9471 §3: addresses of servers below the cut are needed, others of this zone may help.
@@ -148,8 +173,8 @@ function refer(zone: Zone, cut: ZoneNode, resolution: Resolution, isFirst: boole
 }
 
 /** RFC 6672 §3: the DNAME record, the CNAME record that follows from it, and on with its target. */
-function substitute(dname: RrSet, name: Name, type: number, resolution: Resolution): Name | undefined {
-  resolution.answers.push(dname)
+function substitute(node: ZoneNode, dname: RrSet, name: Name, type: number, resolution: Resolution): Name | undefined {
+  push(resolution.answers, node, dname, resolution)
   const target = rebase(name, dname.name, nameIn(TYPE.DNAME, dname.rdatas[0] as Uint8Array))
   if (target === undefined) {
     resolution.rcode = RCODE.YXDOMAIN
@@ -164,7 +189,7 @@ function substitute(dname: RrSet, name: Name, type: number, resolution: Resoluti
 function addSoa(zone: Zone, resolution: Resolution): void {
   const soa = zone.soaSet
   const { minimum } = soaOf(soa.rdatas[0] as Uint8Array)
-  resolution.authorities.push({ ...soa, ttl: Math.min(soa.ttl, minimum) })
+  push(resolution.authorities, zone.apex, { ...soa, ttl: Math.min(soa.ttl, minimum) }, resolution)
 }
 
 /** Addresses of the hosts that the answers name, where we have them (RFC 1034 §4.3.2 step 6, RFC 2782, RFC 9460 §4.1). */

@@ -4,7 +4,7 @@
  * A query that came before gets the reply it got then (`memo.ts`). Another ordinary one is read in place (`query-view.ts`), its
  * answer found ready (`ready.ts`) or worked out (`resolve.ts`) and written over the query. Everything else (NOTIFY, UPDATE, transfers, signed queries) goes through whole messages.
  *
- * Not here: DNSSEC proofs (records of a signed zone are served like any others), views, classes other than IN.
+ * Not here: signing (zones come signed, `dnssec-proofs.ts` has the proofs that go with answers), views, classes other than IN.
  */
 import { isInNetwork } from '@mirage-ts/core/addresses'
 import { createFrame } from '@mirage-ts/core/bytes'
@@ -14,6 +14,7 @@ import type { Endpoint, IpAddress } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { MonotonicClock, WallClock } from '@mirage-ts/signatures/time'
 import { COOKIE_LEN, Cookies } from './cookies.ts'
+import { isSigned } from './dnssec-proofs.ts'
 import { MemoTable } from './memo.ts'
 import {
   FLAG,
@@ -85,6 +86,7 @@ export class ServerCore {
   private readonly onChange: (origin: NameKey) => void
   private readonly onNotify: (origin: NameKey, from: Endpoint) => void
   private transfer: SignedTransfer | undefined = undefined
+  private hasSignedZone = false
 
   constructor({ random, clock, wallClock }: ServerCoreDeps, options: ServerCoreOptions = {}) {
     this.clock = clock
@@ -180,9 +182,11 @@ export class ServerCore {
   private answer(octets: Uint8Array, from: Endpoint, isTcp: boolean): number {
     const { query, frame } = this
     if (query.hasEdns && query.ednsVersion !== 0) return this.badVersion(from, isTcp)
-    const kept = this.ready.get(frame.u8, query)
+    // Signatures are for those who ask for them; what is kept has none.
+    const wantsProofs = this.hasSignedZone && query.isDnssecOk
+    const kept = wantsProofs ? undefined : this.ready.get(frame.u8, query)
     if (kept !== undefined) this.counters.ready++
-    const ready = kept ?? this.workOut()
+    const ready = kept ?? this.workOut(wantsProofs)
     let isCookieRight = false
     if (query.cookieLen > 0) isCookieRight = this.takeCookie(from.address)
     if (isTcp) return this.writeReady(ready, MAX_MESSAGE_LEN)
@@ -205,6 +209,7 @@ export class ServerCore {
   }
 
   private forgetAnswers(): void {
+    this.hasSignedZone = [...this.zones.values()].some(isSigned)
     this.ready.clear()
     this.memos.clear()
   }
@@ -272,13 +277,13 @@ export class ServerCore {
   }
 
   /** Works out the answer to the question and keeps it when it may be kept. */
-  private workOut(): ReadyAnswer {
+  private workOut(wantsProofs: boolean): ReadyAnswer {
     const { query, frame } = this
     const name = octetsToText(frame.u8, HEADER_LEN, query.end - 4) as Name
-    const resolution = resolve(this.zones, name, query.type)
+    const resolution = resolve(this.zones, name, query.type, wantsProofs)
     if (resolution.rcode === RCODE.REFUSED) this.counters.refused++
     const ready = this.write(name, resolution)
-    if (resolution.isExact && ready.body.length <= MAX_READY_LEN) this.ready.put(frame.u8, query, ready)
+    if (!wantsProofs && resolution.isExact && ready.body.length <= MAX_READY_LEN) this.ready.put(frame.u8, query, ready)
     return ready
   }
 

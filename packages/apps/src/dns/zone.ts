@@ -91,6 +91,11 @@ export class Zone {
     return sets
   }
 
+  /** The names that have a set of `type`. */
+  nodesWith(type: number): ZoneNode[] {
+    return [...this.nodes.values()].filter((node) => node.set(type) !== undefined)
+  }
+
   /** Adds a record that belongs into the zone; false when it is there already (its TTL is that of the set then). */
   add(rr: Rr): boolean {
     const node = this.nodeFor(nameKey(rr.name))
