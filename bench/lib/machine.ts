@@ -17,6 +17,8 @@ export interface BootOptions {
   readonly append?: string
   /** Forwards this port of the loopback interface to port 80 of the guest. */
   readonly hostPort?: number
+  /** A file for QEMU's log of the blocks it translates and of writes to the serial port. */
+  readonly trace?: string
 }
 
 /** A machine that was started. Times are in milliseconds since QEMU was executed. */
@@ -29,12 +31,14 @@ export class Machine {
   /** Resolves with the guest's first octet on the console, or when it has ended without one. */
   readonly firstByte: Promise<void>
 
-  constructor(image: string, { memMib, append = '', hostPort }: BootOptions) {
+  constructor(image: string, { memMib, append = '', hostPort, trace }: BootOptions) {
     const network =
       hostPort === undefined
         ? []
         : ['-netdev', `user,id=n0,hostfwd=tcp:127.0.0.1:${hostPort}-:80`, '-device', 'virtio-net-device,netdev=n0']
-    const args = [...MACHINE, '-m', String(memMib), '-kernel', image, '-append', append, ...network]
+    const logged = trace === undefined ? [] : ['-d', 'in_asm,trace:serial_write', '-D', trace]
+    const memory = ['-m', `${Math.round(memMib * 1024)}K`]
+    const args = [...MACHINE, ...memory, '-kernel', image, '-append', append, ...network, ...logged]
     this.process = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'pipe', 'pipe'] })
     // QEMU's own words; what it says about being ended is of no interest.
     this.process.stderr?.on('data', (chunk: Buffer) => {

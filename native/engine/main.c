@@ -195,16 +195,27 @@ static JSModuleDef *load_module(JSContext *ctx, const char *name, void *opaque)
 
 /*
  * The engine looks for cyclic garbage when memory in use has grown by half
- * since it last did.  With a heap more than two thirds full that point would
- * lie beyond its end: look when half of the remaining room is used up instead.
+ * since it last did.  By then a small heap may be full; and the engine counts
+ * less than the heap does, whose blocks have headers.  So it is made to look,
+ * at the next object it makes, when half of the room that was left after the
+ * last time is used up.
  * Called by the run loop, and by the engine now and then in long computations.
  */
 static int limit_garbage(JSRuntime *rt, void *opaque)
 {
+    enum { NOW = 0 };
+    static size_t look_at; /* memory in use by then; 0: to be decided */
     struct heap_usage usage = heap_usage();
+    size_t left = usage.total - usage.used;
     (void)opaque;
-    if (JS_GetGCThreshold(rt) > usage.total - usage.total / 16)
-        JS_SetGCThreshold(rt, usage.used + (usage.total - usage.used) / 2);
+
+    if (look_at == 0 && JS_GetGCThreshold(rt) != NOW)
+        look_at = usage.used + (left / 2 > usage.total / 64 ? left / 2
+                                                            : usage.total / 64);
+    if (look_at != 0 && usage.used >= look_at) {
+        JS_SetGCThreshold(rt, NOW); /* looking sets another */
+        look_at = 0;
+    }
     return 0; /* do not interrupt */
 }
 

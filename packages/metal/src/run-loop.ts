@@ -16,12 +16,17 @@ export interface Polled {
   flush(): void
 }
 
+/** So many cleared alarms may stay in the heap however few others there are. */
+const MAX_CLEARED = 64
+
 export class RunLoop {
   private readonly clock: () => number
   private readonly devices: Polled[] = []
   /** A binary heap on `queuedFor`: what rings first is at the top. */
-  private readonly heap: LoopAlarm[] = []
+  private heap: LoopAlarm[] = []
   private order = 0
+  /** Alarms in the heap that were cleared. */
+  private clearedCount = 0
 
   /** `clock` reads monotonic µs. */
   constructor(clock: () => number) {
@@ -57,6 +62,26 @@ export class RunLoop {
     this.siftUp(alarm.heapAt)
   }
 
+  /** An alarm in the heap was cleared, or, with -1, set again. */
+  countCleared(change: number): void {
+    this.clearedCount += change
+    if (this.clearedCount > MAX_CLEARED && 2 * this.clearedCount > this.heap.length) this.sweep()
+  }
+
+  /** Takes the cleared alarms out: each keeps alive what it would have rung for, long after that is over. */
+  private sweep(): void {
+    const { heap } = this
+    this.heap = []
+    this.clearedCount = 0
+    for (const alarm of heap) {
+      alarm.heapAt = -1
+      if (alarm.deadline === NEVER) continue
+      alarm.heapAt = this.heap.length
+      this.heap.push(alarm)
+      this.siftUp(alarm.heapAt)
+    }
+  }
+
   private ringDue(): void {
     const now = this.clock()
     // An alarm set by one that rings is looked at in the next round: a chain of alarms cannot starve the devices.
@@ -65,7 +90,10 @@ export class RunLoop {
       const first = this.heap[0] as LoopAlarm
       if (first.queuedFor > now || first.order >= newOrder) return
       this.removeFirst()
-      if (first.deadline === NEVER) continue
+      if (first.deadline === NEVER) {
+        this.clearedCount--
+        continue
+      }
       if (first.deadline > now) {
         this.enqueue(first) // it was put off since it was queued
         continue
@@ -127,7 +155,8 @@ export class RunLoop {
 
 /**
  * An alarm that is cheap to put off: a protocol sets its timer again with every segment, nearly always to a later moment.
- * It stays in the heap where it was, and is moved only when that earlier moment comes.
+ * It stays in the heap where it was, and is moved only when that earlier moment comes; a cleared one likewise, unless there are
+ * many.
  */
 class LoopAlarm implements Alarm {
   /** When to ring; {@link NEVER} when not set. */
@@ -146,11 +175,18 @@ class LoopAlarm implements Alarm {
   }
 
   set(deadline: Instant): void {
+    if (deadline === NEVER) {
+      this.clear()
+      return
+    }
+    if (this.deadline === NEVER && this.heapAt >= 0) this.loop.countCleared(-1)
     this.deadline = deadline
-    if (deadline !== NEVER && (this.heapAt < 0 || deadline < this.queuedFor)) this.loop.enqueue(this)
+    if (this.heapAt < 0 || deadline < this.queuedFor) this.loop.enqueue(this)
   }
 
   clear(): void {
+    if (this.deadline === NEVER) return
     this.deadline = NEVER
+    if (this.heapAt >= 0) this.loop.countCleared(1)
   }
 }
