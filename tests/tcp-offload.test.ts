@@ -9,31 +9,32 @@ import { NO_NAMESPACES } from './lib/namespace.ts'
 
 const MIB = 1024 * 1024
 
-describe('tcp against Linux, with the offloads of a tap', { skip: NO_NAMESPACES }, () => {
-  let link: LinuxLink
-  before(async () => {
-    link = await LinuxLink.open({ hasOffload: true })
-  })
-  after(() => link?.close())
+for (const isIpv6 of [false, true])
+  describe(`tcp against Linux, with the offloads of a tap, IPv${isIpv6 ? 6 : 4}`, { skip: NO_NAMESPACES }, () => {
+    let link: LinuxLink
+    before(async () => {
+      link = await LinuxLink.open({ hasOffload: true, isIpv6 })
+    })
+    after(() => link?.close())
 
-  for (const role of ['connect', 'listen'] as const) {
-    for (const [upBytes, downBytes] of [
-      [0, 0],
-      [20 * MIB, 0],
-      [0, 20 * MIB],
-      [10 * MIB, 10 * MIB],
-    ] as const) {
-      test(`we ${role}; ${upBytes / MIB} MiB from us, ${downBytes / MIB} to us`, { timeout: 60_000 }, async (t) => {
-        t.diagnostic(`${await link.transfer({ role, upBytes, downBytes })} ms`)
-      })
+    for (const role of ['connect', 'listen'] as const) {
+      for (const [upBytes, downBytes] of [
+        [0, 0],
+        [20 * MIB, 0],
+        [0, 20 * MIB],
+        [10 * MIB, 10 * MIB],
+      ] as const) {
+        test(`we ${role}; ${upBytes / MIB} MiB from us, ${downBytes / MIB} to us`, { timeout: 60_000 }, async (t) => {
+          t.diagnostic(`${await link.transfer({ role, upBytes, downBytes })} ms`)
+        })
+      }
     }
-  }
 
-  test('large frames went both ways, none was refused', () => {
-    const { stats, offload } = link.network
-    assert.deepEqual(offload, { checksum: true, tcp4Bytes: 65535, tcp6Bytes: 65535 })
-    assert.equal(stats.rxDropped, 0)
-    assert.ok(stats.rxBytes / stats.rxFrames > 2000, `${stats.rxBytes} octets in ${stats.rxFrames} frames`)
-    assert.ok(link.stack.tcp.counters.largeFrames > 1000)
+    test('large frames went both ways, none was refused', () => {
+      const { stats, offload } = link.network
+      assert.deepEqual(offload, { checksum: true, tcp4Bytes: 65535, tcp6Bytes: 65535 })
+      assert.equal(stats.rxDropped, 0)
+      assert.ok(stats.rxBytes / stats.rxFrames > 2000, `${stats.rxBytes} octets in ${stats.rxFrames} frames`)
+      assert.ok(link.stack.tcp.counters.largeFrames > 1000)
+    })
   })
-})

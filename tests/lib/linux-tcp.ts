@@ -4,12 +4,14 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { ipv4, macToString } from '@mirage-ts/core/addresses'
+import { ipv4, macToString, parseIp } from '@mirage-ts/core/addresses'
+import { ms } from '@mirage-ts/core/time'
 import { createRandom } from '@mirage-ts/node/random'
-import type { Port } from '@mirage-ts/signatures/addresses'
+import type { IpAddress, Port } from '@mirage-ts/signatures/addresses'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
 import type { Network } from '@mirage-ts/signatures/network'
 import { createTestStack, type TestStack } from '@mirage-ts/testing/direct-stack'
+import { createDualTestStack } from '@mirage-ts/testing/dual-stack'
 import { ImpairedNetwork } from '@mirage-ts/testing/impaired-network'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
 import { Namespace } from './namespace.ts'
@@ -18,7 +20,9 @@ import { createEndingTime, openTapIn } from './tap.ts'
 const PEER = fileURLToPath(new URL('../tcp-linux-peer.mjs', import.meta.url))
 export const LINUX = '10.77.0.1'
 export const OURS = '10.77.0.2'
-export const LINUX_ADDRESS = ipv4(10, 77, 0, 1)
+export const LINUX_ADDRESS: IpAddress = ipv4(10, 77, 0, 1)
+const LINUX6 = 'fd00:77::1'
+const OURS6 = 'fd00:77::2'
 
 export interface Transfer {
   readonly role: 'connect' | 'listen'
@@ -37,6 +41,8 @@ export class LinuxLink {
   private readonly badLine: ImpairedNetwork | undefined
   private readonly namespace: Namespace
   private readonly time: ReturnType<typeof createEndingTime>
+  private readonly ours: string
+  private readonly linux: string
   private nextPort = 2000
 
   private constructor(
@@ -45,7 +51,11 @@ export class LinuxLink {
     line: ImpairedNetwork | undefined,
     namespace: Namespace,
     time: ReturnType<typeof createEndingTime>,
+    ours: string,
+    linux: string,
   ) {
+    this.ours = ours
+    this.linux = linux
     this.stack = stack
     this.network = network
     this.badLine = line
@@ -54,18 +64,31 @@ export class LinuxLink {
   }
 
   /** With `hasOffload` the tap and our stack leave each other what they can, which a bad line between them would undo: there is none. */
-  static async open({ mtuBytes = 1500, seed = 5, hasOffload = false, hasLine = true } = {}): Promise<LinuxLink> {
+  static async open({
+    mtuBytes = 1500,
+    seed = 5,
+    hasOffload = false,
+    hasLine = true,
+    isIpv6 = false,
+  } = {}): Promise<LinuxLink> {
     const namespace = new Namespace()
-    const network = await openTapIn(namespace, 'tap0', { offload: hasOffload })
+    const network = await openTapIn(namespace, 'tap0', { offload: hasOffload, mtuBytes: Math.max(mtuBytes, 1500) })
     namespace.ip('addr', 'add', `${LINUX}/24`, 'dev', 'tap0')
     namespace.ip('link', 'set', 'tap0', 'mtu', String(mtuBytes), 'up')
+    if (isIpv6) namespace.ip('-6', 'addr', 'add', `${LINUX6}/64`, 'dev', 'tap0', 'nodad')
     // Linux need not ask for our address: it gives up after three lost answers, which is not what these tests are about.
-    namespace.ip('neigh', 'replace', OURS, 'lladdr', macToString(network.mac), 'dev', 'tap0')
+    const ours = isIpv6 ? OURS6 : OURS
+    namespace.ip('neigh', 'replace', ours, 'lladdr', macToString(network.mac), 'dev', 'tap0')
     const time = createEndingTime()
     const isDirect = hasOffload || !hasLine
     const line = isDirect ? undefined : new ImpairedNetwork(network, time, new SeededRandom(seed), mtuBytes)
-    const stack = createTestStack(line ?? network, time, `${OURS}/24`, { seed: createRandom().u32() })
-    return new LinuxLink(stack, network, line, namespace, time)
+    const options = { seed: createRandom().u32() }
+    const stack = isIpv6
+      ? createDualTestStack(line ?? network, time, `${OURS}/24`, { ...options, ipv6: `${OURS6}/64` })
+      : createTestStack(line ?? network, time, `${OURS}/24`, options)
+    // Nobody may have objected to the address for a second (RFC 4862 §5.4).
+    while (isIpv6 && !stack.addresses.includes(parseIp(OURS6) as IpAddress)) await time.sleep(ms(50))
+    return new LinuxLink(stack, network, line, namespace, time, ours, isIpv6 ? LINUX6 : LINUX)
   }
 
   get line(): ImpairedNetwork {
@@ -101,17 +124,17 @@ export class LinuxLink {
     let line: () => Promise<unknown>
     let started = performance.now()
     if (role === 'connect') {
-      line = this.peer('server', LINUX, port, downBytes, ...slow)
+      line = this.peer('server', this.linux, port, downBytes, ...slow)
       assert.equal(await line(), 'listening')
       started = performance.now()
-      flow = await this.stack.tcp.connect({ address: LINUX_ADDRESS, port })
+      flow = await this.stack.tcp.connect({ address: parseIp(this.linux) as IpAddress, port })
     } else {
       let accept: (flow: TcpFlow) => void = () => {}
       const accepted = new Promise<TcpFlow>((resolve) => {
         accept = resolve
       })
       const listener = await this.stack.tcp.listen(port, (flow) => accept(flow))
-      const outcome = this.peer('client', OURS, port, downBytes, ...slow)()
+      const outcome = this.peer('client', this.ours, port, downBytes, ...slow)()
       line = () => outcome
       const first = await Promise.race([accepted, outcome.then((said) => JSON.stringify(said))])
       if (typeof first === 'string') throw new Error(`Linux did not connect: ${first}`)

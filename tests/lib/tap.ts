@@ -19,7 +19,11 @@ const TAP_SOURCE = fileURLToPath(new URL('../../native/host/tap.c', import.meta.
 export async function openTapIn(
   namespace: Namespace,
   name: string,
-  { offload = false, mac }: { readonly offload?: boolean; readonly mac?: Mac } = {},
+  {
+    offload = false,
+    mac,
+    mtuBytes = 1500,
+  }: { readonly offload?: boolean; readonly mac?: Mac; readonly mtuBytes?: number } = {},
 ): Promise<Network> {
   const folder = mkdtempSync(join(tmpdir(), 'mirage-tap-'))
   // The relay that our device starts is the real one, moved into the namespace.
@@ -27,7 +31,7 @@ export async function openTapIn(
   writeFileSync(relay, `#!/bin/sh\nexec ip netns exec ${namespace.name} ${tapProgram()} "$@"\n`, { mode: 0o755 })
   const given = process.env['MIRAGE_TAP']
   process.env['MIRAGE_TAP'] = relay
-  const options = { attachment: `tap:${name}`, offload }
+  const options = { attachment: `tap:${name}`, offload, mtuBytes }
   const opening = createNetwork({ random: createRandom() }, mac === undefined ? options : { ...options, mac })
   if (given === undefined) delete process.env['MIRAGE_TAP']
   else process.env['MIRAGE_TAP'] = given

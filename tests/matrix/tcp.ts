@@ -13,6 +13,7 @@ import { LinuxLink, type Transfer } from '../lib/linux-tcp.ts'
 interface Case {
   readonly name: string
   readonly mtuBytes: number
+  readonly isIpv6: boolean
   readonly line: Impairments
   readonly transfer: Transfer
 }
@@ -23,14 +24,15 @@ const KIB = 1024
 
 function cases(): Case[] {
   const all: Case[] = []
-  const add = (name: string, mtuBytes: number, line: Impairments, lenBytes: number): void => {
+  const add = (name: string, mtuBytes: number, line: Impairments, lenBytes: number, isIpv6 = false): void => {
     for (const role of ['connect', 'listen'] as const) {
       for (const direction of ['up', 'down', 'both'] as const) {
         const upBytes = direction === 'down' ? 0 : lenBytes
         const downBytes = direction === 'up' ? 0 : lenBytes
         all.push({
-          name: `${role} ${direction} mtu ${mtuBytes} ${name}`,
+          name: `${role} ${direction} IPv${isIpv6 ? 6 : 4} mtu ${mtuBytes} ${name}`,
           mtuBytes,
+          isIpv6,
           line,
           transfer: { role, upBytes, downBytes },
         })
@@ -53,12 +55,15 @@ function cases(): Case[] {
     const everything = { delay, loss: 0.02, reorder: 0.02, duplicate: 0.02, corrupt: 0.01, rateBytes: 1.25e6 }
     add('everything', mtuBytes, everything, 512 * KIB)
   }
-  for (const mtuBytes of [577, 600, 900, 1280, 1492]) add('clean', mtuBytes, { delay: ms(1) }, 1024 * KIB)
+  const delay = ms(1)
+  for (const mtuBytes of [577, 600, 900, 1280, 1492, 3000, 9000]) add('clean', mtuBytes, { delay }, 1024 * KIB)
+  for (const mtuBytes of [1280, 1281, 1492, 1500, 3000, 9000]) add('clean', mtuBytes, { delay }, 1024 * KIB, true)
+  for (const loss of [0.01, 0.05, 0.2]) add(`loss ${loss}`, 1500, { loss, delay: ms(10) }, 128 * KIB, true)
   return all
 }
 
 async function run(one: Case): Promise<string> {
-  const link = await LinuxLink.open({ mtuBytes: one.mtuBytes })
+  const link = await LinuxLink.open({ mtuBytes: one.mtuBytes, isIpv6: one.isIpv6 })
   const { counters } = link.stack.tcp
   let timer: NodeJS.Timeout | undefined
   try {

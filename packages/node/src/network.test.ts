@@ -279,3 +279,9 @@ runNetworkConformance(test, 'stream socket', async () => {
     },
   }
 })
+
+test('network: an MTU that no link has is refused', async () => {
+  for (const mtuBytes of [575, 9001, 1500.5, Number.NaN]) {
+    await assert.rejects(createNetwork({ random }, { attachment: 'stream:/nowhere', mtuBytes }), /expected 576\.\.9000/)
+  }
+})

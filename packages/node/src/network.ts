@@ -18,8 +18,10 @@ import { FrameSplitter, PREFIX_LEN } from './frame-splitter.ts'
 import { openTapRelay } from './tap-relay.ts'
 
 const ETHERNET_HEADER_LEN = 14
-const MTU_BYTES = 1500
-const MAX_LEN = ETHERNET_HEADER_LEN + MTU_BYTES
+const DEFAULT_MTU_BYTES = 1500
+/** RFC 791 §3.1: what every host takes; and what "jumbo" links carry. */
+const LEAST_MTU_BYTES = 576
+const MOST_MTU_BYTES = 9000
 
 /** Longest packet of a large frame: what the length field of IPv4 can say. */
 const LARGE_BYTES = 65535
@@ -44,19 +46,24 @@ export interface NetworkOptions {
   readonly mac?: Mac
   /** Leaves checksums and the cutting of large TCP frames to the tap, and takes such frames from it. Default true. */
   readonly offload?: boolean
+  /** Greatest Ethernet payload, 576 to 9000: what the other end is set to. Default 1500. */
+  readonly mtuBytes?: number
 }
 
 /** Opens the network; rejects with a sentence when the attachment is malformed or absent. */
 export async function createNetwork(
   { random, log = NO_LOG }: { readonly random: Random; readonly log?: Log },
-  { attachment, mac = randomMac(random), offload = true }: NetworkOptions,
+  { attachment, mac = randomMac(random), offload = true, mtuBytes = DEFAULT_MTU_BYTES }: NetworkOptions,
 ): Promise<Network> {
   const [kind, name] = splitOnce(attachment, ':')
   if ((kind !== 'stream' && kind !== 'tap') || name === '') {
     throw new TypeError(`Cannot open network ${JSON.stringify(attachment)}: expected stream:PATH or tap:NAME`)
   }
+  if (!Number.isInteger(mtuBytes) || mtuBytes < LEAST_MTU_BYTES || mtuBytes > MOST_MTU_BYTES) {
+    throw new RangeError(`Cannot open network ${attachment} with an MTU of ${mtuBytes}: expected 576..9000`)
+  }
   const logger = log.logger('network')
-  const options = { mac, name: attachment, log: logger }
+  const options = { mac, mtuBytes, name: attachment, log: logger }
   if (kind === 'stream') return StreamNetwork.open(name, { ...options, hasOffload: false })
   const relay = await openTapRelay(name, offload)
   const { socketPath, hasOffload } = relay
@@ -70,6 +77,7 @@ export async function createNetwork(
 
 interface StreamOptions {
   readonly mac: Mac
+  readonly mtuBytes: number
   /** For messages. */
   readonly name: string
   readonly log: Logger
@@ -80,7 +88,9 @@ interface StreamOptions {
 
 class StreamNetwork implements Network {
   readonly mac: Mac
-  readonly mtuBytes = MTU_BYTES
+  readonly mtuBytes: number
+  /** Of an ordinary frame. */
+  readonly #maxLen: number
   readonly headroomBytes: number
   readonly offload: NetworkOffload
   readonly #stats = { rxFrames: 0, rxBytes: 0, rxDropped: 0, txFrames: 0, txBytes: 0, txDropped: 0 }
@@ -115,8 +125,10 @@ class StreamNetwork implements Network {
     return network
   }
 
-  private constructor(path: string, { mac, name, log, hasOffload }: StreamOptions) {
+  private constructor(path: string, { mac, mtuBytes, name, log, hasOffload }: StreamOptions) {
     this.mac = mac
+    this.mtuBytes = mtuBytes
+    this.#maxLen = ETHERNET_HEADER_LEN + mtuBytes
     this.headroomBytes = hasOffload ? VNET_HEADER_LEN : 0
     this.offload = hasOffload ? { checksum: true, tcp4Bytes: LARGE_BYTES, tcp6Bytes: LARGE_BYTES } : NO_OFFLOAD
     this.#waiting = createFrame(hasOffload ? WRITE_LARGE_LEN : WRITE_LEN)
@@ -138,8 +150,8 @@ class StreamNetwork implements Network {
   }
 
   alloc(): Frame | undefined {
-    if (!this.#hasRoom(MAX_LEN)) return undefined
-    return this.#spares.pop() ?? createFrame(this.headroomBytes + MAX_LEN)
+    if (!this.#hasRoom(this.#maxLen)) return undefined
+    return this.#spares.pop() ?? createFrame(this.headroomBytes + this.#maxLen)
   }
 
   allocLarge(): Frame | undefined {
@@ -158,7 +170,7 @@ class StreamNetwork implements Network {
 
   send(frame: Frame, off: number, end: number): void {
     const lenBytes = end - off
-    const maxLen = frame.segmentBytes > 0 ? ETHERNET_HEADER_LEN + LARGE_BYTES : MAX_LEN
+    const maxLen = frame.segmentBytes > 0 ? ETHERNET_HEADER_LEN + LARGE_BYTES : this.#maxLen
     const start = off - this.headroomBytes
     if (lenBytes > maxLen || start < 0 || !this.#hasRoom(lenBytes)) {
       this.#stats.txDropped++
@@ -195,7 +207,12 @@ class StreamNetwork implements Network {
     const lenBytes = end - off
     const isShort = lenBytes < ETHERNET_HEADER_LEN
     const isGood = !isShort && (this.headroomBytes === 0 || parseVnetHeader(frame, start, off, end))
-    if (this.#isClosed || this.#handler === undefined || !isGood || (lenBytes > MAX_LEN && frame.segmentBytes === 0)) {
+    if (
+      this.#isClosed ||
+      this.#handler === undefined ||
+      !isGood ||
+      (lenBytes > this.#maxLen && frame.segmentBytes === 0)
+    ) {
       this.#stats.rxDropped++
       return
     }

@@ -32,7 +32,7 @@ interface Waiting {
 }
 
 const DEFAULT_BUFFER_BYTES = 64 * 1024
-const FRAME_LEN = 1536
+const ETHERNET_HEADER_LEN = 14
 
 export class ImpairedNetwork implements Network {
   /** What the line does from now on. */
@@ -111,7 +111,7 @@ export class ImpairedNetwork implements Network {
       startUs = this.freeAtUs[way]
     }
     for (let copies = duplicate > 0 && random.chance(duplicate) ? 2 : 1; copies > 0; copies--) {
-      const copy = this.spare.pop() ?? createFrame(FRAME_LEN)
+      const copy = this.spare.pop() ?? createFrame(ETHERNET_HEADER_LEN + this.below.mtuBytes)
       copy.u8.set(frame.u8.subarray(off, end))
       // Never the Ethernet header: a real link's checksum would find that.
       if (corrupt > 0 && random.chance(corrupt)) {
