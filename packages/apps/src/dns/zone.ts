@@ -173,26 +173,38 @@ function recordCount(change: ZoneChange): number {
   return 2 + change.removed.length + change.added.length
 }
 
+/** A set of a zone that is being built. */
+interface CollectedSet {
+  readonly rr: Rr
+  ttl: number
+  readonly rdatas: Uint8Array[]
+  /** Of `rdatas`, to see what is there already; made when there is a second one: most sets have one record. */
+  keys: Set<string> | undefined
+}
+
+function collect(set: CollectedSet, rr: Rr): void {
+  set.ttl = Math.min(set.ttl, rr.ttl)
+  set.keys ??= new Set(set.rdatas.map((rdata) => rdataKey(rr.type, rdata)))
+  const key = rdataKey(rr.type, rr.rdata)
+  if (set.keys.has(key)) return
+  set.keys.add(key)
+  set.rdatas.push(rr.rdata)
+}
+
 /** Builds a zone. Returns a sentence when the records make none (RFC 1034 §4.2.1, RFC 2181 §6, §10). */
 export function buildZone(origin: Name, rrs: Iterable<Rr>): Zone | string {
   const zone = new Zone(origin)
   // A set that many records make is collected first: adding them one by one would copy it again and again.
-  const collected = new Map<string, { readonly rr: Rr; ttl: number; readonly rdatas: Map<string, Uint8Array> }>()
+  const collected = new Map<string, CollectedSet>()
   for (const rr of rrs) {
     const problem = recordProblem(zone, rr)
     if (problem !== undefined) return problem
-    const key = `${nameKey(rr.name)}${rr.type}`
-    const known = collected.get(key)
-    if (known === undefined) {
-      collected.set(key, { rr, ttl: rr.ttl, rdatas: new Map([[rdataKey(rr.type, rr.rdata), rr.rdata]]) })
-    } else {
-      known.ttl = Math.min(known.ttl, rr.ttl)
-      known.rdatas.set(rdataKey(rr.type, rr.rdata), rr.rdata)
-    }
+    const id = `${nameKey(rr.name)}${rr.type}`
+    const known = collected.get(id)
+    if (known === undefined) collected.set(id, { rr, ttl: rr.ttl, rdatas: [rr.rdata], keys: undefined })
+    else collect(known, rr)
   }
-  for (const { rr, ttl, rdatas } of collected.values()) {
-    zone.putSet({ name: rr.name, type: rr.type, ttl, rdatas: [...rdatas.values()] })
-  }
+  for (const { rr, ttl, rdatas } of collected.values()) zone.putSet({ name: rr.name, type: rr.type, ttl, rdatas })
   return (
     zoneProblem(
       zone,
