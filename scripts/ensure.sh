@@ -19,6 +19,7 @@ dns   bind9-utils cmd:dnssec-signzone
 dns   knot-dnsutils cmd:kdig
 dns   nsd          cmd:nsd
 net   dnsmasq-base cmd:dnsmasq
+net   nginx        cmd:nginx
 net   radvd        cmd:radvd
 net   isc-dhcp-client cmd:dhclient
 net   udhcpc       cmd:udhcpc
