@@ -28,6 +28,9 @@ net   avahi-utils  cmd:avahi-browse
 net   dbus-daemon  cmd:dbus-daemon
 net   procps       cmd:sysctl
 net   tcpdump      cmd:tcpdump
+net   nmap         cmd:nmap
+net   netcat-openbsd /usr/bin/nc.openbsd
+net   traceroute   cmd:traceroute
 shell zsh          cmd:zsh
 disk  dosfstools   /usr/sbin/fsck.vfat
 disk  mtools       cmd:mcopy

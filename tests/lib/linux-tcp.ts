@@ -107,6 +107,11 @@ export class LinuxLink {
     this.namespace.remove()
   }
 
+  /** Runs a program on Linux's side to its end and returns what it printed; a failure is an error with that. */
+  run(file: string, ...args: readonly string[]): Promise<string> {
+    return this.namespace.run(file, ...args)
+  }
+
   /** Starts the peer; the function returned waits for its next line of JSON. */
   peer(...args: (string | number)[]): () => Promise<unknown> {
     const child = spawn('ip', ['netns', 'exec', this.namespace.name, process.execPath, PEER, ...args.map(String)], {
