@@ -1,9 +1,10 @@
 /** Closing: RFC 9293 §3.6, §3.10.4, and the eighth step of §3.10.7.4. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { seconds } from '@mirage-ts/core/time'
+import { minutes, NEVER, seconds } from '@mirage-ts/core/time'
 import type { Port } from '@mirage-ts/signatures/addresses'
 import { Script } from '@mirage-ts/testing/tcp-script'
+import { seqDiff } from '../seq.ts'
 import { EVENT_DELIVERED } from './connection.ts'
 
 test('tcp ESTABLISHED: normal close from our side (RFC 9293 §3.6, figure 12)', () => {
@@ -209,4 +210,36 @@ test('tcp CLOSED: calls on a connection that is gone do nothing', () => {
   s.close()
   s.abort()
   s.expectNothing().expectGone('closed')
+})
+
+test('tcp: however a connection ends, nothing of it is left (tcpip #489: three leaks on closing; #460)', () => {
+  const EVENTS = ['write', 'shutdown', 'close', 'abort', 'ack', 'fin', 'reset', 'wait'] as const
+  const DEPTH = 4
+  for (let number = 0; number < EVENTS.length ** DEPTH; number++) {
+    const s = Script.established()
+    const c = s.theConnection()
+    let peerSeq = 1
+    const names: string[] = []
+    for (let step = 0, rest = number; step < DEPTH; step++, rest = Math.floor(rest / EVENTS.length)) {
+      const event = EVENTS[rest % EVENTS.length]
+      names.push(event ?? '')
+      const ack = seqDiff(c.sndNxt, c.iss)
+      if (event === 'write') s.write('x'.repeat(3000))
+      else if (event === 'shutdown') s.machine.shutdown(c, s.now)
+      else if (event === 'close') s.machine.close(c, s.now)
+      else if (event === 'abort') s.machine.abort(c, 'closed', s.now)
+      else if (event === 'ack') s.send({ seq: peerSeq, ack, text: 'y' })
+      else if (event === 'reset') s.send({ flags: 'R', seq: peerSeq })
+      else if (event === 'fin') s.send({ flags: 'FA', seq: peerSeq, ack })
+      else s.advance(seconds(2))
+      if (event === 'ack' || event === 'fin') peerSeq++
+      s.sent.length = 0
+    }
+    // At the latest now its user lets go of it, and the peer is never heard of again.
+    s.machine.close(c, s.now)
+    s.advance(minutes(30))
+    s.machine.expireTimeWait(s.now)
+    const left = [s.machine.connectionCount, s.machine.memory.usedBytes, s.lentCount, s.machine.nextDeadline()]
+    assert.deepEqual(left, [0, 0, 0, NEVER], names.join(', '))
+  }
 })

@@ -1,13 +1,13 @@
 /** Memory: one bound for all, none for idle connections, windows that grow with the path. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ms } from '@mirage-ts/core/time'
+import { minutes, ms } from '@mirage-ts/core/time'
 import { Script } from '@mirage-ts/testing/tcp-script'
 import { EVENT_WRITABLE } from './connection.ts'
 import { RingMemory } from './memory.ts'
 import { Ring } from './ring.ts'
 
-test('tcp memory: no more than the bound, and a quarter for small buffers only', () => {
+test('tcp memory: no more than the bound, and a quarter for small buffers only (tcpip #534, #535: no bound at all)', () => {
   const memory = new RingMemory(128 * 1024)
   const large = memory.take(64 * 1024)
   assert.ok(large !== undefined)
@@ -49,8 +49,8 @@ test('tcp memory: a ring that needed much begins with much, and forgets that by 
   assert.equal(ring.capacityBytes, 4096)
 })
 
-test('tcp memory: an idle connection holds no buffer and no scoreboard', () => {
-  const s = Script.established()
+test('tcp memory: an idle connection holds no buffer and no scoreboard, keep-alive or not (tcpip #367)', () => {
+  const s = Script.established({ keepAlive: minutes(1) })
   s.write(100_000)
   for (let acked = 0; acked < 100_000; ) {
     acked = Math.min(acked + 14_600, 100_000)
@@ -58,8 +58,13 @@ test('tcp memory: an idle connection holds no buffer and no scoreboard', () => {
   }
   s.send({ seq: 1, ack: 100_001, text: 1000 })
   s.read()
-  assert.equal(s.machine.memory.usedBytes, 0)
-  assert.equal(s.theConnection().board.count, 0)
+  for (let probe = 0; probe < 3; probe++) {
+    assert.equal(s.machine.memory.usedBytes, 0)
+    assert.equal(s.theConnection().board.count, 0)
+    s.advance(minutes(1))
+    s.send({ seq: 1001, ack: 100_001 })
+  }
+  assert.ok(s.machine.counters.keepAlives > 0)
 })
 
 test('tcp memory: without memory text is dropped, not acknowledged, and taken when there is some', () => {
