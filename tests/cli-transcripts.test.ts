@@ -3,7 +3,10 @@
  * UPDATE_GOLDENS in the environment writes them, to be read in review. Sizes, times, digests and versions are masked.
  */
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { test } from 'node:test'
 import { mirage as mirageHere } from '../packages/cli/src/main.ts'
@@ -19,6 +22,20 @@ const TARGETS = [
   { target: 'virtio', suffix: 'virtio' },
 ]
 const COMMANDS = 'init configure build run dev describe query inspect doctor clean disk completion'.split(' ')
+
+/** A typical mistake with each command that works on a configuration. */
+const MISTAKES = [
+  ['configure', '-t', 'unx'],
+  ['configure', '--net', 'direkt'],
+  ['build', '--from-record', 'HEAD'],
+  ['build', '--logs=*:debug'],
+  ['run', '--nte', 'x'],
+  ['dev', '--nte', 'x'],
+  ['describe', '--dot', '--svg'],
+  ['query', 'kyes'],
+  ['inspect', 'config.ts'],
+  ['clean', '--chache'],
+] as const
 
 /** Runs a command in this process and returns what it printed, both streams in their order. */
 async function show(folder: string, words: readonly string[]): Promise<string> {
@@ -73,6 +90,71 @@ test('transcript: help of every command', async () => {
   golden('help', text)
 })
 
+test('transcript: commands that need no configuration', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mirage-transcript-'))
+  let text = ''
+  const tell = async (words: readonly string[]) => {
+    const here = words.map((word) => word.replace(/^IN\//, `${folder}/`))
+    const said = (await show('', here)).replaceAll(relative('.', folder), 'IN').replaceAll(folder, 'IN')
+    text += `$ mirage ${words.join(' ')}\n${mask(said)}\n`
+  }
+  try {
+    for (const words of [
+      ['init', 'IN/mine', '--dry-run'],
+      ['init', 'IN/mine'],
+      ['init', 'IN/site', '--template', 'website'],
+      ['init', 'IN/mine'],
+      ['init', 'IN/Mine'],
+      ['init'],
+      ['disk', 'make', 'IN/data.img', '--size', '4MiB'],
+      ['disk', 'list', 'IN/data.img'],
+      ['disk', 'check', 'IN/data.img'],
+      ['disk', 'list', 'IN/absent.img'],
+      ['disk', 'erase', 'IN/data.img'],
+      ['completion', 'fish'],
+      ['completion', 'words', '-f', 'IN/mine/config.ts'],
+      ['completion', 'words', '-f', 'IN/config.ts'],
+      ['describe', '-f', 'IN/config.ts'],
+      ['doctor', '--jsno'],
+      ['docter'],
+      ['help', 'biuld'],
+    ]) {
+      await tell(words)
+    }
+    // What is found differs from machine to machine.
+    const doctor = (await show('', ['doctor'])).replace(/^(?:ok|missing) +((?: ?\S+)+) .*$/gm, 'STATE  $1')
+    text += `$ mirage doctor\n${doctor}`
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+  golden('anywhere', text)
+})
+
+/** Arguments with which the website is at work, where it can be without a tap. */
+const AT_WORK: Readonly<Record<string, readonly string[]>> = {
+  unix: ['--', '--port=0'],
+  virtio: ['--port', '0:80', '--', '--ipv4=10.0.2.15/24'],
+}
+
+/** What a command shows until the unikernel is at work or has ended; times and free ports are masked. */
+async function untilAtWork(folder: string, words: readonly string[]): Promise<string> {
+  const child = spawn(process.execPath, [join(ROOT, 'packages/cli/bin/mirage.mjs'), ...words], { cwd: folder })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+      if (/INFO .*(hello|Listening).*\n|Waiting for a change/.test(said)) child.kill()
+    })
+  }
+  await once(child, 'close')
+  const lines = said.replace(/\r/g, '').split('\n')
+  const end = lines.findIndex((line) => /INFO .*(hello|Listening)|Waiting for a change/.test(line))
+  return mask(`${lines.slice(0, end + 1).join('\n')}\n`)
+    .replace(/^[-\d]+T[\d:.]+Z /gm, 'DATE ')
+    .replace(/^Port \d+ /gm, 'Port FREE ')
+    .replace(/port \d+$/gm, 'port PORT')
+}
+
 for (const { name, path, wrong } of EXAMPLES) {
   for (const { target, suffix } of TARGETS) {
     test(`transcript: ${name} on ${target}`, async () => {
@@ -97,9 +179,16 @@ for (const { name, path, wrong } of EXAMPLES) {
         text += `$ mirage inspect dist/${name}.${suffix}\n${mask(inspected)}\n`
         const run = await mirage(folder, 'run', '--', '--help')
         text += `$ mirage run -- --help\n${mask(run.stdout + run.stderr)}[status ${run.status}]\n\n`
-        for (const words of [wrong, ['run', '--nte', 'x']]) {
-          const { stdout, stderr, status } = await mirage(folder, ...words)
-          text += `$ mirage ${words.join(' ')}\n${mask(stdout + stderr)}[status ${status}]\n\n`
+        const { stdout, stderr, status } = await mirage(folder, ...wrong)
+        text += `$ mirage ${wrong.join(' ')}\n${mask(stdout + stderr)}[status ${status}]\n\n`
+        for (const command of ['run', 'dev']) {
+          const words = [command, ...(name === 'hello' ? [] : (AT_WORK[target] ?? ['--', '--help']))]
+          text += `$ mirage ${words.join(' ')}\n${await untilAtWork(folder, words)}\n`
+        }
+        for (const words of MISTAKES) {
+          const file = words[0] === 'inspect' ? join(folder, words[1]) : undefined
+          const said = file === undefined ? await show(folder, words) : await show('', ['inspect', file])
+          text += `$ mirage ${words.join(' ')}\n${mask(said.replaceAll(`${folder}/`, ''))}\n`
         }
         await tell(['clean', '--dry-run'])
         await tell(['clean'])

@@ -5,7 +5,7 @@ import { buildProject } from '../build.ts'
 import type { ChildRun } from '../child.ts'
 import type { Call, Command } from '../command.ts'
 import { configureProject, prepare } from '../configure.ts'
-import { UserError } from '../errors.ts'
+import { UsageError, UserError } from '../errors.ts'
 import { RUN, TARGET } from '../options.ts'
 import { openProject } from '../project.ts'
 import { startArtefact } from '../start.ts'
@@ -48,7 +48,8 @@ again and restarts the unikernel. A mistake is shown, and the unikernel that run
             noteEnd(child, call)
           }
         } catch (error) {
-          if (!(error instanceof UserError)) throw error
+          // No change of a file makes a wrong command line right.
+          if (!(error instanceof UserError) || error instanceof UsageError) throw error
           output.progress(`${error.message}\nWaiting for a change.`)
         }
         const signal = await Promise.race([watcher.changed(), stopped])
