@@ -155,3 +155,41 @@ export async function start({ a, b, c, log }: { a: Block; b: Block; c: Block; lo
   await mirage(app, 'build', '-t', 'virtio')
   assert.match(await mirage(app, 'run', ...given), / 8 16 24\b/)
 })
+
+test('storage: a store of 40 MB, written and read by a guest of 16 MiB, and by the next one', async (t) => {
+  const app = makeApp(t, {
+    'config.ts': `import { main, register } from '@mirage-ts/config'
+import { block, defaultLog, logKv } from '@mirage-ts/config/devices'
+const large = main('./unikernel.ts', 'start', { takes: { store: 'kv-transactional', log: 'log' } })
+export default register('large', [large({ store: logKv(block('data')), log: defaultLog })])
+`,
+    'unikernel.ts': `import type { KvTransactional } from '@mirage-ts/signatures/kv'
+import type { Log } from '@mirage-ts/signatures/log'
+
+const COUNT = 10_000
+
+export async function start({ store, log }: { store: KvTransactional; log: Log }): Promise<void> {
+  const value = new Uint8Array(4096)
+  const view = new DataView(value.buffer)
+  const isThere = (await store.exists('folder/value 0')) === 'value'
+  for (let i = 0; !isThere && i < COUNT; i++) {
+    view.setUint32(2000, i)
+    await store.set(\`folder/value \${i}\`, value)
+    if (i % 1000 === 999) await store.flush()
+  }
+  for (let n = 0; n < COUNT; n++) {
+    const i = (n * 7919) % COUNT
+    const got = await store.get(\`folder/value \${i}\`)
+    if (new DataView(got.buffer, got.byteOffset).getUint32(2000) !== i) throw new Error(\`value \${i} is wrong\`)
+  }
+  log.logger('large').info(\`\${isThere ? 'found' : 'made'} \${COUNT} values\`)
+}
+`,
+  })
+  const image = emptyDisk(app, 'data.img', 64 << 20)
+  await mirage(app, 'build', '-t', 'spt')
+  const run = () => mirage(app, 'run', '-t', 'spt', '--mem', '16', `--block=data=${image}`)
+  assert.match(await run(), /made 10000 values/)
+  assert.match(await run(), /found 10000 values/)
+  assert.match(await mirage(app, 'disk', 'check', image), /^store: 10000 values/m)
+})
