@@ -130,11 +130,17 @@ export function fatKv(disk: Device<'block'>): Device<'kv-rw'> {
   })({ block: disk, clock: defaultWallClock })
 }
 
+export interface LogKvOptions {
+  /** Nodes of the index kept in memory, 4 to 8 KiB each: more make look-ups in large stores faster. 1,024 by default. */
+  readonly cacheNodes?: number
+}
+
 /** Our log-structured store on a disk: loses nothing, with transactions. A disk of zeros gets an empty one. */
-export function logKv(disk: Device<'block'>): Device<'kv-transactional'> {
+export function logKv(disk: Device<'block'>, { cacheNodes }: LogKvOptions = {}): Device<'kv-transactional'> {
   return device('@mirage-ts/storage/log/log-kv', 'createLogKv', {
     takes: { block: 'block', random: 'random' },
     makes: 'kv-transactional',
+    options: cacheNodes === undefined ? {} : { cacheNodes },
   })({ block: disk, random: defaultRandom })
 }
 

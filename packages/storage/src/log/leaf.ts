@@ -73,7 +73,7 @@ export class LeafNode implements NodeState {
   lenBytes: number
   isDirty = false
   slot: Child
-  isUsed = true
+  lives = 0
   isCached = false
   /** Number of items. */
   count: number

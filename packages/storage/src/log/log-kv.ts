@@ -30,7 +30,7 @@ import { Tree } from './tree.ts'
 import { Values } from './values.ts'
 
 export interface LogKvOptions {
-  /** Index nodes kept in memory, of up to 4 KiB each on the disk and about three times that in memory; 512 by default. */
+  /** Nodes of the index kept in memory, 4 to 8 KiB each; 1,024 by default. With a million keys all but the leaves fit. */
   readonly cacheNodes?: number
 }
 
@@ -90,7 +90,10 @@ export async function formatLogKv({ block, random }: LogKvDeps): Promise<void> {
 }
 
 /** Opens the store that is on `block`. Nothing is written before the first change. */
-export async function openLogKv({ block, random }: LogKvDeps, { cacheNodes = 512 }: LogKvOptions = {}): Promise<LogKv> {
+export async function openLogKv(
+  { block, random }: LogKvDeps,
+  { cacheNodes = 1024 }: LogKvOptions = {},
+): Promise<LogKv> {
   const geometry = await readSuperblock(block)
   const recovered = await recover(block, geometry)
   const log = new Log(block, random, geometry, recovered.log)

@@ -31,6 +31,9 @@ export class Child {
   }
 }
 
+/** What is looked at on the way to many leaves stays longer than they do. */
+export const INNER_LIVES = 3
+
 export interface NodeState {
   /** Length of the payload. */
   lenBytes: number
@@ -38,8 +41,8 @@ export interface NodeState {
   isDirty: boolean
   /** The child of the parent that leads here. */
   slot: Child
-  /** Looked at since the cache last passed by. */
-  isUsed: boolean
+  /** Times that the hand of the cache passes by before it goes: more when it was looked at since. */
+  lives: number
   isCached: boolean
 }
 
@@ -55,7 +58,7 @@ export function isLeaf(node: Node): node is LeafNode {
 }
 
 export function createInner(level: number, items: Child[], slot: Child): InnerNode {
-  return { level, items, lenBytes: lenOf(items), isDirty: false, slot, isUsed: true, isCached: false }
+  return { level, items, lenBytes: lenOf(items), isDirty: false, slot, lives: INNER_LIVES, isCached: false }
 }
 
 export function lenOf(items: readonly Child[]): number {

@@ -10,6 +10,7 @@ import {
   childIndex,
   createInner,
   emitNode,
+  INNER_LIVES,
   type InnerNode,
   isLeaf,
   lenOf,
@@ -181,7 +182,7 @@ export class Tree {
       const child: Child = node.items[childIndex(node.items, key)] as Child
       if (child.node === undefined) return undefined
       node = child.node
-      node.isUsed = true
+      node.lives = livesOf(node)
     }
     return node
   }
@@ -192,8 +193,11 @@ export class Tree {
     while (!isLeaf(node)) {
       path?.push(node)
       const child = node.items[childIndex(node.items, key)] as Child
-      node = child.node ?? (await this.load(child, node.level - 1))
-      node.isUsed = true
+      if (child.node === undefined) node = await this.load(child, node.level - 1)
+      else {
+        node = child.node
+        node.lives = livesOf(node)
+      }
     }
     return node
   }
@@ -218,8 +222,8 @@ export class Tree {
     for (let n = 0; ; n++) {
       this.hand = (this.hand + 1) % this.cache.length
       const old = this.cache[this.hand] as Node
-      if (old.isUsed && !old.isDirty && n < 2 * this.cache.length) {
-        old.isUsed = false
+      if (old.lives > 0 && !old.isDirty && n < (INNER_LIVES + 1) * this.cache.length) {
+        old.lives--
         continue
       }
       old.isCached = false
@@ -357,6 +361,10 @@ export class Tree {
     this.dirtyCount--
     this.keep(node)
   }
+}
+
+function livesOf(node: Node): number {
+  return isLeaf(node) ? 1 : INNER_LIVES
 }
 
 function isEmpty(node: Node): boolean {
