@@ -310,6 +310,7 @@ export class Responder {
     this.counters.conflicts++
     one.conflictCount++
     // §9: a name that was ours is probed for again; one that is not becomes another.
+    for (const { rr } of one.records) this.sentAt.delete(recordKey(rr))
     if (one.state === 'probing') {
       one.attempt++
       one.records = one.publication.make(one.attempt)
