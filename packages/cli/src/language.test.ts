@@ -1,6 +1,6 @@
 /** What the words of the language do to an artefact. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
@@ -105,6 +105,61 @@ export async function start(
   const { error } = await runMirage(app, 'build')
   assert.equal(error, '')
   assert.equal(execFileSync(join(app, 'dist/weather.mjs'), { encoding: 'utf8' }), 'one 21\ntwo 22\n')
+})
+
+/** Each type of keys, its default, what is given on the command line, and what the job gets. */
+const TYPES = [
+  ['string', "'x'", 'a b', 'a b'],
+  ['int', '3', '-7', '-7'],
+  ['float', '0.5', '0.25', '0.25'],
+  ['bool', 'true', 'false', 'false'],
+  ["oneOf('a', 'b')", "'a'", 'b', 'b'],
+  ['listOf(int)', "'1,2'", '4,5', '4/5'],
+  ['ipv4Address', "'10.0.0.1'", '10.0.0.2', '167772162'],
+  ['ipv6Address', "'::1'", '::f', '15'],
+  ['ipAddress', "'::1'", '0.0.0.9', '9'],
+  ['ipv4Cidr', "'10.0.0.1/8'", '0.0.0.1/24', '1/24'],
+  ['ipv6Cidr', "'fd00::1/64'", '::3/128', '3/128'],
+  ['macAddress', "'02:00:00:00:00:01'", '00:00:00:00:01:00', '256'],
+  ['port', '80', '443', '443'],
+  ['duration', "'5ms'", '1.5s', '1500000'],
+  ['byteSize', "'64KiB'", '1kB', '1000'],
+  ['logLevels', "'*:info'", 'tcp:debug', 'tcp:debug'],
+] as const
+
+test('language: arguments of every type reach a job, in their group, and malformed ones end with 64', async (t) => {
+  const names = [...new Set(TYPES.map(([type]) => type.replace(/\(.*/, '')))]
+  const keys = TYPES.map(
+    ([type, preset], i) =>
+      `  k${i}: bootKey('k${i}', { type: ${type}, default: ${preset}, doc: 'a key', group: 'of' }),`,
+  )
+  const app = makeApp(t, {
+    'config.ts': `import { bootKey, main, register, ${names.join(', ')} } from '@mirage-ts/config'
+import { defaultConsole } from '@mirage-ts/config/devices'
+const keys = {
+${keys.join('\n')}
+}
+export default register('keys', [main('./unikernel.ts', 'start', { takes: { console: 'console' }, keys })({ console: defaultConsole })])
+`,
+    'unikernel.ts': `${PRINT}export function start({ console }: { console: Console }, options: Readonly<Record<string, unknown>>): void {
+  const text = (value: unknown): string => typeof value === 'object' && value !== null ? Object.values(value).join('/') : String(value)
+  console.write(Object.values(options).map((value) => text(value) + '\\n').join(''))
+}
+`,
+  })
+  assert.equal((await runMirage(app, 'build')).error, '')
+  const given = TYPES.map(([, , word], i) => `--of-k${i}=${word}`)
+  const program = join(app, 'dist/keys.mjs')
+  assert.deepEqual(
+    execFileSync(program, given, { encoding: 'utf8' }).trimEnd().split('\n'),
+    TYPES.map(([, , , expected]) => expected),
+  )
+  for (const [i, [type]] of TYPES.entries()) {
+    if (type === 'string') continue
+    const { status, stdout } = spawnSync(program, [`--of-k${i}=?`], { encoding: 'utf8' })
+    assert.equal(status, 64, type)
+    assert.match(stdout, new RegExp(`^keys: Cannot read --of-k${i}=\\?: expected .+\\n$`), type)
+  }
 })
 
 test('language: npm packages of a device are checked to be installed, and carried', async (t) => {

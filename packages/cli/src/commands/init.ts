@@ -47,7 +47,8 @@ export const init: Command = {
     }
     if (isDryRun) return 0
     if (!isInstalled) await linkPackages(folder, [...packages, ownPackage()])
-    output.print(`Made ${name}. Next: cd ${given}, then npx mirage run`)
+    const enter = resolve('.') === folder ? '' : `cd ${given}, then `
+    output.print(`Made ${name}. Next: ${enter}npx mirage run`)
     return 0
   },
 }
