@@ -1,5 +1,5 @@
 /** The layers over a network: IPv4 and IPv6, ICMP, DHCP, UDP, TCP. What a unikernel does not use is not in its image. */
-import type { Dhcp } from '@mirage-ts/signatures/dhcp'
+import type { Dhcp, Dhcp6 } from '@mirage-ts/signatures/dhcp'
 import type { HostIp } from '@mirage-ts/signatures/ip'
 import {
   bool,
@@ -20,6 +20,7 @@ import { type GroupOptions, NETWORK } from './network-devices.ts'
 declare module './config.ts' {
   interface Kinds {
     dhcp: Dhcp
+    dhcp6: Dhcp6
     ipv6: HostIp
     /** Both versions. */
     ip: HostIp
@@ -139,6 +140,29 @@ export function dhcpClient(devices: DhcpDevices, { group }: GroupOptions = {}): 
 }
 
 /** What an IPv6 device is told on the command line. */
+/** What a DHCPv6 client works with. */
+export interface Dhcp6Devices {
+  readonly ethernet: Device<'ethernet'>
+  readonly ipv6: Device<'ipv6'>
+  readonly udp: Device<'udp'>
+}
+
+/** A DHCPv6 client that gives `ipv6` further addresses, or the stack resolvers, when routers say that there are some. */
+export function dhcp6Client(devices: Dhcp6Devices): Device<'dhcp6'> {
+  return device('@mirage-ts/net/dhcp6/client', 'createDhcp6', {
+    takes: {
+      ethernet: 'ethernet',
+      ipv6: 'ipv6',
+      udp: 'udp',
+      clock: 'clock',
+      time: 'time',
+      random: 'random',
+      log: 'log',
+    },
+    makes: 'dhcp6',
+  })({ ...devices, clock: defaultClock, time: defaultTime, random: defaultRandom, log: defaultLog })
+}
+
 function ipv6Keys({ group, ipv6, ipv6Gateway }: Ipv6Options) {
   return {
     cidr: bootKey('ipv6', {

@@ -1,6 +1,7 @@
 /** Whole network stacks: our own in its variants, the host's, and the choice between them. */
 import { configureFlag, configureKey, type Device, device, kindOf, match, target, when } from './config.ts'
 import {
+  dhcp6Client,
   dhcpClient,
   directTcp,
   directUdp,
@@ -58,7 +59,8 @@ function stackOn(
   const dhcpOver = isDhcp ? dhcp : undefined
   if (versions === 'v4') return stackOver(ipv4, icmp(ipv4), options, dhcpOver)
   const second = ipv6(ethernet, options)
-  return stackOver(dualIp(ipv4, second), dualIcmp(icmp(ipv4), icmpv6(second)), options, dhcpOver)
+  const dhcp6Over = isDhcp ? (udp: Device<'udp'>) => dhcp6Client({ ethernet, ipv6: second, udp }) : undefined
+  return stackOver(dualIp(ipv4, second), dualIcmp(icmp(ipv4), icmpv6(second)), options, dhcpOver, dhcp6Over)
 }
 
 /**
@@ -70,15 +72,20 @@ export function stackOver<K extends IpKind>(
   icmp: Device<'icmp'>,
   group: GroupOptions = {},
   dhcpOver?: (udp: Device<'udp'>) => Device<'dhcp'>,
+  dhcp6Over?: (udp: Device<'udp'>) => Device<'dhcp6'>,
 ): Device<'stack'> {
   const udp = directUdp(ip, icmp)
   const parts = { ip, icmp, udp, tcp: directTcp(ip, group) }
   const takes = { ip: kindOf(ip), icmp: 'icmp', udp: 'udp', tcp: 'tcp' } as const
   const module = '@mirage-ts/net/stack'
   if (dhcpOver === undefined) return device(module, 'createDirectStack', { takes, makes: 'stack' })(parts)
-  return device(module, 'createDirectStack', { takes: { ...takes, dhcp: 'dhcp' }, makes: 'stack' })({
-    ...parts,
-    dhcp: dhcpOver(udp),
+  const leased = { ...parts, dhcp: dhcpOver(udp) }
+  const takesLeased = { ...takes, dhcp: 'dhcp' } as const
+  if (dhcp6Over === undefined)
+    return device(module, 'createDirectStack', { takes: takesLeased, makes: 'stack' })(leased)
+  return device(module, 'createDirectStack', { takes: { ...takesLeased, dhcp6: 'dhcp6' }, makes: 'stack' })({
+    ...leased,
+    dhcp6: dhcp6Over(udp),
   })
 }
 
@@ -92,7 +99,8 @@ export function hostStack(): Device<'stack'> {
  *
  * - `--net host|direct`, where the target has an operating system: whose TCP/IP. Elsewhere it is our own.
  * - `--ip v4|v6|dual`, also `--ipv4-only` and `--ipv6-only`: the versions of IP that our own speaks.
- * - `--dhcp`: our own asks a DHCP server for its IPv4 address; without it `--ipv4` gives it at boot.
+ * - `--dhcp`: our own asks a DHCP server for its IPv4 address; without it `--ipv4` gives it at boot. With `--ip dual` it also
+ *   asks DHCPv6 servers, when routers say so.
  *
  * What is not chosen is not in the image. In a group the keys are `--GROUP-net`, `--GROUP-ip` and so on.
  */

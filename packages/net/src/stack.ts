@@ -1,5 +1,5 @@
 /** The stack of ours that an application gets: transports over our own network layer. */
-import type { Dhcp } from '@mirage-ts/signatures/dhcp'
+import type { Dhcp, Dhcp6 } from '@mirage-ts/signatures/dhcp'
 import type { Icmp } from '@mirage-ts/signatures/icmp'
 import type { HostIp } from '@mirage-ts/signatures/ip'
 import type { Stack } from '@mirage-ts/signatures/stack'
@@ -14,10 +14,12 @@ export interface DirectStackDeps {
   readonly tcp: Tcp
   /** Asked for so that nobody gets the stack before it has an address. */
   readonly dhcp?: Dhcp
+  /** What it is told of resolvers, the stack tells those who ask. */
+  readonly dhcp6?: Dhcp6
 }
 
 /** Puts the layers together. */
-export function createDirectStack({ ip, udp, tcp, dhcp }: DirectStackDeps): Stack {
+export function createDirectStack({ ip, udp, tcp, dhcp, dhcp6 }: DirectStackDeps): Stack {
   return {
     tcp,
     udp,
@@ -25,7 +27,8 @@ export function createDirectStack({ ip, udp, tcp, dhcp }: DirectStackDeps): Stac
       return ip.addresses
     },
     get nameservers() {
-      return [...(dhcp?.lease?.nameservers ?? []), ...(ip.nameservers ?? [])]
+      const leased = [...(dhcp?.lease?.nameservers ?? []), ...(dhcp6?.config?.nameservers ?? [])]
+      return [...leased, ...(ip.nameservers ?? [])]
     },
   }
 }

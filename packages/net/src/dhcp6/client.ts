@@ -3,7 +3,6 @@ import { ipv6ToString, port } from '@mirage-ts/core/addresses'
 import { messageOf } from '@mirage-ts/core/errors'
 import type { Counters } from '@mirage-ts/core/metrics'
 import { NEVER } from '@mirage-ts/core/time'
-import type { Ipv6 } from '@mirage-ts/signatures/addresses'
 import type { Dhcp6, Dhcp6Config } from '@mirage-ts/signatures/dhcp'
 import type { Ethernet } from '@mirage-ts/signatures/ethernet'
 import type { Log, Logger } from '@mirage-ts/signatures/log'
@@ -153,10 +152,4 @@ class Dhcp6Client implements CountedDhcp6 {
     this.stopped = []
     for (const resolve of stopped) resolve()
   }
-}
-
-/** Resolvers that DHCPv6 and routers have named, the former first: with both a server knows more of the site. */
-export function nameserversOf(dhcp6: Dhcp6, ipv6: CountedIpv6): readonly Ipv6[] {
-  const named = dhcp6.config?.nameservers ?? []
-  return [...named, ...ipv6.advertised.nameservers.filter((one) => !named.includes(one))]
 }
