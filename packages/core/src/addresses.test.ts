@@ -10,6 +10,7 @@ import {
   ipv6MulticastMac,
   ipv6SolicitedNode,
   ipv6ToString,
+  isInNetwork,
   isIpv6LinkLocal,
   isIpv6Multicast,
   macToString,
@@ -130,6 +131,17 @@ describe('ipv6 addresses', () => {
     assert.equal(ipv6InCidr(address('2001:db8:0:1:ffff::'), cidr), true)
     assert.equal(ipv6InCidr(address('2001:db8:0:2::1'), cidr), false)
     assert.equal(ipv6InCidr(address('::1'), { address: address('ff::'), prefixBits: 0 }), true)
+  })
+
+  it('lies in networks of its own family only', () => {
+    const v6 = parseIpv6Cidr('2001:db8::/32') ?? assert.fail()
+    const v4 = { address: ipv4(10, 0, 0, 0), prefixBits: 8 }
+    assert.equal(isInNetwork(address('2001:db8::1'), v6), true)
+    assert.equal(isInNetwork(address('2001:db9::1'), v6), false)
+    assert.equal(isInNetwork(ipv4(10, 1, 2, 3), v4), true)
+    assert.equal(isInNetwork(ipv4(11, 1, 2, 3), v4), false)
+    assert.equal(isInNetwork(ipv4(0, 0, 0, 1), { ...v6, prefixBits: 0 }), false)
+    assert.equal(isInNetwork(address('::1'), { ...v4, prefixBits: 0 }), false)
   })
 
   it('reads and writes octets', () => {
