@@ -288,7 +288,10 @@ const testsOn = (target) => {
     'language: what it promises': async () => {
       const result = await image('semantics', 0, /SUCCESS/)()
       const lines = result.output.trimEnd().split('\n').slice(0, -1)
-      const source = readFileSync(join(here, 'semantics', 'main.js'), 'utf8').replace(/^for \(const line of[\s\S]*/m, '')
+      const source = readFileSync(join(here, 'semantics', 'main.js'), 'utf8').replace(
+        /^for \(const line of[\s\S]*/m,
+        '',
+      )
       // In strict code, as a module is.
       const onNode = await new Function(`'use strict'; ${source}; return report()`)()
       expect(!onNode.some((line) => line.startsWith('  failed')), `Node says otherwise:\n${onNode.join('\n')}`)

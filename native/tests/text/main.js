@@ -8,6 +8,6 @@ const texts = () => [
   'pairs: 😀 \u{10ffff}',
   'lone: \ud800 \udfff \ud800\ud800 \udc00\ud800x',
   'no surrogates: \ud7ff \ue000 \uffff',
-  'x'.repeat(70_000) + '\ud834',
+  `${'x'.repeat(70_000)}\ud834`,
 ]
 for (const text of texts()) native.consolePrint(`${text}\n`)
