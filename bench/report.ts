@@ -24,6 +24,7 @@ const BENCHMARKS: Readonly<Record<string, string>> = {
   'tcp-tap': 'Bulk TCP over a tap',
   http: 'HTTP',
   dns: 'DNS',
+  vm: 'Our images against a Linux machine',
   storage: 'Storage',
   tool: 'The mirage command',
 }

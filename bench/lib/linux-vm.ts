@@ -16,7 +16,10 @@ export interface LinuxVm {
 }
 
 /** In the order in which they must be loaded. */
-const MODULES = ['virtio_ring', 'virtio', 'virtio_mmio', 'failover', 'net_failover', 'virtio_net']
+const MODULES = [
+  ...['virtio_ring', 'virtio', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev', 'virtio_pci'],
+  ...['failover', 'net_failover', 'virtio_net'],
+]
 
 const INIT = `#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc
@@ -57,8 +60,8 @@ zone:
   zonefile: "example.com.zone"
 `
 
-/** Makes the machine, with the files of `site` and the zone. Needs root, for Debian's packages, and those of nginx and NSD. */
-export function makeLinuxVm(site: string, zoneFile: string): LinuxVm {
+/** Makes the machine, with the files of `site` and of `zones`, among them `example.com.zone`. Needs root, for Debian's packages, and those of nginx and NSD. */
+export function makeLinuxVm(site: string, zones: string): LinuxVm {
   const { kernel, modules, busybox } = packages()
   const root = join(FOLDER, 'root')
   rmSync(root, { recursive: true, force: true })
@@ -88,7 +91,7 @@ export function makeLinuxVm(site: string, zoneFile: string): LinuxVm {
   writeFileSync(join(root, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n')
   mkdirSync(join(root, 'var/lib/nginx'), { recursive: true })
   cpSync(site, join(root, 'site'), { recursive: true })
-  cpSync(zoneFile, join(root, 'zones/example.com.zone'))
+  cpSync(zones, join(root, 'zones'), { recursive: true })
   const initrd = join(FOLDER, 'initrd')
   execFileSync('sh', ['-c', `find . | ${busybox} cpio -o -H newc 2>/dev/null | gzip -1 > ${initrd}`], { cwd: root })
   return { kernel, initrd }

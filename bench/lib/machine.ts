@@ -2,11 +2,17 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 
-/** The microvm that `mirage run` uses, under emulation; there devices are on the command line, so that ACPI can be off. */
-const machineArgs = (acpi: 'on' | 'off') => [
+/** The machines of `mirage run`, under emulation: the microvm, which starts fastest, and a PC. */
+const MACHINES = {
+  microvm: [
+    ...['-M', 'microvm,acpi=off,x-option-roms=off,isa-serial=on,rtc=on,auto-kernel-cmdline=on'],
+    ...['-global', 'virtio-mmio.force-legacy=off'],
+  ],
+  q35: ['-M', 'q35'],
+}
+const NETWORK_DEVICE = { microvm: 'virtio-net-device', q35: 'virtio-net-pci,romfile=' }
+const COMMON = [
   ...['-accel', 'tcg', '-cpu', 'max'],
-  ...['-M', `microvm,acpi=${acpi},x-option-roms=off,isa-serial=on,rtc=on,auto-kernel-cmdline=on`],
-  ...['-global', 'virtio-mmio.force-legacy=off'],
   ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-serial', 'stdio', '-monitor', 'none'],
   ...['-device', 'isa-debug-exit,iobase=0x501,iosize=4'],
 ]
@@ -21,8 +27,8 @@ export interface BootOptions {
   readonly hostDnsPort?: number
   /** The first file system, for a guest that has one. */
   readonly initrd?: string
-  /** For a guest that finds its devices by ACPI. Default: off. */
-  readonly acpi?: 'on' | 'off'
+  /** Default: microvm. */
+  readonly machine?: 'microvm' | 'q35'
   /** A file for QEMU's log of the blocks it translates and of writes to the serial port. */
   readonly trace?: string
 }
@@ -37,17 +43,20 @@ export class Machine {
   /** Resolves with the guest's first octet on the console, or when it has ended without one. */
   readonly firstByte: Promise<void>
 
-  constructor(image: string, { memMib, append = '', hostPort, hostDnsPort, initrd, acpi = 'off', trace }: BootOptions) {
+  constructor(
+    image: string,
+    { memMib, append = '', hostPort, hostDnsPort, initrd, machine = 'microvm', trace }: BootOptions,
+  ) {
     const forwards = [
       hostPort === undefined ? '' : `,hostfwd=tcp:127.0.0.1:${hostPort}-:80`,
       hostDnsPort === undefined ? '' : `,hostfwd=udp:127.0.0.1:${hostDnsPort}-:53`,
     ].join('')
     const network =
-      forwards === '' ? [] : ['-netdev', `user,id=n0${forwards}`, '-device', 'virtio-net-device,netdev=n0']
+      forwards === '' ? [] : ['-netdev', `user,id=n0${forwards}`, '-device', `${NETWORK_DEVICE[machine]},netdev=n0`]
     const files = initrd === undefined ? ['-kernel', image] : ['-kernel', image, '-initrd', initrd]
     const logged = trace === undefined ? [] : ['-d', 'in_asm,trace:serial_write', '-D', trace]
     const memory = ['-m', `${Math.round(memMib * 1024)}K`]
-    const args = [...machineArgs(acpi), ...memory, ...files, '-append', append, ...network, ...logged]
+    const args = [...MACHINES[machine], ...COMMON, ...memory, ...files, '-append', append, ...network, ...logged]
     this.process = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'pipe', 'pipe'] })
     // QEMU's own words; what it says about being ended is of no interest.
     this.process.stderr?.on('data', (chunk: Buffer) => {
