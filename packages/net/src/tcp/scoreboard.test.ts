@@ -173,6 +173,16 @@ test('tcp scoreboard: does what a naive one does, whatever happens (RFC 6675 §4
   )
 })
 
+test('tcp scoreboard: a segment cut by an acknowledgement fits into a block that it was too long for', () => {
+  const m = new Model()
+  m.push(4)
+  m.sack(1, 4)
+  m.acknowledge(3)
+  m.sack(3, 4)
+  m.check()
+  assert.equal(m.real.sackedBytes, 1)
+})
+
 test('tcp scoreboard: a block that grows costs only what is new (CVE-2019-11478)', () => {
   let told = 0
   const listener = { onDelivered: () => void told++ }

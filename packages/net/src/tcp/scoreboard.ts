@@ -104,7 +104,7 @@ export class Scoreboard {
       this.count--
     }
     if (this.lostFrom < this.first) this.lostFrom = this.first
-    if (this.cachedCount > 0) this.forgetBlocksBefore(una)
+    if (this.cachedCount > 0) this.forgetBlocksBefore(this.coveredFrom(una))
   }
 
   /** The peer has `[start, end)`, part of what is held; what is news is told to `listener`. */
@@ -321,11 +321,21 @@ export class Scoreboard {
     this.cachedEnds[0] = end
   }
 
-  private forgetBlocksBefore(una: Seq): void {
+  /**
+   * Where a block may have marked what it covers: not in a first segment of which the beginning was acknowledged, and which
+   * only now fits into a block that it was too long for.
+   */
+  private coveredFrom(una: Seq): Seq {
+    if (this.count === 0 || this.isReneged()) return una
+    return this.endOf(this.first)
+  }
+
+  /** Blocks count from `position` on. */
+  private forgetBlocksBefore(position: Seq): void {
     let kept = 0
     for (let i = 0; i < this.cachedCount; i++) {
-      if (seqLe(this.cachedEnds[i] as Seq, una)) continue
-      this.cachedStarts[kept] = this.cachedStarts[i] as number
+      if (seqLe(this.cachedEnds[i] as Seq, position)) continue
+      this.cachedStarts[kept] = seqMax(this.cachedStarts[i] as Seq, position)
       this.cachedEnds[kept++] = this.cachedEnds[i] as number
     }
     this.cachedCount = kept
