@@ -9,7 +9,6 @@ import {
   IPV4_ALL_HOSTS,
   IPV4_ANY,
   IPV4_BROADCAST,
-  ipv4BroadcastOf,
   ipv4InCidr,
   ipv4MulticastMac,
   ipv4ToString,
@@ -22,9 +21,7 @@ import { type Counters, createCounters } from '@mirage-ts/core/metrics'
 import { completeChecksum, copyOffload } from '@mirage-ts/core/offload'
 import { NEVER, seconds } from '@mirage-ts/core/time'
 import type { IpAddress, Ipv4, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
-import type { Arp } from '@mirage-ts/signatures/arp'
 import type { Frame } from '@mirage-ts/signatures/bytes'
-import type { Ethernet } from '@mirage-ts/signatures/ethernet'
 import type {
   IpErrorHandler,
   IpErrorKind,
@@ -36,6 +33,7 @@ import type {
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Alarm, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
 import { IPV4_COUNTERS } from './ipv4-counters.ts'
+import { Ipv4Interface, type Ipv4Link } from './ipv4-interface.ts'
 import { RouteTable } from './ipv4-routes.ts'
 import { PathMtus, plateauBelow } from './path-mtu.ts'
 import { Reassembler } from './reassembly.ts'
@@ -76,12 +74,6 @@ export interface Ipv4Options {
   readonly forwarding?: boolean
 }
 
-/** What an interface is made of. */
-export interface Ipv4Link {
-  readonly ethernet: Ethernet
-  readonly arp: Arp
-}
-
 export interface CountedIp extends Ipv4Host {
   readonly counters: Readonly<Counters<(typeof IPV4_COUNTERS)[number]>>
   /** Datagrams of which a piece is missing. */
@@ -92,19 +84,6 @@ export interface CountedIp extends Ipv4Host {
   listenMembership(handler: (group: Ipv4, isMember: boolean) => void): void
   /** Sends a finished packet, from its IP header on, to a group on the first interface. */
   sendToGroup(frame: Frame, packetOff: number, end: number, group: Ipv4): void
-}
-
-class Interface {
-  readonly ethernet: Ethernet
-  readonly arp: Arp
-  /** 0.0.0.0/32 while it is not configured. */
-  cidr: Ipv4Cidr = { address: IPV4_ANY, prefixBits: 32 }
-  broadcast: Ipv4 | undefined = undefined
-
-  constructor({ ethernet, arp }: Ipv4Link) {
-    this.ethernet = ethernet
-    this.arp = arp
-  }
 }
 
 /** Starts answering for the address on the link. */
@@ -124,8 +103,8 @@ class Ipv4Layer implements CountedIp {
   readonly counters = createCounters(IPV4_COUNTERS)
   private readonly clock: MonotonicClock
   private readonly isForwarding: boolean
-  private readonly interfaces: Interface[] = []
-  private readonly routes = new RouteTable<Interface>()
+  private readonly interfaces: Ipv4Interface[] = []
+  private readonly routes = new RouteTable<Ipv4Interface>()
   private readonly pathMtus = new PathMtus(LEAST_PATH_MTU)
   private readonly groups = new Map<Ipv4, number>()
   private membershipHandler: ((group: Ipv4, isMember: boolean) => void) | undefined
@@ -140,12 +119,12 @@ class Ipv4Layer implements CountedIp {
   private readonly alarm: Alarm
   private alarmAt: Instant = NEVER
   /** Whose buffer a frame is, once there are several interfaces. */
-  private readonly owners = new WeakMap<Frame, Interface>()
+  private readonly owners = new WeakMap<Frame, Ipv4Interface>()
   /** Identification of the next packet; the first is random so that a reboot does not repeat it (RFC 6864 §4). */
   private nextId: number
   /** What `resolve` found: where packets for `outDst` go, and to whom there. Good for the next packet, until routes change. */
   private outDst: Ipv4 | undefined
-  private outLink: Interface | undefined
+  private outLink: Ipv4Interface | undefined
   private outHop: Ipv4 = IPV4_ANY
 
   constructor(random: Random, clock: MonotonicClock, time: Time, isForwarding: boolean) {
@@ -168,7 +147,7 @@ class Ipv4Layer implements CountedIp {
   }
 
   addInterface(link: Ipv4Link, config: Ipv4Config | undefined): void {
-    const one = new Interface(link)
+    const one = new Ipv4Interface(link)
     this.interfaces.push(one)
     this.headroomBytes = Math.max(this.headroomBytes, link.ethernet.headroomBytes + IPV4_HEADER_LEN)
     this.setConfig(one, config)
@@ -176,10 +155,10 @@ class Ipv4Layer implements CountedIp {
   }
 
   configure(config: Ipv4Config | undefined): void {
-    this.setConfig(this.interfaces[0] as Interface, config)
+    this.setConfig(this.interfaces[0] as Ipv4Interface, config)
   }
 
-  private setConfig(one: Interface, config: Ipv4Config | undefined): void {
+  private setConfig(one: Ipv4Interface, config: Ipv4Config | undefined): void {
     if (config?.gateway !== undefined && !ipv4InCidr(config.gateway, config.cidr)) {
       const { address, prefixBits } = config.cidr
       throw new RangeError(
@@ -189,8 +168,7 @@ class Ipv4Layer implements CountedIp {
     const previous = one.cidr.address
     this.outDst = undefined
     this.routes.removeLink(one)
-    one.cidr = config?.cidr ?? { address: IPV4_ANY, prefixBits: 32 }
-    one.broadcast = config === undefined ? undefined : ipv4BroadcastOf(config.cidr)
+    one.configure(config?.cidr)
     if (previous !== IPV4_ANY && previous !== one.cidr.address) one.arp.remove(previous)
     if (config !== undefined) {
       this.routes.add(config.cidr, one, undefined)
@@ -220,20 +198,20 @@ class Ipv4Layer implements CountedIp {
 
   source(dst: IpAddress): IpAddress | undefined {
     if (!isIpv4(dst) || dst === IPV4_ANY || dst >>> 28 >= 0xe || !this.resolve(dst, IPV4_ANY)) return undefined
-    const link = this.outLink as Interface
+    const link = this.outLink as Ipv4Interface
     return dst === link.broadcast ? undefined : link.cidr.address
   }
 
   datagramSource(dst: IpAddress): IpAddress | undefined {
     if (dst !== this.outDst) {
       if (!isIpv4(dst)) return undefined
-      if (dst === IPV4_BROADCAST || isIpv4Multicast(dst)) return (this.interfaces[0] as Interface).cidr.address
+      if (dst === IPV4_BROADCAST || isIpv4Multicast(dst)) return (this.interfaces[0] as Ipv4Interface).cidr.address
     }
-    return this.resolve(dst as Ipv4, IPV4_ANY) ? (this.outLink as Interface).cidr.address : undefined
+    return this.resolve(dst as Ipv4, IPV4_ANY) ? (this.outLink as Ipv4Interface).cidr.address : undefined
   }
 
   alloc(dst?: IpAddress): Frame | undefined {
-    const first = this.interfaces[0] as Interface
+    const first = this.interfaces[0] as Ipv4Interface
     if (this.interfaces.length === 1) return first.ethernet.alloc()
     const link = (dst !== undefined && isIpv4(dst) ? this.linkTo(dst) : undefined) ?? first
     return this.allocFrom(link)
@@ -241,16 +219,16 @@ class Ipv4Layer implements CountedIp {
 
   /** With several interfaces a packet may leave by another than it was made for: nothing is left to any of them. */
   get isChecksumOffloaded(): boolean {
-    return this.interfaces.length === 1 && (this.interfaces[0] as Interface).ethernet.offload.checksum
+    return this.interfaces.length === 1 && (this.interfaces[0] as Ipv4Interface).ethernet.offload.checksum
   }
 
   largeBytes(): number {
     if (this.interfaces.length > 1) return 0
-    return Math.max(0, (this.interfaces[0] as Interface).ethernet.offload.tcp4Bytes - IPV4_HEADER_LEN)
+    return Math.max(0, (this.interfaces[0] as Ipv4Interface).ethernet.offload.tcp4Bytes - IPV4_HEADER_LEN)
   }
 
   allocLarge(): Frame | undefined {
-    return this.interfaces.length === 1 ? (this.interfaces[0] as Interface).ethernet.allocLarge() : undefined
+    return this.interfaces.length === 1 ? (this.interfaces[0] as Ipv4Interface).ethernet.allocLarge() : undefined
   }
 
   free(frame: Frame): void {
@@ -271,7 +249,7 @@ class Ipv4Layer implements CountedIp {
       this.free(frame)
       return
     }
-    const link = this.outLink as Interface
+    const link = this.outLink as Ipv4Interface
     const packetOff = off - IPV4_HEADER_LEN
     const mtuBytes = this.pathMtu(dst, link)
     const id = this.takeId()
@@ -298,7 +276,7 @@ class Ipv4Layer implements CountedIp {
       this.counters.noRoute++
       return undefined
     }
-    const link = this.outLink as Interface
+    const link = this.outLink as Ipv4Interface
     const mtuBytes = this.pathMtu(dst, link)
     if (end - off > mtuBytes - IPV4_HEADER_LEN) {
       this.fillTx(this.takeId(), ttlFor(dst), protocol, src, dst, 0)
@@ -347,7 +325,7 @@ class Ipv4Layer implements CountedIp {
   }
 
   sendToGroup(frame: Frame, packetOff: number, end: number, group: Ipv4): void {
-    this.transmit(frame, packetOff, end, this.interfaces[0] as Interface, group)
+    this.transmit(frame, packetOff, end, this.interfaces[0] as Ipv4Interface, group)
   }
 
   reportError(error: IpErrorKind, frame: Frame, off: number, end: number, mtuBytes = 0): void {
@@ -367,14 +345,14 @@ class Ipv4Layer implements CountedIp {
     this.errorHandlers[protocol]?.(error, frame, off + headerLen, end, src, dst)
   }
 
-  private input(link: Interface, frame: Frame, off: number, end: number): void {
+  private input(link: Ipv4Interface, frame: Frame, off: number, end: number): void {
     const header = this.header
     const reason = parseIpv4(frame, off, end, header)
     if (reason !== undefined) {
       this.counters[reason]++
       return
     }
-    if (!this.isPossibleSource(link, header.src, header.dst)) {
+    if (!link.isPossibleSource(header.src, header.dst, this.addresses)) {
       this.counters.badSource++
       return
     }
@@ -495,7 +473,7 @@ class Ipv4Layer implements CountedIp {
     u8: Uint8Array,
     off: number,
     end: number,
-    link: Interface,
+    link: Ipv4Interface,
     hop: Ipv4,
     mtuBytes: number,
     h: Readonly<Ipv4Header>,
@@ -534,7 +512,7 @@ class Ipv4Layer implements CountedIp {
   }
 
   /** Sends a finished packet over `link` to `hop`, a neighbour, a group or everybody. */
-  private transmit(frame: Frame, packetOff: number, end: number, link: Interface, hop: Ipv4): void {
+  private transmit(frame: Frame, packetOff: number, end: number, link: Ipv4Interface, hop: Ipv4): void {
     const owner = this.ownerOf(frame)
     if (owner !== link) {
       const copy = this.allocFrom(link)
@@ -570,24 +548,24 @@ class Ipv4Layer implements CountedIp {
     return true
   }
 
-  private linkTo(dst: Ipv4): Interface | undefined {
+  private linkTo(dst: Ipv4): Ipv4Interface | undefined {
     return this.resolve(dst, IPV4_ANY) ? this.outLink : undefined
   }
 
-  private pathMtu(dst: Ipv4, link: Interface): number {
+  private pathMtu(dst: Ipv4, link: Ipv4Interface): number {
     return this.pathMtus.isEmpty
       ? link.ethernet.mtuBytes
       : this.pathMtus.get(dst, link.ethernet.mtuBytes, this.clock.now())
   }
 
-  private allocFrom(link: Interface): Frame | undefined {
+  private allocFrom(link: Ipv4Interface): Frame | undefined {
     const frame = link.ethernet.alloc()
     if (frame !== undefined && this.interfaces.length > 1) this.owners.set(frame, link)
     return frame
   }
 
-  private ownerOf(frame: Frame): Interface {
-    const first = this.interfaces[0] as Interface
+  private ownerOf(frame: Frame): Ipv4Interface {
+    const first = this.interfaces[0] as Ipv4Interface
     return this.interfaces.length === 1 ? first : (this.owners.get(frame) ?? first)
   }
 
@@ -604,19 +582,12 @@ class Ipv4Layer implements CountedIp {
     this.alarm.set(next)
   }
 
-  private isForUs(link: Interface, dst: Ipv4): boolean {
+  private isForUs(link: Ipv4Interface, dst: Ipv4): boolean {
     if (dst === link.cidr.address) return dst !== IPV4_ANY
     if (dst === IPV4_BROADCAST || dst === link.broadcast) return true
     if (isIpv4Multicast(dst)) return dst === IPV4_ALL_HOSTS || this.groups.has(dst)
     // RFC 1122 §3.3.4.2: a host may refuse what comes by the wrong interface (strong model); a router must not.
     return this.isForwarding && this.addresses.includes(dst)
-  }
-
-  /** RFC 1122 §3.2.1.3: a host discards packets whose source is a broadcast, a group, "this host" or loopback. */
-  private isPossibleSource(link: Interface, src: Ipv4, dst: Ipv4): boolean {
-    // A host that starts has no address yet and asks everybody (RFC 2131); switches ask for groups without one (RFC 4541).
-    if (src === IPV4_ANY) return dst === IPV4_BROADCAST || isIpv4Multicast(dst)
-    return !(src >>> 24 === 127 || src >>> 28 >= 0xe || src === link.broadcast || this.addresses.includes(src))
   }
 }
 
