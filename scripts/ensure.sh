@@ -12,6 +12,7 @@ build musl-dev     /usr/lib/x86_64-linux-musl/libc.a
 run   qemu-system-x86 cmd:qemu-system-x86_64
 net   curl         cmd:curl
 net   git          cmd:git
+net   iperf3       cmd:iperf3
 net   iproute2     cmd:ip
 net   iputils-ping cmd:ping
 dns   bind9-dnsutils cmd:dig
