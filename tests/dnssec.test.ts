@@ -1,4 +1,7 @@
-/** Zones that dnssec-signzone has signed, served by us: delv, which believes nobody, validates every kind of answer. */
+/**
+ * Zones that dnssec-signzone or we have signed, served by us: delv, which believes nobody, validates every kind of answer.
+ * dnssec-verify looks at what we signed as a whole.
+ */
 import assert from 'node:assert/strict'
 import { execFile, execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -6,10 +9,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
+import { formatRr } from '@mirage-ts/apps/dns/message'
 import { dnsName, nameKey } from '@mirage-ts/apps/dns/name'
 import { NOBODY } from '@mirage-ts/apps/dns/policy'
+import { formatRdata } from '@mirage-ts/apps/dns/rdata-text'
 import { createDnsServer, type DnsServer } from '@mirage-ts/apps/dns/server'
 import { loadZone } from '@mirage-ts/apps/dns/server-config'
+import { dnskeyRdata, signZone } from '@mirage-ts/apps/dns/sign-zone'
+import { TYPE } from '@mirage-ts/apps/dns/types'
 import { port } from '@mirage-ts/core/addresses'
 import { NO_LOG } from '@mirage-ts/core/log'
 import { createMonotonicClock, createWallClock } from '@mirage-ts/node/clock'
@@ -17,6 +24,11 @@ import { createHostStack } from '@mirage-ts/node/host-stack'
 import { createDirectoryKv } from '@mirage-ts/node/kv-directory'
 import { createRandom } from '@mirage-ts/node/random'
 import { createTime } from '@mirage-ts/node/time'
+import type { WallInstant } from '@mirage-ts/signatures/time'
+import type { ZoneKey } from '@mirage-ts/signatures/zone-key'
+import { createZoneKey } from '@mirage-ts/testing/zone-key'
+
+const ORIGIN = nameKey(dnsName('example.test'))
 
 const ZONE = `$TTL 300
 @ SOA ns root 1 3600 600 86400 60
@@ -30,6 +42,13 @@ there.wild TXT "this one"
 a.b.c A 192.0.2.2
 old DNAME new
 x.new A 192.0.2.3
+Mixed MX 10 Mail.NEW
+mixed MX 9 x\\000y
+mixed HTTPS 1 Svc.New alpn=h2
+mixed CAA 0 issue "ca.test"
+mixed TXT "b"
+mixed TXT "aa"
+mixed TXT ""
 sub NS ns.sub
 ns.sub A 192.0.2.54
 safe NS ns.safe
@@ -37,43 +56,70 @@ ns.safe A 192.0.2.55
 safe DS 12345 13 2 0123456789012345678901234567890123456789012345678901234567890123
 `
 
+/** Signs the file `zone` of `folder` into `signed`; returns the data of the DNSKEY record to trust. */
+type Sign = (folder: string) => string | Promise<string>
+
+function run(folder: string, file: string, ...args: readonly string[]): string {
+  return execFileSync(file, args, { cwd: folder, encoding: 'latin1', stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+function signedByBind(algorithm: string, options: readonly string[]): Sign {
+  return (folder) => {
+    run(folder, 'dnssec-keygen', '-q', '-a', algorithm, '-f', 'KSK', 'example.test')
+    run(folder, 'dnssec-keygen', '-q', '-a', algorithm, 'example.test')
+    run(folder, 'dnssec-signzone', '-S', '-z', ...options, '-o', 'example.test', '-f', 'signed', 'zone')
+    const files = readdirSync(folder).filter((name) => name.endsWith('.key'))
+    const [, key = ''] =
+      / DNSKEY (257 3 \d+ .*)/.exec(files.map((file) => readFileSync(join(folder, file))).join('')) ?? []
+    return key
+  }
+}
+
+function signedByUs(...keys: readonly ZoneKey[]): Sign {
+  return async (folder) => {
+    const zone = await loadZone(await createDirectoryKv({}, { folder }), ORIGIN, 'zone')
+    const now = createWallClock().now()
+    const hourMicros = 3600e6
+    const inception = (now - hourMicros) as WallInstant
+    const rrs = await signZone(zone, { keys, inception, expiration: (now + 24 * hourMicros) as WallInstant })
+    writeFileSync(join(folder, 'signed'), `${rrs.map(formatRr).join('\n')}\n`)
+    run(folder, 'dnssec-verify', ...(keys.length === 1 ? ['-z'] : []), '-o', 'example.test', 'signed')
+    return formatRdata(TYPE.DNSKEY, dnskeyRdata(keys[0] as ZoneKey))
+  }
+}
+
 describe('signed zones, validated by delv', () => {
-  for (const { what, algorithm, options } of [
-    { what: 'NSEC, ECDSA P-256', algorithm: 'ECDSAP256SHA256', options: [] },
-    { what: 'NSEC3, Ed25519', algorithm: 'ED25519', options: ['-3', '-'] },
+  for (const { what, sign, isOptOut = false } of [
+    { what: 'NSEC, ECDSA P-256', sign: signedByBind('ECDSAP256SHA256', []) },
+    { what: 'NSEC3, Ed25519', sign: signedByBind('ED25519', ['-3', '-']) },
     {
       what: 'NSEC3 with salt, iterations and opt-out',
-      algorithm: 'ECDSAP256SHA256',
-      options: ['-3', 'abcd', '-H', '5', '-A'],
+      sign: signedByBind('ECDSAP256SHA256', ['-3', 'abcd', '-H', '5', '-A']),
+      isOptOut: true,
     },
+    {
+      what: 'signed by us: NSEC, Ed25519, a key for the entry and one for the zone',
+      sign: signedByUs(createZoneKey(15, 'secure-entry-point'), createZoneKey(15, 'zone')),
+    },
+    { what: 'signed by us: NSEC, ECDSA P-256, one key', sign: signedByUs(createZoneKey(13, 'secure-entry-point')) },
   ]) {
     describe(what, () => {
       const folder = mkdtempSync(join(tmpdir(), 'mirage-dnssec-'))
       let server: DnsServer
 
       before(async () => {
-        const run = (file: string, ...args: readonly string[]) =>
-          execFileSync(file, args, { cwd: folder, encoding: 'latin1', stdio: ['ignore', 'pipe', 'pipe'] })
         writeFileSync(join(folder, 'zone'), ZONE)
-        run('dnssec-keygen', '-q', '-a', algorithm, '-f', 'KSK', 'example.test')
-        run('dnssec-keygen', '-q', '-a', algorithm, 'example.test')
-        run('dnssec-signzone', '-S', '-z', ...options, '-o', 'example.test', '-f', 'signed', 'zone')
-        const keyFile = readdirSync(folder).find(
-          (name) => name.endsWith('.key') && / 257 /.test(readFileSync(join(folder, name), 'latin1')),
-        )
-        const [, key = ''] = / 257 3 (\d+ .*)/.exec(readFileSync(join(folder, keyFile ?? ''), 'latin1')) ?? []
-        const [number, ...digits] = key.split(' ')
+        const [flags, protocol, number, ...digits] = (await sign(folder)).split(' ')
         writeFileSync(
           join(folder, 'anchors'),
-          `trust-anchors { example.test. static-key 257 3 ${number} "${digits.join('')}"; };\n`,
+          `trust-anchors { example.test. static-key ${flags} ${protocol} ${number} "${digits.join('')}"; };\n`,
         )
-        const origin = nameKey(dnsName('example.test'))
-        const zone = await loadZone(await createDirectoryKv({}, { folder }), origin, 'signed')
+        const zone = await loadZone(await createDirectoryKv({}, { folder }), ORIGIN, 'signed')
         const policy = { transferTo: NOBODY, updateFrom: NOBODY, notifyFrom: NOBODY }
         const deps = { clock: createMonotonicClock(), wallClock: createWallClock(), random: createRandom() }
         server = await createDnsServer(
           { ...deps, stack: createHostStack(), time: createTime(), log: NO_LOG },
-          { port: port(0), zones: [{ origin, zone, policy }] },
+          { port: port(0), zones: [{ origin: ORIGIN, zone, policy }] },
         )
       })
       after(async () => {
@@ -96,9 +142,11 @@ describe('signed zones, validated by delv', () => {
         assert.match(await delv('alias.'), /^; fully validated[\s\S]*CNAME[\s\S]*192\.0\.2\.1/m)
         assert.match(await delv('x.old.'), /^; fully validated[\s\S]*DNAME[\s\S]*192\.0\.2\.3/m)
         // RFC 5155 §9.2: where spans opt out the name could be an unsigned delegation; the answer is right, and not secure.
-        const verdict = options.includes('-A') ? 'unsigned answer' : 'fully validated'
+        const verdict = isOptOut ? 'unsigned answer' : 'fully validated'
         const made = new RegExp(`^; ${verdict}\nno\\.such\\.wild\\.example\\.test\\..*"any"`, 'm')
         assert.match(await delv('no.such.wild.', 'TXT'), made)
+        for (const type of ['MX', 'HTTPS', 'CAA', 'TXT'])
+          assert.match(await delv('MIXED.', type), /^; fully validated/m)
         assert.match(await delv('safe.', 'DS'), /^; fully validated[\s\S]*DS\s+12345/m)
       })
 
@@ -117,7 +165,7 @@ describe('signed zones, validated by delv', () => {
 
       it('that a delegation is not signed', async () => {
         // Where spans opt out, nothing is said about a delegation in them: that it may be unsigned is all that is proved.
-        const unsigned = options.includes('-A')
+        const unsigned = isOptOut
           ? /negative response, (fully validated|unsigned answer)/
           : /negative response, fully validated/
         assert.match(await delv('sub.', 'DS'), unsigned)

@@ -3,6 +3,7 @@ import { parseIpv4 } from '@mirage-ts/core/addresses'
 import { toHex } from '@mirage-ts/core/bytes'
 import { octetsToText, textToOctets } from '@mirage-ts/core/octets'
 import { isName, type Name, nameToString, parseName } from './name.ts'
+import { typeBitMaps } from './nsec.ts'
 import { type Field, fieldEnd, isRdataWellFormed, layoutOf } from './rdata.ts'
 import { formatApl, formatLoc, parseApl, parseLoc } from './rdata-odd.ts'
 import { formatSvcParams, parseSvcParams } from './svc-params.ts'
@@ -316,17 +317,5 @@ function parseTime(text: string): number | undefined {
 function parseTypes(words: readonly Word[]): string | undefined {
   const types = words.map((word) => parseType(word.text))
   if (types.includes(undefined)) return undefined
-  const windows = new Map<number, Uint8Array>()
-  for (const type of (types as number[]).sort((a, b) => a - b)) {
-    const bits = windows.get(type >>> 8) ?? new Uint8Array(32)
-    windows.set(type >>> 8, bits)
-    const at = (type & 255) >>> 3
-    bits[at] = (bits[at] as number) | (0x80 >>> (type & 7))
-  }
-  let octets = ''
-  for (const [window, bits] of windows) {
-    const len = bits.findLastIndex((octet) => octet !== 0) + 1
-    octets += String.fromCharCode(window, len) + octetsToText(bits, 0, len)
-  }
-  return octets
+  return typeBitMaps(types as number[])
 }

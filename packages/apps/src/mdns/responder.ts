@@ -9,9 +9,9 @@ import type { Random } from '@mirage-ts/signatures/random'
 import type { Duration, Instant } from '@mirage-ts/signatures/time'
 import { FLAG, type Message, type Question, type Rr } from '../dns/message.ts'
 import { type Name, type NameKey, nameKey } from '../dns/name.ts'
+import { nsecRdata } from '../dns/nsec.ts'
 import { nameIn } from '../dns/rdata.ts'
 import { CLASS, TYPE } from '../dns/types.ts'
-import { nsecRdata } from './nsec.ts'
 import { MDNS_PORT, type OwnRecord, packet, recordKey, TOP_BIT } from './records.ts'
 
 export interface ResponderEffects {
