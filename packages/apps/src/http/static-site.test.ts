@@ -234,6 +234,33 @@ test('http: a range is left alone when it is malformed, for HEAD, or when the fi
   assert.equal((await get('/style.css', 'If-Match: "old"\r\n')).status, 412)
 })
 
+test('http: where the store keeps dates they go out and are compared, but for those to come (RFC 9110 §8.8.2, §13.1.3)', async () => {
+  const now = 784_111_777
+  const site = {
+    ...pick(SITE),
+    lastModified: async (key: string) => ((now + (key === 'secret' ? 1 : -0.5)) * 1e6) as WallInstant,
+  }
+  const at = 'Sun, 06 Nov 1994 08:49:36 GMT'
+  const ask = async (path: string, field: string, of: KvRo = site) => {
+    const [reply] = await exchange(`GET ${path} HTTP/1.1\r\nHost: h\r\n${field}\r\n`, ['GET'], of)
+    return reply ?? assert.fail('no reply')
+  }
+  assert.match((await ask('/style.css', '')).head, new RegExp(`\r\nLast-Modified: ${at}\r\n`))
+  const known = await ask('/style.css', `If-Modified-Since: ${at}\r\n`)
+  assert.equal(known.status, 304)
+  assert.match(known.head, /\r\nETag: /)
+  assert.doesNotMatch(known.head, /Last-Modified/)
+  assert.equal((await ask('/style.css', 'If-Unmodified-Since: Sun, 06 Nov 1994 08:49:35 GMT\r\n')).status, 412)
+  for (const [path, of] of [
+    ['/secret', site],
+    ['/style.css', SITE],
+  ] as const) {
+    const dateless = await ask(path, 'If-Modified-Since: Sun, 06 Nov 1994 08:49:59 GMT\r\n', of)
+    assert.equal(dateless.status, 200)
+    assert.doesNotMatch(dateless.head, /Last-Modified/)
+  }
+})
+
 test('http: a file compressed beforehand goes to who takes it, with a tag of its own', async () => {
   const files = {
     'a.html': octets('plain'),

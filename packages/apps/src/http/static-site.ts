@@ -1,14 +1,14 @@
 /**
  * The files of a store as a web site (RFC 9110): GET and HEAD, entity tags and conditions, ranges, files compressed
- * beforehand, `index.html` for a directory.
- *
- * Left out: Last-Modified and conditions by date. Files in an image have no dates, and entity tags are exact.
+ * beforehand, `index.html` for a directory. Dates go out, and are compared, where the store keeps them.
  */
 import type { KvRo } from '@mirage-ts/signatures/kv'
+import type { WallClock, WallInstant } from '@mirage-ts/signatures/time'
 import { type Body, concatBodies, latin1Body, rangeBody } from './body.ts'
 import { checkConditions, isRangeCurrent } from './conditions.ts'
 import type { Handler, HttpRequest } from './connection.ts'
 import { CODINGS, type ContentCoding, chooseCoding } from './content-coding.ts'
+import { httpDate } from './date.ts'
 import type { FieldLine } from './fields.ts'
 import { mediaTypeOf } from './media-types.ts'
 import { frozenFields } from './outgoing.ts'
@@ -42,13 +42,13 @@ export function serveStatic(
   { site, ...deps }: HttpServerDeps & { readonly site: KvRo },
   options: HttpServerOptions & StaticSiteOptions,
 ): Promise<HttpServer> {
-  const handler = createStaticHandler({ site }, options)
+  const handler = createStaticHandler({ site, wallClock: deps.wallClock }, options)
   return createHttpServer(deps, { ...options, limits: { ...LIMITS, ...options.limits } }, handler)
 }
 
-/** Answers with the files of `site`. */
+/** Answers with the files of `site`. Without a clock nobody could say which dates are past, and none go out. */
 export function createStaticHandler(
-  { site }: { readonly site: KvRo },
+  { site, wallClock }: { readonly site: KvRo; readonly wallClock?: WallClock },
   { isPrecompressed = false, cacheControl }: StaticSiteOptions = {},
 ): Handler<HttpRequest> {
   const common: readonly FieldLine[] = cacheControl === undefined ? [] : [['Cache-Control', cacheControl]]
@@ -67,13 +67,15 @@ export function createStaticHandler(
         const coding = chooseCoding(request.fields, available)
         const fileKey = coding === undefined ? key : key + coding.suffix
         const digest = await site.digest(fileKey)
-        const fields = files.get(fileKey, `${digest}${available.length}`, () => {
+        const modified = pastSeconds(await site.lastModified(fileKey), wallClock)
+        const fields = files.get(fileKey, `${digest}${available.length} ${modified}`, () => {
           const lines: FieldLine[] = [['Content-Type', mediaTypeOf(key)], ...common]
           if (available.length > 0) lines.push(['Vary', 'Accept-Encoding'])
           if (coding !== undefined) lines.push(['Content-Encoding', coding.name])
+          if (modified !== undefined) lines.push(['Last-Modified', httpDate(modified)])
           return [...lines, ['ETag', `"${digest}"`], ['Accept-Ranges', 'bytes']]
         })
-        return file(site, fileKey, digest, fields, request)
+        return file(site, { key: fileKey, digest, modified, fields }, request)
       }
       case 'dictionary':
         // With the slash, the relative links of its index mean what they say.
@@ -104,17 +106,34 @@ class FileFields {
   }
 }
 
+/** What there is to send. */
+interface Representation {
+  readonly key: string
+  readonly digest: string
+  /** Seconds since 1970, when the store knows. */
+  readonly modified: number | undefined
+  readonly fields: readonly FieldLine[]
+}
+
+/** RFC 9110 §8.8.2.1: nothing has changed in the future; a date there, or a clock not set yet, says nothing. */
+function pastSeconds(instant: WallInstant | undefined, wallClock?: WallClock): number | undefined {
+  return instant === undefined || wallClock === undefined || instant > wallClock.now()
+    ? undefined
+    : Math.floor(instant / 1_000_000)
+}
+
+/** Fields that a 304 leaves out (RFC 9110 §15.4.5): the client has them. */
+const KNOWN_FIELD = /^(Content-.*|Accept-Ranges|Last-Modified)$/
+
 async function file(
   site: KvRo,
-  key: string,
-  digest: string,
-  fields: readonly FieldLine[],
+  { key, digest, modified, fields }: Representation,
   request: HttpRequest,
 ): Promise<HttpResponse> {
-  const status = checkConditions(request.fields, digest)
+  const status = checkConditions(request.fields, digest, modified)
   if (status === 412) return plainResponse(412)
   if (status === 304) {
-    return { status, fields: fields.filter(([name]) => !name.startsWith('Content-') && name !== 'Accept-Ranges') }
+    return { status, fields: fields.filter(([name]) => !KNOWN_FIELD.test(name)) }
   }
   const lenBytes = await site.sizeBytes(key)
   const part = ({ off, end }: ByteRange) => rangeBody(off, end, (at, len) => site.getPartial(key, at, len))
