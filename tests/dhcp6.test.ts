@@ -159,34 +159,38 @@ describe('DHCPv6 from dnsmasq', { skip: NO_NAMESPACES }, () => {
     await site.client.release()
   })
 
-  it('an application built with --dhcp --ip dual has both', { timeout: 120_000 }, async (t) => {
-    const namespace = new Namespace()
-    const { folder, remove } = copyExample('applications/static-website')
-    t.after(remove)
-    namespace.addTap('tap0', '10.0.0.1/24')
-    namespace.ip('-6', 'addr', 'add', `${SERVER}/64`, 'dev', 'tap0', 'nodad')
-    const ranges = [
-      '--dhcp-range=10.0.0.50,10.0.0.60,255.255.255.0,2m',
-      '--dhcp-range=2001:db8:6::100,2001:db8:6::1ff,64,120',
-    ]
-    const words = ['--no-daemon', '--conf-file=/dev/null', '--user=root', '--port=0', '--interface=tap0', '--no-ping']
-    const more = ['--leasefile-ro', '--enable-ra', '--ra-param=tap0,4,1200', '--dhcp-authoritative', ...ranges]
-    const server = spawn('ip', ['netns', 'exec', namespace.name, 'dnsmasq', ...words, ...more], { stdio: 'ignore' })
-    t.after(async () => {
-      server.kill()
-      await once(server, 'close')
-      namespace.remove()
+  for (const versions of ['dual', 'v6']) {
+    it(`an application built with --dhcp --ip ${versions} is lent an address of IPv6`, {
+      timeout: 120_000,
+    }, async (t) => {
+      const namespace = new Namespace()
+      const { folder, remove } = copyExample('applications/static-website')
+      t.after(remove)
+      namespace.addTap('tap0', '10.0.0.1/24')
+      namespace.ip('-6', 'addr', 'add', `${SERVER}/64`, 'dev', 'tap0', 'nodad')
+      const ranges = [
+        '--dhcp-range=10.0.0.50,10.0.0.60,255.255.255.0,2m',
+        '--dhcp-range=2001:db8:6::100,2001:db8:6::1ff,64,120',
+      ]
+      const words = ['--no-daemon', '--conf-file=/dev/null', '--user=root', '--port=0', '--interface=tap0', '--no-ping']
+      const more = ['--leasefile-ro', '--enable-ra', '--ra-param=tap0,4,1200', '--dhcp-authoritative', ...ranges]
+      const server = spawn('ip', ['netns', 'exec', namespace.name, 'dnsmasq', ...words, ...more], { stdio: 'ignore' })
+      t.after(async () => {
+        server.kill()
+        await once(server, 'close')
+        namespace.remove()
+      })
+      await build(folder, '-t', 'unix', '--net', 'direct', '--dhcp', '--ip', versions)
+      const website = await Running.start(folder, ['--net', 'tap:tap0'], {
+        ready: /listening|serving/i,
+        namespace: namespace.name,
+      })
+      t.after(() => website.stop())
+      await website.waitFor(/lent 2001:db8:6::1..\n/)
+      const [, address = ''] = /lent (2001:db8:6::1..)\n/.exec(website.output) ?? []
+      await website.waitFor(new RegExp(`address ${address}\n`))
+      const answer = await namespace.run('curl', '-6', '-sS', '--fail', '-I', `http://[${address}]/index.html`)
+      assert.match(answer, /^HTTP\/1\.1 200 /)
     })
-    await build(folder, '-t', 'unix', '--net', 'direct', '--dhcp', '--ip', 'dual')
-    const website = await Running.start(folder, ['--net', 'tap:tap0'], {
-      ready: /listening|serving/i,
-      namespace: namespace.name,
-    })
-    t.after(() => website.stop())
-    await website.waitFor(/lent 2001:db8:6::1..\n/)
-    const [, address = ''] = /lent (2001:db8:6::1..)\n/.exec(website.output) ?? []
-    await website.waitFor(new RegExp(`address ${address}\n`))
-    const answer = await namespace.run('curl', '-6', '-sS', '--fail', '-I', `http://[${address}]/index.html`)
-    assert.match(answer, /^HTTP\/1\.1 200 /)
-  })
+  }
 })

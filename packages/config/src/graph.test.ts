@@ -99,7 +99,7 @@ test('graph: a stack has what was chosen of it and nothing else', () => {
   const has = (words: Record<string, string>) => {
     const { devices, bootKeys } = plan(register('test', [job]), new Map(Object.entries({ target: 'virtio', ...words })))
     const kinds = new Set(devices.map(({ node }) => node.kind))
-    const wanted = ['arp', 'ipv4', 'ipv6', 'ip', 'dhcp'] as const
+    const wanted = ['arp', 'ipv4', 'ipv6', 'ip', 'dhcp', 'dhcp6'] as const
     const keys = bootKeys.map(({ name }) => name).filter((name) => name !== 'logs')
     return [wanted.filter((kind) => kinds.has(kind)).join(' '), keys.sort().join(' ')]
   }
@@ -108,7 +108,11 @@ test('graph: a stack has what was chosen of it and nothing else', () => {
   assert.deepEqual(has({ ip: 'v6' }), ['ipv6', `${six} ipv6 ipv6-gateway`])
   assert.deepEqual(has({ ip: 'dual' }), ['arp ipv4 ipv6 ip', `${six} ipv4 ipv4-gateway ipv6 ipv6-gateway`])
   assert.deepEqual(has({ dhcp: 'true' }), ['arp ipv4 dhcp', 'hostname'])
-  assert.deepEqual(has({ ip: 'dual', dhcp: 'true' }), ['arp ipv4 ipv6 ip dhcp', `${six} hostname ipv6 ipv6-gateway`])
+  assert.deepEqual(has({ ip: 'dual', dhcp: 'true' }), [
+    'arp ipv4 ipv6 ip dhcp dhcp6',
+    `${six} hostname ipv6 ipv6-gateway`,
+  ])
+  assert.deepEqual(has({ ip: 'v6', dhcp: 'true' }), ['ipv6 dhcp6', `${six} ipv6 ipv6-gateway`])
 })
 
 test('graph: two keys of one name are refused', () => {

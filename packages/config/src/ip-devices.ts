@@ -139,7 +139,6 @@ export function dhcpClient(devices: DhcpDevices, { group }: GroupOptions = {}): 
   })({ ...devices, clock: defaultClock, time: defaultTime, random: defaultRandom, log: defaultLog })
 }
 
-/** What an IPv6 device is told on the command line. */
 /** What a DHCPv6 client works with. */
 export interface Dhcp6Devices {
   readonly ethernet: Device<'ethernet'>
@@ -149,19 +148,33 @@ export interface Dhcp6Devices {
 
 /** A DHCPv6 client that gives `ipv6` further addresses, or the stack resolvers, when routers say that there are some. */
 export function dhcp6Client(devices: Dhcp6Devices): Device<'dhcp6'> {
-  return device('@mirage-ts/net/dhcp6/client', 'createDhcp6', {
-    takes: {
-      ethernet: 'ethernet',
-      ipv6: 'ipv6',
-      udp: 'udp',
-      clock: 'clock',
-      time: 'time',
-      random: 'random',
-      log: 'log',
-    },
-    makes: 'dhcp6',
-  })({ ...devices, clock: defaultClock, time: defaultTime, random: defaultRandom, log: defaultLog })
+  return device('@mirage-ts/net/dhcp6/client', 'createDhcp6', { takes: DHCP6_TAKES, makes: 'dhcp6' })(
+    dhcp6Dependencies(devices),
+  )
 }
+
+/** One that keeps the others waiting until `ipv6` has an address, from whomever. */
+export function readyDhcp6Client(devices: Dhcp6Devices): Device<'dhcp6'> {
+  return device('@mirage-ts/net/dhcp6/ready', 'createReadyDhcp6', { takes: DHCP6_TAKES, makes: 'dhcp6' })(
+    dhcp6Dependencies(devices),
+  )
+}
+
+const DHCP6_TAKES = {
+  ethernet: 'ethernet',
+  ipv6: 'ipv6',
+  udp: 'udp',
+  clock: 'clock',
+  time: 'time',
+  random: 'random',
+  log: 'log',
+} as const
+
+function dhcp6Dependencies(devices: Dhcp6Devices) {
+  return { ...devices, clock: defaultClock, time: defaultTime, random: defaultRandom, log: defaultLog }
+}
+
+/** What an IPv6 device is told on the command line. */
 
 function ipv6Keys({ group, ipv6, ipv6Gateway }: Ipv6Options) {
   return {

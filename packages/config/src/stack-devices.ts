@@ -13,6 +13,7 @@ import {
   icmp,
   icmpv6,
   ipv6,
+  readyDhcp6Client,
   readyIpv6,
   staticIpv4,
   unconfiguredIpv4,
@@ -23,7 +24,7 @@ import { arp, defaultNetwork, ethernet, type GroupOptions } from './network-devi
 export interface DirectStackOptions extends Ipv4Options, Ipv6Options {
   /** IPv4 unless given. */
   readonly versions?: 'v4' | 'v6' | 'dual'
-  /** True: from a DHCP server; false, as when left out: from `--ipv4`. */
+  /** True: from a DHCP server, and IPv6 addresses from DHCPv6 too; false, as when left out: from `--ipv4`. */
   readonly isDhcp?: boolean
 }
 
@@ -51,8 +52,13 @@ function stackOn(
   { versions = 'v4', isDhcp = false, ...options }: DirectStackOptions,
 ): Device<'stack'> {
   if (versions === 'v6') {
-    const ip = readyIpv6(ethernet, options)
-    return stackOver(ip, icmpv6(ip), options)
+    if (!isDhcp) {
+      const ip = readyIpv6(ethernet, options)
+      return stackOver(ip, icmpv6(ip), options)
+    }
+    // It is the client that waits for an address: the network layer cannot, as the client works over it.
+    const ip = ipv6(ethernet, options)
+    return stackOver(ip, icmpv6(ip), options, undefined, (udp) => readyDhcp6Client({ ethernet, ipv6: ip, udp }))
   }
   const ipv4 = isDhcp ? unconfiguredIpv4(ethernet, arp) : staticIpv4(ethernet, arp, options)
   const dhcp = (udp: Device<'udp'>) => dhcpClient({ ethernet, arp, ipv4, udp }, options)
@@ -78,14 +84,17 @@ export function stackOver<K extends IpKind>(
   const parts = { ip, icmp, udp, tcp: directTcp(ip, group) }
   const takes = { ip: kindOf(ip), icmp: 'icmp', udp: 'udp', tcp: 'tcp' } as const
   const module = '@mirage-ts/net/stack'
-  if (dhcpOver === undefined) return device(module, 'createDirectStack', { takes, makes: 'stack' })(parts)
-  const leased = { ...parts, dhcp: dhcpOver(udp) }
-  const takesLeased = { ...takes, dhcp: 'dhcp' } as const
-  if (dhcp6Over === undefined)
-    return device(module, 'createDirectStack', { takes: takesLeased, makes: 'stack' })(leased)
-  return device(module, 'createDirectStack', { takes: { ...takesLeased, dhcp6: 'dhcp6' }, makes: 'stack' })({
-    ...leased,
-    dhcp6: dhcp6Over(udp),
+  const takesDhcp = { ...takes, dhcp: 'dhcp' } as const
+  if (dhcp6Over === undefined) {
+    if (dhcpOver === undefined) return device(module, 'createDirectStack', { takes, makes: 'stack' })(parts)
+    return device(module, 'createDirectStack', { takes: takesDhcp, makes: 'stack' })({ ...parts, dhcp: dhcpOver(udp) })
+  }
+  const parts6 = { ...parts, dhcp6: dhcp6Over(udp) }
+  if (dhcpOver === undefined)
+    return device(module, 'createDirectStack', { takes: { ...takes, dhcp6: 'dhcp6' }, makes: 'stack' })(parts6)
+  return device(module, 'createDirectStack', { takes: { ...takesDhcp, dhcp6: 'dhcp6' }, makes: 'stack' })({
+    ...parts6,
+    dhcp: dhcpOver(udp),
   })
 }
 
@@ -99,8 +108,8 @@ export function hostStack(): Device<'stack'> {
  *
  * - `--net host|direct`, where the target has an operating system: whose TCP/IP. Elsewhere it is our own.
  * - `--ip v4|v6|dual`, also `--ipv4-only` and `--ipv6-only`: the versions of IP that our own speaks.
- * - `--dhcp`: our own asks a DHCP server for its IPv4 address; without it `--ipv4` gives it at boot. With `--ip dual` it also
- *   asks DHCPv6 servers, when routers say so.
+ * - `--dhcp`: our own asks a DHCP server for its IPv4 address; without it `--ipv4` gives it at boot. With `--ip dual` and
+ *   `--ip v6` it asks DHCPv6 servers, when routers say so.
  *
  * What is not chosen is not in the image. In a group the keys are `--GROUP-net`, `--GROUP-ip` and so on.
  */
@@ -123,17 +132,13 @@ export function genericStack(
     group,
   })
   const dhcp = configureFlag('dhcp', {
-    doc: 'our own stack asks a DHCP server for its IPv4 address, in place of --ipv4 at boot',
+    doc: 'our own stack asks a DHCP server for its IPv4 address, in place of --ipv4 at boot, and DHCPv6 servers for IPv6',
     group,
   })
   const link = linkOf(network)
-  const speaking = (versions: 'v4' | 'dual') =>
+  const speaking = (versions: 'v4' | 'v6' | 'dual') =>
     when(dhcp, stackOn(link, { ...options, versions, isDhcp: true }), stackOn(link, { ...options, versions }))
-  const direct = match(ip, {
-    v4: speaking('v4'),
-    v6: stackOn(link, { ...options, versions: 'v6' }),
-    dual: speaking('dual'),
-  })
+  const direct = match(ip, { v4: speaking('v4'), v6: speaking('v6'), dual: speaking('dual') })
   return match(target, {
     unix: match(net, { host: hostStack(), direct }),
     spt: match(net, { direct }),

@@ -13,14 +13,19 @@ const LONGEST_WAIT = seconds(10)
  */
 export async function createReadyIpv6(deps: Ipv6Deps, options: Ipv6Options = {}): Promise<CountedIpv6> {
   const ip = createIpv6(deps, options)
-  await new Promise<void>((resolve) => {
-    const alarm = deps.time.alarm(resolve)
-    alarm.set(after(deps.clock.now(), LONGEST_WAIT))
+  await reachable(ip, deps)
+  return ip
+}
+
+/** Resolves when `ip` has an address that reaches beyond the link, at the latest in ten seconds. */
+export function reachable(ip: CountedIpv6, { clock, time }: Pick<Ipv6Deps, 'clock' | 'time'>): Promise<void> {
+  return new Promise((resolve) => {
+    const alarm = time.alarm(resolve)
+    alarm.set(after(clock.now(), LONGEST_WAIT))
     ip.listenAddresses((one) => {
       if (one.state !== 'usable' || isIpv6LinkLocal(one.address)) return
       alarm.clear()
       resolve()
     })
   })
-  return ip
 }
