@@ -4,6 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { parseIp } from '@mirage-ts/core/addresses'
+import type { IpAddress, Port } from '@mirage-ts/signatures/addresses'
 import { LinuxLink } from './lib/linux-tcp.ts'
 import { NO_NAMESPACES } from './lib/namespace.ts'
 
@@ -29,6 +31,26 @@ for (const isIpv6 of [false, true])
         })
       }
     }
+
+    test('datagrams with unfinished checksums arrive, short ones and those that fill a frame', {
+      timeout: 60_000,
+    }, async () => {
+      const socket = await link.stack.udp.bind(0 as Port, () => {})
+      const to = { address: parseIp(link.linux) as IpAddress, port: 5000 as Port }
+      for (const lenBytes of [1, 1000, 1452]) {
+        let isThere = false
+        const arriving = link.run('nc', '-u', '-l', '-n', '-W', '1', link.linux, '5000').finally(() => {
+          isThere = true
+        })
+        // Until nc listens they go nowhere.
+        while (!isThere) {
+          await socket.send(new Uint8Array(lenBytes).fill(0x61), to)
+          await new Promise((resolve) => setTimeout(resolve, 50))
+        }
+        assert.equal(await arriving, 'a'.repeat(lenBytes))
+      }
+      socket.close()
+    })
 
     test('large frames went both ways, none was refused', () => {
       const { stats, offload } = link.network

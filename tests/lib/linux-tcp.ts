@@ -42,7 +42,8 @@ export class LinuxLink {
   private readonly namespace: Namespace
   private readonly time: ReturnType<typeof createEndingTime>
   private readonly ours: string
-  private readonly linux: string
+  /** Linux's address, of the version that transfers use. */
+  readonly linux: string
   private nextPort = 2000
 
   private constructor(

@@ -49,7 +49,7 @@ function packet(
 function datagram(data: Uint8Array, src = '10.0.0.1', dst = US, dstPort = 4000): Uint8Array {
   const frame = createFrame(8 + data.length)
   frame.u8.set(data, 8)
-  emitUdp(frame, 0, frame.u8.length, address(src), address(dst), port(5000), port(dstPort))
+  emitUdp(frame, 0, frame.u8.length, address(src), address(dst), port(5000), port(dstPort), false)
   return frame.u8
 }
 

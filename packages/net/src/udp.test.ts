@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { endpointToString, parseIp, port } from '@mirage-ts/core/addresses'
+import { createFrame } from '@mirage-ts/core/bytes'
 import { CancelController } from '@mirage-ts/core/cancel'
+import { CHECKSUM_PARTIAL, completeChecksum } from '@mirage-ts/core/offload'
 import { ms, seconds } from '@mirage-ts/core/time'
 import type { Endpoint, IpAddress } from '@mirage-ts/signatures/addresses'
+import type { Frame } from '@mirage-ts/signatures/bytes'
 import { createDualTestStack } from '@mirage-ts/testing/dual-stack'
 import { testMac } from '@mirage-ts/testing/link'
 import { MockTime } from '@mirage-ts/testing/mock-time'
 import { VirtualSwitch } from '@mirage-ts/testing/virtual-switch'
 import { DatagramQueue } from './datagram-queue.ts'
+import { emitUdp, UDP_HEADER_LEN } from './wire/udp.ts'
 
 const address = (text: string): IpAddress => parseIp(text) ?? assert.fail(text)
 
@@ -28,6 +32,34 @@ describe('udp errors', () => {
     }
     assert.deepEqual(told, ['port-unreachable 10.0.0.1:9', 'port-unreachable [2001:db8::1]:9'])
     assert.equal(client.udp.counters.errors, 2)
+  })
+})
+
+describe('udp checksums', () => {
+  it('are the same whether we add up the octets or the network does, zero as all ones', () => {
+    const emit = (payload: readonly number[], src: IpAddress, dst: IpAddress, isLeft: boolean): Frame => {
+      const off = 20
+      const frame = createFrame(off + UDP_HEADER_LEN + payload.length)
+      frame.u8.set(payload, off + UDP_HEADER_LEN)
+      emitUdp(frame, off, frame.u8.length, src, dst, port(1000), port(2000), isLeft)
+      return frame
+    }
+    for (const [src, dst] of [
+      ['10.0.0.1', '10.0.0.2'],
+      ['fd00::1', 'fd00::2'],
+    ] as const) {
+      const ends = [address(src), address(dst)] as const
+      const sumOf = (payload: readonly number[]): number => emit(payload, ...ends, false).dv.getUint16(26)
+      // What is missing to a sum of zero.
+      const rest = sumOf([0, 0])
+      for (const payload of [[], [1], [1, 2, 3, 4, 5], [rest >>> 8, rest & 255]]) {
+        const left = emit(payload, ...ends, true)
+        assert.equal(left.checksumState, CHECKSUM_PARTIAL)
+        completeChecksum(left, left.u8.length)
+        assert.deepEqual(left.u8, emit(payload, ...ends, false).u8)
+      }
+      assert.equal(sumOf([rest >>> 8, rest & 255]), 0xffff)
+    }
   })
 })
 

@@ -92,7 +92,7 @@ class UdpLayer implements CountedUdp {
     const off = ip.headroomBytes
     const end = off + UDP_HEADER_LEN + payload.length
     frame.u8.set(payload, off + UDP_HEADER_LEN)
-    emitUdp(frame, off, end, src, dst, from, to.port)
+    emitUdp(frame, off, end, src, dst, from, to.port, ip.isChecksumOffloaded)
     ip.send(frame, off, end, PROTOCOL_UDP, src, dst)
     return undefined
   }
@@ -103,7 +103,7 @@ class UdpLayer implements CountedUdp {
     const whole = frameOf(new Uint8Array(UDP_HEADER_LEN + payload.length))
     const end = whole.u8.length
     whole.u8.set(payload, UDP_HEADER_LEN)
-    emitUdp(whole, 0, end, src, to.address, from, to.port)
+    emitUdp(whole, 0, end, src, to.address, from, to.port, false)
     if (this.ip.sendCopy(whole.u8, 0, end, PROTOCOL_UDP, src, to.address) !== undefined) this.counters.noBuffer++
     return undefined
   }

@@ -143,7 +143,7 @@ class ListeningServer implements Dhcp4Server {
     const udpOff = off + IPV4_HEADER_LEN
     const end = udpOff + UDP_HEADER_LEN + answer.length
     frame.u8.set(answer, udpOff + UDP_HEADER_LEN)
-    emitUdp(frame, udpOff, end, this.address, address, port(DHCP_SERVER_PORT), port(DHCP_CLIENT_PORT))
+    emitUdp(frame, udpOff, end, this.address, address, port(DHCP_SERVER_PORT), port(DHCP_CLIENT_PORT), false)
     this.packetId = (this.packetId + 1) & 0xffff
     emitIpv4(frame, off, end - off, this.packetId, 0, 64, PROTOCOL_UDP, this.address, address, 0)
     ethernet.send(frame, off, end, ETHERTYPE_IPV4, mac)

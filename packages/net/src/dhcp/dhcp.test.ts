@@ -377,7 +377,7 @@ describe('dhcp client', () => {
       const frame = createFrame(42 + message.length)
       frame.u8.set(fromHex(`${dstMac} 020000000001 0800`))
       frame.u8.set(message, 42)
-      emitUdp(frame, 34, frame.u8.length, SERVER, dst, port(67), port(68))
+      emitUdp(frame, 34, frame.u8.length, SERVER, dst, port(67), port(68), false)
       emitIpv4(frame, 14, frame.u8.length - 14, 1, 0, 64, 17, SERVER, dst, 0)
       peer.send(frame.u8)
     }

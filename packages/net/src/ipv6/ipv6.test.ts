@@ -42,7 +42,7 @@ function packet(payload: Uint8Array, fields: PacketFields = {}): Uint8Array {
 function datagram(data: Uint8Array, src = PEER, dst = US, dstPort = 4000): Uint8Array {
   const frame = createFrame(8 + data.length)
   frame.u8.set(data, 8)
-  emitUdp(frame, 0, frame.u8.length, src, dst, port(5000), port(dstPort))
+  emitUdp(frame, 0, frame.u8.length, src, dst, port(5000), port(dstPort), false)
   return frame.u8
 }
 

@@ -1,6 +1,6 @@
 /** UDP headers (RFC 768). */
 import { checksum } from '@mirage-ts/core/checksum'
-import { CHECKSUM_AS_IS } from '@mirage-ts/core/offload'
+import { CHECKSUM_AS_IS, CHECKSUM_PARTIAL } from '@mirage-ts/core/offload'
 import type { IpAddress, Port } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import { PROTOCOL_UDP, pseudoHeaderSum } from './ipv4.ts'
@@ -45,7 +45,10 @@ export function parseUdp(
   return sum === 0xffff ? undefined : 'bad-checksum'
 }
 
-/** Writes the header at `off` for a datagram whose payload already stands at `[off + 8, end)`. */
+/**
+ * Writes the header at `off` for a datagram whose payload already stands at `[off + 8, end)`. With `isChecksumLeft` the network
+ * adds up the octets, and sends a sum of zero as all ones; never for a datagram that goes in fragments.
+ */
 export function emitUdp(
   frame: Frame,
   off: number,
@@ -54,13 +57,22 @@ export function emitUdp(
   dst: IpAddress,
   srcPort: Port,
   dstPort: Port,
+  isChecksumLeft: boolean,
 ): void {
   const dv = frame.dv
   dv.setUint16(off + SRC_PORT, srcPort)
   dv.setUint16(off + DST_PORT, dstPort)
   dv.setUint16(off + LEN, end - off)
+  const pseudoSum = pseudoHeaderSum(src, dst, PROTOCOL_UDP, end - off)
+  if (isChecksumLeft) {
+    dv.setUint16(off + CHECKSUM, checksum(frame.u8, off, off, pseudoSum))
+    frame.checksumState = CHECKSUM_PARTIAL
+    frame.checksumFrom = off
+    frame.checksumAt = off + CHECKSUM
+    return
+  }
   dv.setUint16(off + CHECKSUM, 0)
-  const sum = ~checksum(frame.u8, off, end, pseudoHeaderSum(src, dst, PROTOCOL_UDP, end - off)) & 0xffff
+  const sum = ~checksum(frame.u8, off, end, pseudoSum) & 0xffff
   // RFC 768: a computed checksum of zero is sent as all ones.
   dv.setUint16(off + CHECKSUM, sum === 0 ? 0xffff : sum)
 }
