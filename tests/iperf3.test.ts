@@ -16,6 +16,13 @@ const BYTES = 4 << 20
 const LINUX = '10.0.0.1'
 const OURS = '10.0.0.2'
 
+const GREEDY = `exec 3<>/dev/tcp/$0/5201
+printf %037d 0 >&3
+head -c 1 <&3 | od -An -tx1 | tr -d ' '
+iperf3 -c $0 --json -n 1M
+printf '\\377\\377\\377\\377' >&3
+cat <&3 || true`
+
 interface Report {
   readonly end: {
     readonly sum_sent: { readonly bytes: number }
@@ -65,6 +72,11 @@ for (const [name, ...targetArgs] of [
         checkReport(await iperf3('-R'), { isReverse: true })
         checkReport(await iperf3('-R', '-P', '3'), { isReverse: true, streamCount: 3 })
         for (const unknown of ['-u', '--bidir']) assert.match(await iperf3(unknown), /not implemented/)
+        // One that says its cookie and is asked for parameters has the server for itself, until it says that they are too long.
+        const busy = await namespace.run('timeout', '30', 'bash', '-c', GREEDY, OURS)
+        assert.match(busy, /^09\n[\s\S]*the server is busy/)
+        await server.waitFor(/Cannot read JSON of 4294967295 octets: the limit is 8192/)
+        checkReport(await iperf3())
         assert.match(server.output, new RegExp(`Received ${BYTES} octets in`))
       } finally {
         await server.stop()
