@@ -18,6 +18,7 @@ import {
   port,
   quoteWord,
   splitCommandLine,
+  splitQuery,
   string,
 } from './boot-args.ts'
 
@@ -189,6 +190,16 @@ OPTIONS
   --help               print this text
 `,
   )
+})
+
+test('query of an address: pairs are options, decoded as forms are', () => {
+  assert.deepEqual(splitQuery('?port=8080&verbose&logs=*%3Ainfo,tcp:debug'), [
+    '--port=8080',
+    '--verbose',
+    '--logs=*:info,tcp:debug',
+  ])
+  assert.deepEqual(splitQuery('greeting=good+day%21&a=b=c&&bad=%zz'), ['--greeting=good day!', '--a=b=c', '--bad=%zz'])
+  assert.deepEqual([splitQuery(''), splitQuery('?')], [[], []])
 })
 
 test('command line: splits at white space, quotes and backslashes keep it', () => {

@@ -1,5 +1,5 @@
 /**
- * Arguments of a machine: typed options read from a list of words or from a raw kernel command line.
+ * Arguments of a machine: typed options read from a list of words, a raw kernel command line or the query of a page's address.
  * Every platform's boot uses this parser, and so does the `mirage` command itself.
  *
  * An option is `--name=value` or `--name value`; one whose type is a flag may stand alone. When an option is given twice
@@ -315,6 +315,24 @@ const SINGLE_QUOTE = 0x27
 const BACKSLASH = 0x5c
 
 /** No regular expression: its compiler would run at every start of an image. */
+/**
+ * The words that the query of a page's address stands for, with or without its `?`: `port=8080&verbose` is
+ * `--port=8080 --verbose` (application/x-www-form-urlencoded, URL standard §5). Text that is not encoded right is taken as it is.
+ */
+export function splitQuery(query: string): string[] {
+  const pairs = (query.startsWith('?') ? query.slice(1) : query).split('&')
+  return pairs.filter((pair) => pair !== '').map((pair) => `--${pair.split('=').map(decodeForm).join('=')}`)
+}
+
+function decodeForm(text: string): string {
+  const spaced = text.split('+').join(' ')
+  try {
+    return decodeURIComponent(spaced)
+  } catch {
+    return spaced
+  }
+}
+
 function isSpace(c: number): boolean {
   return c === 0x20 || (c >= 0x09 && c <= 0x0d)
 }
