@@ -33,6 +33,9 @@ net   nmap         cmd:nmap
 net   netcat-openbsd /usr/bin/nc.openbsd
 net   traceroute   cmd:traceroute
 shell zsh          cmd:zsh
+bench dnsperf      cmd:dnsperf
+bench wrk          cmd:wrk
+bench bind9        /usr/sbin/named
 disk  dosfstools   /usr/sbin/fsck.vfat
 disk  mtools       cmd:mcopy
 disk  grub-common  cmd:grub-mkimage

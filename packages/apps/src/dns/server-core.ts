@@ -2,9 +2,11 @@
  * The core of an authoritative server: octets in, octets out, no I/O.
  *
  * A query that came before gets the reply it got then (`memo.ts`). Another ordinary one is read in place (`query-view.ts`), its
- * answer found ready (`ready.ts`) or worked out (`resolve.ts`) and written over the query. Everything else (NOTIFY, UPDATE, transfers, signed queries) goes through whole messages.
+ * answer found ready (`ready.ts`) or worked out (`resolve.ts`) and written over the query. Everything else (NOTIFY, UPDATE,
+ * transfers, signed queries) goes through whole messages.
  *
- * Not here: signing (zones come signed, `dnssec-proofs.ts` has the proofs that go with answers), views, classes other than IN.
+ * Not here: signing (zones come signed, or `sign-zone.ts` signs them; `dnssec-proofs.ts` has the proofs that go with answers),
+ * views, classes other than IN.
  */
 import { isInNetwork } from '@mirage-ts/core/addresses'
 import { createFrame } from '@mirage-ts/core/bytes'

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Installs the peers that the benchmarks compare with and runs them: see bench/report.ts for the options.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/ensure.sh
+ensure_debian build run net dns bench
+ensure_node_modules
+node --import tsx bench/report.ts "$@"
