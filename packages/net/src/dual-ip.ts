@@ -88,6 +88,10 @@ class DualIp implements HostIp {
     return this.ipv4.allocLarge()
   }
 
+  doubt(dst: IpAddress): void {
+    this.of(dst).doubt?.(dst)
+  }
+
   free(frame: Frame): void {
     this.ipv4.free(frame)
   }

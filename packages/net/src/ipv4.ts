@@ -32,6 +32,7 @@ import type {
 } from '@mirage-ts/signatures/ip'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Alarm, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
+import { hopsFrom } from './hop-limit.ts'
 import { IPV4_COUNTERS } from './ipv4-counters.ts'
 import { Ipv4Interface, type Ipv4Link } from './ipv4-interface.ts'
 import { RouteTable } from './ipv4-routes.ts'
@@ -53,8 +54,6 @@ import {
   reshapeIpv4,
 } from './wire/ipv4.ts'
 
-/** RFC 1122 §3.2.1.7 wants at least the diameter of the Internet; 64 is what everybody uses (IANA ip-parameters). */
-const DEFAULT_TTL = 64
 /** RFC 1112 §6.1: "If the upper-layer protocol chooses not to specify a time-to-live, it should default to 1". */
 const MULTICAST_TTL = 1
 /**
@@ -72,6 +71,8 @@ export interface Ipv4Options {
   readonly gateway?: Ipv4 | undefined
   /** Passes packets for others on, as a router. Default false. */
   readonly forwarding?: boolean
+  /** Routers that a packet to a single host may pass, 1 to 255 (RFC 1122 §3.2.1.7, RFC 9293 MUST-49). Default 64. */
+  readonly timeToLive?: number
 }
 
 export interface CountedIp extends Ipv4Host {
@@ -91,7 +92,7 @@ export function createIpv4(
   { ethernet, arp, random, clock, time }: Ipv4Link & { random: Random; clock: MonotonicClock; time: Time },
   options: Ipv4Options = {},
 ): CountedIp {
-  const ip = new Ipv4Layer(random, clock, time, options.forwarding === true)
+  const ip = new Ipv4Layer(random, clock, time, options.forwarding === true, hopsFrom('timeToLive', options.timeToLive))
   const config = options.cidr === undefined ? undefined : { cidr: options.cidr, gateway: options.gateway }
   ip.addInterface({ ethernet, arp }, config)
   return ip
@@ -103,6 +104,7 @@ class Ipv4Layer implements CountedIp {
   readonly counters = createCounters(IPV4_COUNTERS)
   private readonly clock: MonotonicClock
   private readonly isForwarding: boolean
+  private readonly ttl: number
   private readonly interfaces: Ipv4Interface[] = []
   private readonly routes = new RouteTable<Ipv4Interface>()
   private readonly pathMtus = new PathMtus(LEAST_PATH_MTU)
@@ -127,9 +129,10 @@ class Ipv4Layer implements CountedIp {
   private outLink: Ipv4Interface | undefined
   private outHop: Ipv4 = IPV4_ANY
 
-  constructor(random: Random, clock: MonotonicClock, time: Time, isForwarding: boolean) {
+  constructor(random: Random, clock: MonotonicClock, time: Time, isForwarding: boolean, ttl: number) {
     this.clock = clock
     this.isForwarding = isForwarding
+    this.ttl = ttl
     this.nextId = random.u32() & 0xffff
     this.reassembler = new Reassembler({
       timeout: REASSEMBLY_TIMEOUT,
@@ -253,7 +256,7 @@ class Ipv4Layer implements CountedIp {
     const packetOff = off - IPV4_HEADER_LEN
     const mtuBytes = this.pathMtu(dst, link)
     const id = this.takeId()
-    const ttl = ttlFor(dst)
+    const ttl = isIpv4Multicast(dst) ? MULTICAST_TTL : this.ttl
     if (end - packetOff > mtuBytes && frame.segmentBytes === 0) {
       this.fillTx(id, ttl, protocol, src, dst, trafficClass ?? 0)
       this.sendFragments(frame.u8, off, end, link, this.outHop, mtuBytes, this.tx)
@@ -279,7 +282,7 @@ class Ipv4Layer implements CountedIp {
     const link = this.outLink as Ipv4Interface
     const mtuBytes = this.pathMtu(dst, link)
     if (end - off > mtuBytes - IPV4_HEADER_LEN) {
-      this.fillTx(this.takeId(), ttlFor(dst), protocol, src, dst, 0)
+      this.fillTx(this.takeId(), isIpv4Multicast(dst) ? MULTICAST_TTL : this.ttl, protocol, src, dst, 0)
       return this.sendFragments(u8, off, end, link, this.outHop, mtuBytes, this.tx)
     }
     const frame = this.allocFrom(link)
@@ -589,8 +592,4 @@ class Ipv4Layer implements CountedIp {
     // RFC 1122 §3.3.4.2: a host may refuse what comes by the wrong interface (strong model); a router must not.
     return this.isForwarding && this.addresses.includes(dst)
   }
-}
-
-function ttlFor(dst: Ipv4): number {
-  return isIpv4Multicast(dst) ? MULTICAST_TTL : DEFAULT_TTL
 }

@@ -11,10 +11,9 @@ import { endpointToString, IPV4_ANY, ipToString, isIpv4, parseIpv4, port } from 
 import { cancellable } from '@mirage-ts/core/cancel'
 import { NetError } from '@mirage-ts/core/errors'
 import type { Endpoint, Ipv4, Port } from '@mirage-ts/signatures/addresses'
-import type { Cancellable } from '@mirage-ts/signatures/cancel'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
 import type { Stack } from '@mirage-ts/signatures/stack'
-import type { Tcp, TcpListener, TcpListenOptions } from '@mirage-ts/signatures/tcp'
+import type { Tcp, TcpConnectOptions, TcpListener, TcpListenOptions } from '@mirage-ts/signatures/tcp'
 import type { DatagramHandler, Udp, UdpSocket } from '@mirage-ts/signatures/udp'
 import { hostFlow } from './host-flow.ts'
 import { socketError } from './socket-error.ts'
@@ -72,18 +71,31 @@ class HostTcp implements Tcp {
     })
   }
 
-  connect(remote: Endpoint, { signal }: Cancellable = {}): Promise<TcpFlow> {
+  connect(remote: Endpoint, { signal, local }: TcpConnectOptions = {}): Promise<TcpFlow> {
     const name = endpointToString(remote)
     if (!isIpv4(remote.address)) {
       return Promise.reject(new NetError('no-route', `Cannot connect to ${name}: IPv6 is not supported yet`))
     }
+    if (local !== undefined && !isIpv4(local)) {
+      return Promise.reject(
+        new NetError('no-route', `Cannot connect to ${name} from ${ipToString(local)}: other family`),
+      )
+    }
+    const from = local === undefined ? {} : { localAddress: ipToString(local) }
     let socket: Socket | undefined
     return cancellable<TcpFlow>(
       signal,
       (resolve, reject) => {
-        const opening = connect({ host: ipToString(remote.address), port: remote.port, allowHalfOpen: true })
+        const opening = connect({ host: ipToString(remote.address), port: remote.port, allowHalfOpen: true, ...from })
         socket = opening
-        opening.on('error', (error) => reject(socketError(`Cannot connect to ${name}`, error)))
+        opening.on('error', (error: NodeJS.ErrnoException) => {
+          // The address is not the operating system's; without one of ours it would mean that all ports are in use.
+          const isForeign = local !== undefined && error.code === 'EADDRNOTAVAIL'
+          const why = isForeign
+            ? `Cannot connect to ${name}: ${ipToString(local)} is not ours`
+            : `Cannot connect to ${name}`
+          reject(isForeign ? new NetError('no-route', why, { cause: error }) : socketError(why, error))
+        })
         opening.once('connect', () => resolve(hostFlow(opening, localEndpoint(opening), remote, name)))
       },
       () => socket?.destroy(),

@@ -40,6 +40,11 @@ export interface FlowTuning {
   readonly userTimeout?: Duration
   /** Small segments leave at once (turns off Nagle's algorithm). */
   readonly noDelay?: boolean
+  /**
+   * The octet of differentiated services in the packets of this flow (RFC 2474): DSCP times 4, so a multiple of 4 up to 252;
+   * the two lowest bits belong to ECN.
+   */
+  readonly trafficClass?: number
 }
 
 /** A flow between two transport addresses. */

@@ -69,6 +69,11 @@ export interface Ip {
     dst: IpAddress,
     trafficClass?: number,
   ): void
+  /**
+   * Advice that what is sent to `dst` seems to be lost: the first hop may be gone (RFC 1122 §3.3.1.4, RFC 9293 MUST-20).
+   * Left out where there is nothing to do about it.
+   */
+  doubt?(dst: IpAddress): void
   /** Takes an unsent frame back. */
   free(frame: Frame): void
   /** Sets the handler of `protocol`; a second call replaces the first. */

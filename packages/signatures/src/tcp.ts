@@ -1,4 +1,4 @@
-import type { Endpoint, Port } from './addresses.ts'
+import type { Endpoint, IpAddress, Port } from './addresses.ts'
 import type { Cancellable } from './cancel.ts'
 import type { TcpFlow } from './flow.ts'
 
@@ -14,6 +14,11 @@ export interface TcpListenOptions {
   readonly backlogCount?: number
 }
 
+export interface TcpConnectOptions extends Cancellable {
+  /** Which of our addresses to connect from (RFC 9293 §3.9.1.1, MUST-43); the one that fits best when left out. */
+  readonly local?: IpAddress
+}
+
 /** TCP (RFC 9293). */
 export interface Tcp {
   /**
@@ -22,8 +27,9 @@ export interface Tcp {
    */
   listen(port: Port, onFlow: (flow: TcpFlow) => void, options?: TcpListenOptions): Promise<TcpListener>
   /**
-   * Opens a connection. Rejects with `NetError` code `connection-refused`, `timed-out`, `no-route`, `host-unreachable` or
-   * `no-ports`; with the signal's reason when cancelled, and then the attempt is aborted.
+   * Opens a connection. Rejects with `NetError` code `connection-refused`, `timed-out`, `no-route` (also when `local` is not
+   * ours or of the other family), `host-unreachable` or `no-ports`; with the signal's reason when cancelled, and then the
+   * attempt is aborted.
    */
-  connect(remote: Endpoint, options?: Cancellable): Promise<TcpFlow>
+  connect(remote: Endpoint, options?: TcpConnectOptions): Promise<TcpFlow>
 }

@@ -45,11 +45,12 @@ const LETTERS = [
   ['R', FLAG_RST],
   ['P', FLAG_PSH],
   ['A', FLAG_ACK],
+  ['U', 0x20],
   ['E', FLAG_ECE],
   ['C', FLAG_CWR],
 ] as const
 
-/** A segment, either way. Flags are letters in the order `SFRPAEC`; E and C are those of ECN. */
+/** A segment, either way. Flags are letters in the order `SFRPAUEC`; E and C are those of ECN. */
 export interface Segment {
   readonly seq?: number
   /** Absent: no ACK flag is set. */
@@ -57,12 +58,15 @@ export interface Segment {
   readonly flags?: string
   readonly window?: number
   readonly text?: string | number
+  /** Of the peer's SYNs 1460 unless they say otherwise; `NO_OPTION` for none. */
   readonly mss?: number
   readonly windowScale?: number
   /** SACK permitted; for SYNs. */
   readonly sackPermitted?: boolean
   /** Blocks `[start, end)`. */
   readonly sack?: readonly (readonly [number, number])[]
+  /** Of ours: the octet of differentiated services and ECN. */
+  readonly trafficClass?: number
   /** The packet says "congestion experienced"; of ours: agrees to be marked. */
   readonly marked?: boolean
   /** TSval and TSecr. */
@@ -107,6 +111,8 @@ export class Script implements ConnectionUser {
   listener: Listener | undefined
   /** The device has no room. */
   isFull = false
+  /** Destinations of which TCP has said that what it sends there seems to be lost. */
+  readonly doubts: IpAddress[] = []
   /** Greatest payload of a large frame; 0: there are none. */
   largeBytes = 0
   lentCount = 0
@@ -260,6 +266,7 @@ export class Script implements ConnectionUser {
       else if (key === 'sackPermitted') got[key] = h.isSackPermitted
       else if (key === 'timestamps') got[key] = [h.tsVal, h.tsEcr]
       else if (key === 'segmentBytes') got[key] = segmentBytes
+      else if (key === 'trafficClass') got[key] = trafficClass
       else if (key === 'marked') got[key] = trafficClass === 2
       else if (key === 'sack') {
         const blocks = Array.from(h.sackStarts.subarray(0, h.sackCount), (start, i) => [
@@ -385,6 +392,7 @@ export class Script implements ConnectionUser {
         const text = frame.u8.slice(header.payloadOff, header.payloadEnd)
         this.sent.push({ header, text, trafficClass, segmentBytes })
       },
+      doubt: (dst) => void this.doubts.push(dst),
       free: () => this.lentCount--,
       listen: () => {},
       listenErrors: () => {},

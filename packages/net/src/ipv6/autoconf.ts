@@ -297,6 +297,11 @@ export class Autoconf {
     return best?.address
   }
 
+  /** `address` is no router any more (RFC 4861 §7.2.5); one that we were told to use at boot stays one. */
+  dropRouter(address: Ipv6): void {
+    this.routers = this.routers.filter((router) => router.address !== address)
+  }
+
   /** True when `address` is one of the routers we send through. */
   isRouter(address: Ipv6): boolean {
     return address === this.staticGateway || this.routers.some((router) => router.address === address)

@@ -13,6 +13,7 @@ import type { DISCOVERY_COUNTERS, RouterRole } from './discovery.ts'
 export const IPV6_COUNTERS = [
   'truncated',
   'bad-version',
+  // Of a packet, and of a fragment before the last one whose length is no multiple of eight.
   'bad-length',
   'bad-checksum',
   'badSource',
@@ -48,6 +49,8 @@ export interface Ipv6Options {
   readonly gateway?: Ipv6 | undefined
   /** Believes router advertisements: addresses, routes, link parameters (RFC 4861, RFC 4862). Default true. */
   readonly acceptRouterAdvertisements?: boolean
+  /** Routers that a packet to a single host may pass, 1 to 255, until a router says another number. Default 64. */
+  readonly hopLimit?: number
 }
 
 /** Told of a header nobody can read, `pointer` octets into the packet (RFC 4443 §3.4). */

@@ -297,8 +297,10 @@ export class Discovery {
     return undefined
   }
 
-  /** A neighbour does not answer any more: what was sent to it by a redirect goes the old way again. */
-  forget(hop: Ipv6): void {
-    for (const [dst, target] of this.redirects) if (target === hop) this.redirects.delete(dst)
+  /** Who takes packets for `dst` on does not answer any more: what a redirect has sent that way goes the old way again. */
+  forget(dst: Ipv6): void {
+    const hop = this.redirects.get(dst)
+    if (hop === undefined) return
+    for (const [other, target] of this.redirects) if (target === hop) this.redirects.delete(other)
   }
 }

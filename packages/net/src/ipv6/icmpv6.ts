@@ -21,6 +21,7 @@ import {
   icmpv6Rest,
   icmpv6Type,
 } from '../wire/icmpv6.ts'
+import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts'
 import {
   HEADER_FRAGMENT,
   IPV6_FRAGMENT_LEN,
@@ -131,7 +132,10 @@ class Icmpv6Layer implements CountedIcmpv6 {
     // What cannot be followed was no error of ICMP: those have no options worth a complaint.
     if (walkIpv6(frame, packetOff, header) !== undefined) return false
     if (header.protocol === HEADER_FRAGMENT) {
-      if (!parseFragment(frame, header.payloadOff, header.packetEnd, fragment) || fragment.offset !== 0) return true
+      if (!parseFragment(frame, header.payloadOff, header.packetEnd, fragment)) return true
+      // What stands in a later piece nobody can tell: only of these two it cannot be an error.
+      const { nextHeader } = fragment
+      if (fragment.offset !== 0) return nextHeader !== PROTOCOL_TCP && nextHeader !== PROTOCOL_UDP
       header.protocol = fragment.nextHeader
       header.payloadOff += IPV6_FRAGMENT_LEN
     }

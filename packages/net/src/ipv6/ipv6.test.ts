@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { ipToString, parseIpv6 as parseAddress, port } from '@mirage-ts/core/addresses'
+import { ipToString, port } from '@mirage-ts/core/addresses'
 import { createFrame, frameOf, fromHex, toHex } from '@mirage-ts/core/bytes'
 import { ms, seconds } from '@mirage-ts/core/time'
 import type { IpAddress, Ipv6 } from '@mirage-ts/signatures/addresses'
@@ -8,80 +8,12 @@ import type { Flow } from '@mirage-ts/signatures/flow'
 import { runStackConformance } from '@mirage-ts/testing/conformance/stack-suite'
 import { createDualTestStack } from '@mirage-ts/testing/dual-stack'
 import { readAll } from '@mirage-ts/testing/flow-tools'
+import { address, datagram, hex, icmp, icmpOf, OUR_LOCAL, PEER, packet, setUp, US } from '@mirage-ts/testing/ipv6-peer'
 import { createLink, testMac } from '@mirage-ts/testing/link'
 import { MockTime } from '@mirage-ts/testing/mock-time'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
 import { VirtualSwitch } from '@mirage-ts/testing/virtual-switch'
-import { emitIcmpv6 } from '../wire/icmpv6.ts'
 import { emitFragment, emitIpv6, Ipv6Header, parseIpv6, walkIpv6 } from '../wire/ipv6.ts'
-import { emitUdp } from '../wire/udp.ts'
-
-const address = (text: string): Ipv6 => parseAddress(text) ?? assert.fail(text)
-const US = address('2001:db8::2')
-const PEER = address('fe80::ff:fe00:1')
-const OUR_LOCAL = address('fe80::ff:fe00:2')
-
-interface PacketFields {
-  readonly src?: Ipv6
-  readonly dst?: Ipv6
-  readonly next?: number
-  readonly hopLimit?: number
-  readonly mac?: string
-}
-
-/** A packet of the peer behind its Ethernet header. */
-function packet(payload: Uint8Array, fields: PacketFields = {}): Uint8Array {
-  const frame = createFrame(54 + payload.length)
-  frame.u8.set(fromHex(`${fields.mac ?? '020000000002'} 020000000001 86dd`))
-  frame.u8.set(payload, 54)
-  const { src = PEER, dst = US, next = 17, hopLimit = 64 } = fields
-  emitIpv6(frame, 14, payload.length, next, hopLimit, src, dst, 0)
-  return frame.u8
-}
-
-function datagram(data: Uint8Array, src = PEER, dst = US, dstPort = 4000): Uint8Array {
-  const frame = createFrame(8 + data.length)
-  frame.u8.set(data, 8)
-  emitUdp(frame, 0, frame.u8.length, src, dst, port(5000), port(dstPort), false)
-  return frame.u8
-}
-
-/** An ICMPv6 message; `body` is what follows the first four octets. */
-function icmp(type: number, code: number, body: string, src = PEER, dst = US): Uint8Array {
-  const octets = fromHex(body)
-  const frame = createFrame(4 + octets.length)
-  frame.u8.set(octets, 4)
-  emitIcmpv6(frame, 0, frame.u8.length, type, code, frame.dv.getUint32(4), src, dst)
-  return frame.u8
-}
-
-const hex = (one: Ipv6): string => one.toString(16).padStart(32, '0')
-
-/** A stack whose addresses are usable, and a peer it knows. */
-async function setUp(options: { readonly isQuick?: boolean } = {}) {
-  const link = createLink()
-  const stack = createDualTestStack(link.network, link.time, '10.0.0.2/24', { ipv6: '2001:db8::2/64' })
-  const heard = async () => {
-    await link.time.advance(ms(1))
-    return link.peer.take().filter((frame) => frame[12] === 0x86)
-  }
-  const send = async (frame: Uint8Array) => {
-    link.peer.send(frame)
-    return heard()
-  }
-  if (options.isQuick !== true) {
-    await link.time.advance(seconds(20))
-    // An advertisement nobody asked for makes no entry, a solicitation does.
-    const solicit = icmp(135, 0, `00000000 ${hex(US)} 0101020000000001`)
-    await send(packet(solicit, { next: 58, hopLimit: 255 }))
-    await heard()
-  }
-  return { ...link, stack, heard, send }
-}
-
-/** Type, code and the rest of the ICMPv6 messages among frames, without extension headers. */
-const icmpOf = (frames: readonly Uint8Array[]): string[] =>
-  frames.filter((frame) => frame[20] === 58).map((frame) => `${frame[54]}/${frame[55]}`)
 
 describe('ipv6 wire', () => {
   const bytes = fromHex(`60012345 000d 11 40 ${hex(PEER)} ${hex(US)} aab10fa0000d0000 68656c6c6f`)

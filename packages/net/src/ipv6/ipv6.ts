@@ -18,7 +18,7 @@ import {
 } from '@mirage-ts/core/addresses'
 import { frameOf } from '@mirage-ts/core/bytes'
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
-import { earlier, NEVER, seconds } from '@mirage-ts/core/time'
+import { earlier, NEVER } from '@mirage-ts/core/time'
 import type { IpAddress, Ipv6, Ipv6Cidr, Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Ethernet } from '@mirage-ts/signatures/ethernet'
@@ -26,12 +26,11 @@ import type { IpErrorHandler, IpErrorKind, IpHandler, IpProblemHandler } from '@
 import type { Logger } from '@mirage-ts/signatures/log'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Alarm, Instant, MonotonicClock } from '@mirage-ts/signatures/time'
+import { hopsFrom } from '../hop-limit.ts'
 import { PathMtus } from '../path-mtu.ts'
-import { Reassembler } from '../reassembly.ts'
 import { ETHERTYPE_IPV6 } from '../wire/ethernet.ts'
 import { checkIcmpv6, emitIcmpv6, icmpv6Type, MLD_QUERY, ND_REDIRECT, ND_ROUTER_SOLICIT } from '../wire/icmpv6.ts'
 import {
-  emitFragment,
   emitIpv6,
   HEADER_FRAGMENT,
   HEADER_HOP_BY_HOP,
@@ -40,11 +39,10 @@ import {
   IPV6_LEAST_MTU,
   Ipv6Fragment,
   Ipv6Header,
+  nextHeaderAt,
   PROTOCOL_ICMPV6,
-  parseFragment,
   parseIpv6,
   parseQuotedIpv6,
-  setPayloadLen,
   walkIpv6,
 } from '../wire/ipv6.ts'
 import { Autoconf, type OwnAddress } from './autoconf.ts'
@@ -56,15 +54,12 @@ import {
   type ParameterProblemHandler,
 } from './contract.ts'
 import { type DISCOVERY_COUNTERS, Discovery, type RouterRole } from './discovery.ts'
+import { cutIpv6, Ipv6Reassembly, MAX_PAYLOAD_LEN } from './fragments.ts'
 import { Mld } from './mld.ts'
 import { Neighbours } from './neighbours.ts'
 import { chooseSource, scopeOf } from './source-address.ts'
 
-const DEFAULT_HOP_LIMIT = 64
 const MULTICAST_HOP_LIMIT = 1
-/** RFC 8200 §4.5. */
-const REASSEMBLY_TIMEOUT = seconds(60)
-const MAX_PAYLOAD_LEN = 65535
 /** A hop-by-hop header with the router alert of MLD (RFC 2711, RFC 3810 §5). */
 const ALERT_LEN = 8
 /** Loopback ff01::1 beside ff02::1. */
@@ -83,15 +78,15 @@ class Ipv6Layer implements CountedIpv6 {
   readonly isChecksumOffloaded: boolean
   addresses: readonly IpAddress[] = []
   readonly counters = createCounters(IPV6_COUNTERS)
-  private readonly ethernet: Ethernet
+  readonly ethernet: Ethernet
   private readonly clock: MonotonicClock
-  private readonly random: Random
+  readonly random: Random
   private readonly log: Logger
   private readonly neighbours: Neighbours
   private readonly autoconf: Autoconf
   private readonly discovery: Discovery
   private readonly mld: Mld
-  private readonly reassembler: Reassembler
+  private readonly reassembly: Ipv6Reassembly
   private readonly pathMtus = new PathMtus(IPV6_LEAST_MTU)
   private readonly groups = new Map<Ipv6, number>([
     [IPV6_ALL_NODES, 1],
@@ -107,7 +102,7 @@ class Ipv6Layer implements CountedIpv6 {
   private readonly fragment = new Ipv6Fragment()
   private readonly alarm: Alarm
   private alarmAt: Instant = NEVER
-  private hopLimit = DEFAULT_HOP_LIMIT
+  private hopLimit: number
   private linkMtuBytes: number
 
   constructor({ ethernet, clock, time, random, log }: Ipv6Deps, options: Ipv6Options) {
@@ -119,12 +114,15 @@ class Ipv6Layer implements CountedIpv6 {
     this.isChecksumOffloaded = ethernet.offload.checksum
     this.linkMtuBytes = ethernet.mtuBytes
     this.alarm = time.alarm(() => this.poll())
-    this.reassembler = new Reassembler({
-      timeout: REASSEMBLY_TIMEOUT,
-      onTimeout: (first) => this.reassemblyTimesOut(first),
+    this.hopLimit = hopsFrom('hopLimit', options.hopLimit)
+    this.reassembly = new Ipv6Reassembly(this.counters, {
+      whole: (frame, off) => this.followWhole(frame, off),
+      problem: (code, pointer, frame, off, end) => this.parameterHandler?.(code, pointer, false, frame, off, end),
+      timedOut: (first) => this.problemHandler?.('reassembly', frameOf(first), 0, first.length, 0),
     })
     this.neighbours = new Neighbours(random, {
       solicit: (target, mac) => this.discovery.solicit(target, mac),
+      noRouter: (address) => this.autoconf.dropRouter(address),
       transmit: (frame, off, end, mac) => this.ethernet.send(frame, off, end, ETHERTYPE_IPV6, mac),
       drop: (frame, off, end, why) => this.dropWaiting(frame, off, end, why),
     })
@@ -175,7 +173,7 @@ class Ipv6Layer implements CountedIpv6 {
   }
 
   get reassemblyCount(): number {
-    return this.reassembler.count
+    return this.reassembly.count
   }
 
   get neighbourCount(): number {
@@ -233,6 +231,13 @@ class Ipv6Layer implements CountedIpv6 {
 
   allocLarge(): Frame | undefined {
     return this.ethernet.allocLarge()
+  }
+
+  doubt(dst: IpAddress): void {
+    const hop = isIpv4(dst) ? undefined : this.discovery.nextHop(dst)
+    if (hop === undefined) return
+    this.neighbours.doubt(hop, this.clock.now())
+    this.arm()
   }
 
   free(frame: Frame): void {
@@ -371,7 +376,8 @@ class Ipv6Layer implements CountedIpv6 {
       const { problemCode, problemAt, packetEnd } = header
       if (isTold) this.parameterHandler?.(problemCode, problemAt, reason === 'problem', frame, off, packetEnd)
     } else if (header.protocol === HEADER_FRAGMENT) {
-      this.reassemble(frame, off)
+      this.reassembly.input(frame, off, header, this.clock.now())
+      this.arm()
     } else if (header.protocol === PROTOCOL_ICMPV6) {
       this.inputIcmp(frame, off)
     } else {
@@ -387,8 +393,16 @@ class Ipv6Layer implements CountedIpv6 {
       return
     }
     this.counters.unknownProtocol++
-    // RFC 4443 §3.4 code 1 points at the octet that names the protocol: in the fixed header, as extension headers are rare.
-    this.parameterHandler?.(1, 6, false, frame, off, packetEnd)
+    // RFC 4443 §3.4 code 1 points at the octet that names the protocol.
+    const pointer = nextHeaderAt(frame, off, payloadOff) - off
+    this.parameterHandler?.(1, pointer, false, frame, off, packetEnd)
+  }
+
+  /** Follows what stands behind the fragment header of a packet that is whole. */
+  private followWhole(frame: Frame, off: number): void {
+    // RFC 6980: neighbour discovery is never in pieces, so what is in pieces does not get there.
+    if (this.header.protocol === PROTOCOL_ICMPV6) this.deliver(frame, off)
+    else this.follow(frame, off)
   }
 
   /** What neighbour discovery and MLD say stays here; the rest is for ICMPv6. */
@@ -410,63 +424,6 @@ class Ipv6Layer implements CountedIpv6 {
     this.arm()
   }
 
-  private reassemble(frame: Frame, off: number): void {
-    const { header, fragment } = this
-    if (!parseFragment(frame, header.payloadOff, header.packetEnd, fragment)) {
-      this.counters['bad-extension']++
-      return
-    }
-    const payloadOff = header.payloadOff + IPV6_FRAGMENT_LEN
-    if (fragment.offset === 0 && !fragment.hasMore) {
-      // RFC 6946: a packet in one piece has nothing to do with others of that identification.
-      this.followBehindFragment(frame, off, payloadOff)
-      return
-    }
-    const key = `${header.src} ${header.dst} ${fragment.id}`
-    const now = this.clock.now()
-    const { offset, hasMore } = fragment
-    const result = this.reassembler.input(key, frame.u8, off, payloadOff, header.packetEnd, offset, hasMore, now)
-    this.arm()
-    if (result === undefined) return
-    if (typeof result === 'string') {
-      this.counters[result]++
-      return
-    }
-    const { packet } = result
-    if (packet.length - IPV6_HEADER_LEN > MAX_PAYLOAD_LEN) {
-      this.counters['too-long']++
-      return
-    }
-    this.counters.reassembled++
-    const whole = frameOf(packet)
-    setPayloadLen(whole, 0, packet.length - IPV6_HEADER_LEN)
-    parseIpv6(whole, 0, packet.length, header)
-    // The fragment header stays, as that of a packet in one piece, so that an error may quote what it is about.
-    const fragmentOff = result.payloadOff - IPV6_FRAGMENT_LEN
-    parseFragment(whole, fragmentOff, packet.length, fragment)
-    emitFragment(whole, fragmentOff, fragment.nextHeader, 0, false, fragment.id)
-    this.followBehindFragment(whole, 0, result.payloadOff)
-  }
-
-  private followBehindFragment(frame: Frame, off: number, payloadOff: number): void {
-    const { header, fragment } = this
-    header.protocol = fragment.nextHeader
-    header.payloadOff = payloadOff
-    // RFC 7045, RFC 6980: neighbour discovery is never in pieces, and a second fragment header is a trick.
-    if (header.protocol === HEADER_FRAGMENT || header.protocol === HEADER_HOP_BY_HOP) {
-      this.counters['bad-extension']++
-    } else if (header.protocol === PROTOCOL_ICMPV6) {
-      this.deliver(frame, off)
-    } else {
-      this.follow(frame, off)
-    }
-  }
-
-  private reassemblyTimesOut(firstPacket: Uint8Array | undefined): void {
-    this.counters.reassemblyTimeout++
-    if (firstPacket !== undefined) this.problemHandler?.('reassembly', frameOf(firstPacket), 0, firstPacket.length, 0)
-  }
-
   private sendFragments(
     u8: Uint8Array,
     off: number,
@@ -477,27 +434,13 @@ class Ipv6Layer implements CountedIpv6 {
     hop: Ipv6,
     trafficClass: number,
   ): 'no-buffer' | undefined {
-    const pieceLen = (this.pathMtu(dst) - IPV6_HEADER_LEN - IPV6_FRAGMENT_LEN) & ~7
-    // RFC 7739: nobody must be able to guess the next identification.
-    const id = this.random.u32()
-    for (let at = off; at < end; at += pieceLen) {
-      const frame = this.ethernet.alloc()
-      if (frame === undefined) {
-        this.counters.noBuffer++
-        return 'no-buffer'
-      }
-      const pieceEnd = Math.min(end, at + pieceLen)
-      const fragmentOff = this.headroomBytes
-      const frameEnd = fragmentOff + IPV6_FRAGMENT_LEN + pieceEnd - at
-      frame.u8.set(u8.subarray(at, pieceEnd), fragmentOff + IPV6_FRAGMENT_LEN)
-      emitFragment(frame, fragmentOff, protocol, at - off, pieceEnd < end, id)
-      const packetOff = fragmentOff - IPV6_HEADER_LEN
-      const hopLimit = this.hopLimitFor(dst)
-      emitIpv6(frame, packetOff, frameEnd - fragmentOff, HEADER_FRAGMENT, hopLimit, src, dst, trafficClass)
+    const fields = { protocol, src, dst, hopLimit: this.hopLimitFor(dst), trafficClass }
+    const failure = cutIpv6(u8, off, end, this.pathMtu(dst), fields, this, (frame, packetOff, frameEnd) => {
       this.counters.fragmentsSent++
       this.transmit(frame, packetOff, frameEnd, hop)
-    }
-    return undefined
+    })
+    if (failure !== undefined) this.counters.noBuffer++
+    return failure
   }
 
   /** Sends a message of neighbour discovery (hop limit 255) or, behind a router alert of `alertLen`, of MLD (hop limit 1). */
@@ -545,8 +488,12 @@ class Ipv6Layer implements CountedIpv6 {
 
   private dropWaiting(frame: Frame, off: number, end: number, why: 'unreachable' | 'queueFull' | 'tableFull'): void {
     this.counters[why]++
-    if (why === 'unreachable' && parseIpv6(frame, off, end, this.header) === undefined) {
-      this.discovery.forget(this.header.dst)
+    const { header } = this
+    if (why === 'unreachable' && parseIpv6(frame, off, end, header) === undefined) {
+      const { protocol, payloadOff, packetEnd, src, dst } = header
+      this.discovery.forget(dst)
+      // RFC 4861 §7.2.2: the sender hears what a router would tell it, and that is our own transport.
+      this.errorHandlers[protocol]?.('host-unreachable', frame, payloadOff, packetEnd, src, dst)
     }
     this.ethernet.free(frame)
   }
@@ -583,7 +530,7 @@ class Ipv6Layer implements CountedIpv6 {
   private poll(): void {
     const now = this.clock.now()
     this.alarmAt = NEVER
-    this.reassembler.poll(now)
+    this.reassembly.poll(now)
     this.neighbours.poll(now)
     this.autoconf.poll(now)
     this.mld.poll(now)
@@ -592,7 +539,7 @@ class Ipv6Layer implements CountedIpv6 {
 
   /** Makes sure that the alarm rings at the next deadline at the latest. */
   private arm(): void {
-    const some = earlier(this.reassembler.nextDeadline(), this.neighbours.nextDeadline())
+    const some = earlier(this.reassembly.nextDeadline(), this.neighbours.nextDeadline())
     const next = earlier(some, earlier(this.autoconf.nextDeadline(), this.mld.nextDeadline()))
     if (next >= this.alarmAt) return
     this.alarmAt = next

@@ -39,7 +39,6 @@ class Entry {
   readonly slot: number
   state: State = 'incomplete'
   mac: Mac = NO_MAC
-  isRouter = false
   /** Made by what a stranger said, not by need of ours. */
   isOffered: boolean
   solicitCount = 0
@@ -57,6 +56,8 @@ class Entry {
 export interface NeighbourEffects {
   /** Asks who `target` is: everybody, or only the station at `mac`. */
   solicit(target: Ipv6, mac: Mac | undefined): void
+  /** A neighbour says that it is no router, or no longer (RFC 4861 §7.2.5). */
+  noRouter(address: Ipv6): void
   /** Sends a frame to a neighbour. */
   transmit(frame: Frame, off: number, end: number, mac: Mac): void
   /** Gives a frame back: nobody answers (`unreachable`), or there is no room. */
@@ -144,18 +145,27 @@ export class Neighbours {
     if (entry.state === 'incomplete') {
       if (mac === NO_MAC) return undefined
       entry.mac = mac
-      entry.isRouter = isRouter
+      if (!isRouter) this.effects.noRouter(address)
       this.confirm(entry, isSolicited, now)
       this.flush(entry)
     } else if (isOther && !isOverride) {
       if (entry.state === 'reachable') this.enter(entry, 'stale', after(now, STALE_LIFETIME))
     } else {
       if (mac !== NO_MAC) entry.mac = mac
-      entry.isRouter = isRouter
+      if (!isRouter) this.effects.noRouter(address)
       if (isSolicited) this.confirm(entry, true, now)
       else if (isOther) this.confirm(entry, false, now)
     }
     return undefined
+  }
+
+  /** Packets through `address` seem to be lost: asks at once whether it is still there. */
+  doubt(address: Ipv6, now: Instant): void {
+    const entry = this.find(address)
+    if (entry === undefined || entry.state === 'incomplete' || entry.state === 'probe') return
+    entry.solicitCount = 0
+    this.enter(entry, 'probe', now)
+    this.solicit(entry, now)
   }
 
   poll(now: Instant): void {
@@ -177,9 +187,7 @@ export class Neighbours {
         this.delete(entry)
         return
       case 'delay':
-        entry.solicitCount = 0
-        this.enter(entry, 'probe', now)
-        this.solicit(entry, now)
+        this.doubt(entry.address, now)
         return
       case 'incomplete':
       case 'probe':

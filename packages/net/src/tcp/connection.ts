@@ -66,8 +66,14 @@ export interface ConnectionUser {
   onEvents(events: number): void
 }
 
-/** MSS to assume when the peer names none (RFC 9293 §3.7.1, MUST-15), for IPv4. */
+/** MSS to assume when the peer names none (RFC 9293 §3.7.1, MUST-15): what each path takes, less the headers. */
 export const DEFAULT_MSS = 536
+const DEFAULT_MSS_IPV6 = 1220
+
+/** The same for the family of `remote`. */
+export function defaultMss(remote: IpAddress): number {
+  return typeof remote === 'number' ? DEFAULT_MSS : DEFAULT_MSS_IPV6
+}
 
 /** Bound of a ring before it is tuned to the path. */
 const FIRST_BUFFER_BYTES = 256 * 1024
@@ -147,6 +153,9 @@ export class Connection {
   readonly sendRing: Ring
   /** When the last segment with text left; before that, when our SYN did, or 0 when it had to leave again. */
   lastSentUs = 0
+
+  /** The octet of DSCP in the packets that we send, ECN's two bits 0 (RFC 2474). */
+  trafficClass = 0
 
   // --- Options in use; before the peer's SYN is here, on offer ---
 

@@ -8,6 +8,7 @@ import type { Random } from '@mirage-ts/signatures/random'
 import type { Instant } from '@mirage-ts/signatures/time'
 import { type Seq, seqAdd, seqLt } from '../seq.ts'
 import { NO_OPTION, type TcpHeader } from '../wire/tcp.ts'
+import { defaultMss } from './connection.ts'
 import { IsnGenerator } from './isn.ts'
 
 /** The MSS is rounded down to one of these; most paths have one of them. */
@@ -36,7 +37,7 @@ export class SynCookies {
   /** The initial sequence number that answers the SYN `h`. */
   make(h: TcpHeader, local: IpAddress, remote: IpAddress, now: Instant): Seq {
     this.lastUs = now
-    const mss = h.mss === NO_OPTION ? 536 : h.mss
+    const mss = h.mss === NO_OPTION ? defaultMss(remote) : h.mss
     let index = MSS_TABLE.length - 1
     while (index > 0 && (MSS_TABLE[index] as number) > mss) index--
     return this.cookie(periodAt(now), index, local, h.dstPort, remote, h.srcPort, h.seq)

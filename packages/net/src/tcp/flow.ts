@@ -101,7 +101,7 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
     }
   }
 
-  tune({ keepAlive, userTimeout, noDelay }: FlowTuning): void {
+  tune({ keepAlive, userTimeout, noDelay, trafficClass }: FlowTuning): void {
     for (const [name, value] of [
       ['keepAlive', keepAlive],
       ['userTimeout', userTimeout],
@@ -110,7 +110,12 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
         throw new RangeError(`Cannot use ${value} µs as ${name} of ${this.name()}: expected a second or more`)
       }
     }
-    this.host.machine.tune(this.connection, keepAlive, userTimeout, noDelay, this.host.now())
+    if (trafficClass !== undefined && (trafficClass & ~0xfc) !== 0) {
+      throw new RangeError(
+        `Cannot use ${trafficClass} as trafficClass of ${this.name()}: expected a multiple of 4 in 0..252 (RFC 2474)`,
+      )
+    }
+    this.host.machine.tune(this.connection, keepAlive, userTimeout, noDelay, trafficClass, this.host.now())
     this.host.touched()
   }
 

@@ -11,7 +11,7 @@ import {
   CLOSED,
   CLOSING,
   type Connection,
-  DEFAULT_MSS,
+  defaultMss,
   ESTABLISHED,
   EVENT_READABLE,
   FIN_WAIT_1,
@@ -230,7 +230,7 @@ function learnSyn(m: TcpMachine, c: Connection, now: Instant): void {
   c.irs = h.seq
   c.rcvNxt = seqAdd(h.seq, 1)
   c.rcvAdv = seqAdd(c.rcvNxt, Math.min(c.receiveRing.maxBytes, 0xffff))
-  const peerMss = h.mss === NO_OPTION ? DEFAULT_MSS : h.mss
+  const peerMss = h.mss === NO_OPTION ? defaultMss(c.remote) : h.mss
   c.peerMss = peerMss
   c.lastAckSent = c.rcvNxt
   c.isSacking = c.isSacking && h.isSackPermitted

@@ -215,10 +215,17 @@ export class TcpMachine {
     return this.listeners.get(port)
   }
 
-  /** Active OPEN: the SYN is on its way, the user hears of the rest. Returns the connection or why there is none. */
-  connect(remote: Endpoint, user: ConnectionUser, now: Instant): Connection | NetErrorCode {
-    const local = this.ip.source(remote.address)
-    if (local === undefined) return 'no-route'
+  /** Active OPEN, from `wanted` or the address that IP chooses: the SYN is on its way, the user hears of the rest. Returns the connection or why there is none. */
+  connect(
+    remote: Endpoint,
+    user: ConnectionUser,
+    now: Instant,
+    wanted: IpAddress | undefined = undefined,
+  ): Connection | NetErrorCode {
+    const usual = this.ip.source(remote.address)
+    const local = wanted ?? usual
+    if (usual === undefined || local === undefined || !this.ip.addresses.includes(local)) return 'no-route'
+    if (typeof local !== typeof usual) return 'no-route'
     this.expireTimeWait(now)
     if (!this.makeRoom(now)) return 'no-ports'
     const localPort = choosePort(
@@ -294,9 +301,11 @@ export class TcpMachine {
     keepAliveUs: number | undefined,
     userTimeoutUs: number | undefined,
     isNoDelay: boolean | undefined,
+    trafficClass: number | undefined,
     now: Instant,
   ): void {
     if (connection.state < ESTABLISHED || connection.state === TIME_WAIT) return
+    if (trafficClass !== undefined) connection.trafficClass = trafficClass
     connection.tuning ??= new Tuning(this.settings)
     const { tuning } = connection
     if (keepAliveUs !== undefined) {

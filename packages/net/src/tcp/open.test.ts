@@ -102,7 +102,7 @@ test('tcp LISTEN: unlisten resets connections not yet established', () => {
   s.expectGone('closed')
 })
 
-test('tcp LISTEN: tiny MSS is raised, a missing one is 536 (RFC 9293 §3.7.1, MUST-15; CVE-2019-11479)', () => {
+test('tcp LISTEN: tiny MSS is raised, a large one cut to what the path takes (RFC 9293 §3.7.1, MUST-16; CVE-2019-11479)', () => {
   for (const [mss, expected] of [
     [1, 64],
     [0, 64],

@@ -173,7 +173,7 @@ export function sendReset(m: TcpMachine, c: Connection): void {
   if (frame === undefined) return
   prepare(m.tx, c.localPort, c.remotePort, acceptableSeq(c), c.rcvNxt, FLAG_RST | FLAG_ACK)
   m.counters.resetsSent++
-  transmit(m, frame, 0, c.local, c.remote, 0)
+  transmit(m, frame, 0, c.local, c.remote, c.trafficClass)
 }
 
 /** Answers the segment in `m.rx`, which belongs to no connection, with a reset (RFC 9293 §3.10.7.1). */
@@ -276,7 +276,7 @@ function sendNext(m: TcpMachine, c: Connection, now: Instant, isForced: boolean)
   const isCwrSent = c.isCwrDue && !isAgain && len > 0
   if (isCwrSent) flags |= FLAG_CWR
   // RFC 3168 §6.1.5: what is sent again, and §6.1.4: what carries no text, does not ask for marks.
-  const trafficClass = c.isEcn && !isAgain && len > 0 ? ECN_CAPABLE : 0
+  const trafficClass = c.isEcn && !isAgain && len > 0 ? c.trafficClass | ECN_CAPABLE : c.trafficClass
   const frame = allocFrame(m, c, now)
   if (frame === undefined) return false
   emit(m, c, frame, c.sndCursor, flags, sent, len, now, trafficClass)
@@ -309,7 +309,8 @@ function sendLarge(m: TcpMachine, c: Connection, maxLen: number, sent: number, t
   const len = count * sndMss
   frame.segmentBytes = sndMss
   const flags = len === text ? FLAG_ACK | FLAG_PSH : FLAG_ACK
-  emit(m, c, frame, c.sndCursor, flags, sent, len, now, c.isEcn ? ECN_CAPABLE : 0)
+  const trafficClass = c.isEcn ? c.trafficClass | ECN_CAPABLE : c.trafficClass
+  emit(m, c, frame, c.sndCursor, flags, sent, len, now, trafficClass)
   m.lendBoard(c)
   const end = seqAdd(c.sndCursor, len)
   for (let start = c.sndCursor; start !== end; ) {
@@ -450,7 +451,7 @@ function emitOne(
 ): boolean {
   const frame = allocFrame(m, c, now)
   if (frame === undefined) return false
-  emit(m, c, frame, seqNumber, flags, textOff, len, now, 0)
+  emit(m, c, frame, seqNumber, flags, textOff, len, now, c.trafficClass)
   return true
 }
 

@@ -4,12 +4,11 @@ import { cancellable } from '@mirage-ts/core/cancel'
 import { messageOf, NetError, type NetErrorCode } from '@mirage-ts/core/errors'
 import { NEVER } from '@mirage-ts/core/time'
 import type { Endpoint, Port } from '@mirage-ts/signatures/addresses'
-import type { Cancellable } from '@mirage-ts/signatures/cancel'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
 import type { Ip } from '@mirage-ts/signatures/ip'
 import type { Log, Logger } from '@mirage-ts/signatures/log'
 import type { Random } from '@mirage-ts/signatures/random'
-import type { Tcp, TcpListener, TcpListenOptions } from '@mirage-ts/signatures/tcp'
+import type { Tcp, TcpConnectOptions, TcpListener, TcpListenOptions } from '@mirage-ts/signatures/tcp'
 import type { Alarm, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
 import { PROTOCOL_TCP } from '../wire/ipv4.ts'
 import { type Connection, EVENT_CLOSED, EVENT_ESTABLISHED } from './connection.ts'
@@ -118,11 +117,11 @@ class AlarmedTcp implements CountedTcp {
     })
   }
 
-  async connect(remote: Endpoint, { signal }: Cancellable = {}): Promise<TcpFlow> {
+  async connect(remote: Endpoint, { signal, local }: TcpConnectOptions = {}): Promise<TcpFlow> {
     signal?.throwIfAborted()
     if (remote.port === 0) throw new RangeError('Cannot connect to port 0: expected 1..65535')
     let settle: (events: number) => void = () => {}
-    const opened = this.machine.connect(remote, { onEvents: (events) => settle(events) }, this.now())
+    const opened = this.machine.connect(remote, { onEvents: (events) => settle(events) }, this.now(), local)
     this.touched()
     if (typeof opened === 'string') throw connectError(remote, opened)
     return cancellable<TcpFlow>(

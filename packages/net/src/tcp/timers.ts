@@ -23,6 +23,8 @@ import { detectLosses } from './recovery.ts'
 /** Probes of a silent peer, and the time between them: as in Linux. */
 const KEEP_ALIVE_COUNT = 9
 const KEEP_ALIVE_INTERVAL_US = 75e6
+/** R1 of RFC 9293 §3.8.3: timeouts in a row after which IP hears that the way may be gone (SHLD-10: three at least). */
+const DOUBTFUL_TIMEOUTS = 3
 
 /** Some timer of `c` is due at `now`. Sending again after a shortage needs nothing here: output follows. */
 export function timersExpire(m: TcpMachine, c: Connection, now: Instant): void {
@@ -76,6 +78,7 @@ function retransmitExpires(m: TcpMachine, c: Connection, now: Instant): void {
     c.sndCursor = c.sndUna
   }
   c.timeouts++
+  if (c.timeouts === DOUBTFUL_TIMEOUTS) m.ip.doubt?.(c.remote)
   if (c.state >= ESTABLISHED) suspectBlackHole(m, c)
   c.rtt.backOff()
   if (c.state >= ESTABLISHED && c.sndWnd === 0) {

@@ -111,6 +111,21 @@ export function walkIpv6(frame: Frame, packetOff: number, header: Ipv6Header): W
   return 'bad-extension'
 }
 
+/**
+ * Where the number of the header at `headerOff` stands: in the fixed header of the packet at `off`, or in the extension header
+ * before it. The headers up to there have been followed.
+ */
+export function nextHeaderAt(frame: Frame, off: number, headerOff: number): number {
+  const { u8 } = frame
+  let at = off + NEXT_HEADER
+  for (let next = off + IPV6_HEADER_LEN; next < headerOff; ) {
+    const isFragment = u8[at] === HEADER_FRAGMENT
+    at = next
+    next += isFragment ? IPV6_FRAGMENT_LEN : 8 + 8 * (u8[at + 1] as number)
+  }
+  return at
+}
+
 function walkOptions(
   u8: Uint8Array,
   packetOff: number,

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { port } from '@mirage-ts/core/addresses'
+import { ipv4, port } from '@mirage-ts/core/addresses'
 import { CancelController } from '@mirage-ts/core/cancel'
 import { ms } from '@mirage-ts/core/time'
 import type { Endpoint, IpAddress } from '@mirage-ts/signatures/addresses'
@@ -79,6 +79,19 @@ export function runStackConformance(name: string, makePair: () => Promise<StackP
     await Promise.all(served)
     listener.close()
   })
+
+  stackTest(
+    'connects from the address it is told to, and from none that is not ours (RFC 9293 §3.9.1.1, MUST-43)',
+    async (pair) => {
+      const { client, server, listener } = await connected(pair)
+      const { address: local } = client.local
+      const again = await pair.client.tcp.connect(client.remote, { local })
+      assert.equal(again.local.address, local)
+      await assert.rejects(pair.client.tcp.connect(client.remote, { local: ipv4(192, 0, 2, 77) }), hasCode('no-route'))
+      for (const flow of [client, server, again]) flow.abort()
+      listener.close()
+    },
+  )
 
   stackTest('connecting to a port nobody listens on is refused', async (pair) => {
     const remote = await freeEndpoint(pair)
