@@ -77,7 +77,7 @@ function signedByBind(algorithm: string, options: readonly string[]): Sign {
 
 function signedByUs(...keys: readonly ZoneKey[]): Sign {
   return async (folder) => {
-    const zone = await loadZone(await createDirectoryKv({}, { folder }), ORIGIN, 'zone')
+    const zone = await loadZone(await createDirectoryKv({}, { folder }), createRandom(), ORIGIN, 'zone')
     const now = createWallClock().now()
     const hourMicros = 3600e6
     const inception = (now - hourMicros) as WallInstant
@@ -114,7 +114,7 @@ describe('signed zones, validated by delv', () => {
           join(folder, 'anchors'),
           `trust-anchors { example.test. static-key ${flags} ${protocol} ${number} "${digits.join('')}"; };\n`,
         )
-        const zone = await loadZone(await createDirectoryKv({}, { folder }), ORIGIN, 'signed')
+        const zone = await loadZone(await createDirectoryKv({}, { folder }), createRandom(), ORIGIN, 'signed')
         const policy = { transferTo: NOBODY, updateFrom: NOBODY, notifyFrom: NOBODY }
         const deps = { clock: createMonotonicClock(), wallClock: createWallClock(), random: createRandom() }
         server = await createDnsServer(

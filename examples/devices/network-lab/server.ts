@@ -8,7 +8,7 @@ import { seconds } from '@mirage-ts/core/time'
 import type { KvRo } from '@mirage-ts/signatures/kv'
 
 export async function serve(deps: DnsServerDeps & { http: HttpService; zones: KvRo }): Promise<void> {
-  const { zones } = await loadDnsConfig(deps.zones)
+  const { zones } = await loadDnsConfig(deps.zones, deps.random)
   const names = await createDnsServer(deps, { port: port(53), zones })
   let isRead: () => void = () => {}
   const read = new Promise<void>((done) => {

@@ -7,11 +7,12 @@ import { ipToString, isInNetwork, isIpv4, writeIpv6 } from '@mirage-ts/core/addr
 import { textToOctets } from '@mirage-ts/core/octets'
 import { hostnameProblem } from '@mirage-ts/net/dhcp/wire'
 import type { IpAddress, Ipv4Cidr, Ipv6Cidr, Mac } from '@mirage-ts/signatures/addresses'
+import { buildZone } from '../dns/build-zone.ts'
 import type { Rr } from '../dns/message.ts'
 import { dnsName, type Name, type NameKey, nameKey } from '../dns/name.ts'
 import { soaRdata } from '../dns/rdata.ts'
 import { CLASS, TYPE } from '../dns/types.ts'
-import { buildZone, type Zone } from '../dns/zone.ts'
+import type { Zone } from '../dns/zone.ts'
 import { ZoneEdit } from '../dns/zone-edit.ts'
 import type { LeaseClient } from './lease-table.ts'
 
@@ -32,6 +33,8 @@ export interface HostNamesOptions {
   /** The name of the server of these zones, one label, and its addresses. Default `ns` without addresses. */
   readonly server?: StaticName
   readonly names?: readonly StaticName[]
+  /** 32 secret bits: hosts choose their names, and shall not choose such as are slow to find. */
+  readonly seed?: number
   /** Of the records, in seconds: how long others remember them. Default 60. */
   readonly ttlSeconds?: number
   /** A zone has changed. */
@@ -77,11 +80,11 @@ export class HostNames {
     this.onChange = options.onChange ?? (() => {})
     const server = options.server ?? { hostname: 'ns', addresses: [] }
     const serverName = this.fullName(checkedLabel(server.hostname))
-    this.forward = emptyZone(this.domain, serverName, this.ttl)
+    this.forward = emptyZone(this.domain, serverName, this.ttl, options.seed)
     const zones = new Map<NameKey, Zone>([[this.forward.origin, this.forward]])
     this.networks = options.networks.map((network) => {
       const origin = dnsName(reverseOf(network.address, network.prefixBits))
-      const zone = zones.get(nameKey(origin)) ?? emptyZone(origin, serverName, this.ttl)
+      const zone = zones.get(nameKey(origin)) ?? emptyZone(origin, serverName, this.ttl, options.seed)
       zones.set(zone.origin, zone)
       return { network, zone }
     })
@@ -175,7 +178,7 @@ function checkedLabel(hostname: string): string {
   return hostname.toLowerCase()
 }
 
-function emptyZone(origin: Name, server: Name, ttl: number): Zone {
+function emptyZone(origin: Name, server: Name, ttl: number, seed: number | undefined): Zone {
   const contact = `\x0ahostmaster${origin}` as Name
   const soa = soaRdata({
     primary: server,
@@ -187,10 +190,11 @@ function emptyZone(origin: Name, server: Name, ttl: number): Zone {
     minimum: ttl,
   })
   const common = { name: origin, class: CLASS.IN, ttl }
-  const zone = buildZone(origin, [
+  const rrs = [
     { ...common, type: TYPE.SOA, rdata: soa },
     { ...common, type: TYPE.NS, rdata: textToOctets(server) },
-  ])
+  ]
+  const zone = buildZone(origin, rrs, seed)
   if (typeof zone === 'string') throw new RangeError(`Cannot make a zone for hosts: ${zone}`)
   return zone
 }

@@ -88,6 +88,7 @@ export async function serveLan(deps: LanDeps, options: LanOptions): Promise<Lan>
   const { network, network6, domain, hostname, hosts = [] } = options
   const networks = network6 === undefined ? [network] : [network, network6]
   const names = new HostNames({
+    seed: deps.random.u32(),
     domain,
     networks,
     server: { hostname, addresses: networks.map(({ address }) => address) },

@@ -2,35 +2,47 @@
  * Whole replies to queries that came before, octet for octet but for their identifiers: what most queries of most askers
  * are. A look-up costs a hash and a comparison, a tenth of reading the query.
  *
- * Everything lies in two arrays: an object for each reply would be a dozen places in memory to go to.
+ * Everything lies in two arrays: an object for each reply would be a dozen places in memory to go to. The octets are written
+ * round and round: the oldest replies give way, and their places are known by how far back they point.
  */
 import { foldedHash, octetsCopy, octetsEqual } from '@mirage-ts/core/octets'
-import type { ReadyAnswer } from './ready.ts'
 
 const ID_LEN = 2
-const FIRST_PLACE_COUNT = 1024
+const FIRST_SET_COUNT = 256
 const FIRST_BYTES = 64 * 1024
 /** Queries beyond this are none that come often. */
 const MAX_QUERY_LEN = 128
 
-/** Words of a place: the hash, where query and reply lie one behind the other, and where the reply begins and ends. */
+/** Words of a place: the hash, where query and reply lie one behind the other, their lengths, and the rate limit's hash. */
 const PLACE_WORDS = 4
-const OFF = 1
-const REPLY_OFF = 2
-const END = 3
+const POSITION = 1
+const LENGTHS = 2
+const RATE_HASH = 3
+/** Places of a set: as many as lie in one line of a processor's cache. */
+const SET_WORDS = 4 * PLACE_WORDS
+/** Lengths in one word, 0 in a free place: that of the reply takes the low bits. */
+const QUERY_LEN_SHIFT = 16
+const REPLY_LEN_MASK = 0xffff
+
+/** Queries that came lately, by hash: when all octets are in use, one that has not come twice is not kept. A power of two. */
+const LATELY_COUNT = 16_384
+/** Positions are 32 bits, signed: before they end, it all begins anew. */
+const MAX_POSITION = 2 ** 30
 
 /** Replies by query. Bounded in octets: when they are used up, it begins anew. */
 export class MemoTable {
   private readonly maxBytes: number
   private readonly seed: number
   private count = 0
-  /** A memo has the place of its hash or, when that is taken, the one beside it (`^ 1`). A power of two of places. */
+  /** Set by set: a memo is in the set of its hash. A power of two of them. */
   private places = new Int32Array(0)
   private mask = 0
-  /** What the replies were made of, by place. */
-  private readies: (ReadyAnswer | undefined)[] = []
+  private readonly lately = new Int32Array(LATELY_COUNT)
+  /** Of the query looked for last. */
+  private hash = 0
   private octets = new Uint8Array(0)
-  private usedBytes = 0
+  /** How many octets have been written, those skipped at the end of the array among them. */
+  private position = 0
 
   /** `seed` is secret: whoever does not know it cannot choose queries that push each other out. */
   constructor(maxBytes: number, seed: number) {
@@ -44,87 +56,106 @@ export class MemoTable {
     const len = query.length
     if (len > MAX_QUERY_LEN || len <= ID_LEN) return -1
     const hash = foldedHash(query, ID_LEN, len, this.seed)
-    const places = this.places
-    let place = hash & this.mask
-    if (places[PLACE_WORDS * place] !== hash) place ^= 1
-    const at = PLACE_WORDS * place
-    if (places[at] !== hash) return -1
-    const off = places[at + OFF] as number
-    if ((places[at + REPLY_OFF] as number) - off !== len - ID_LEN) return -1
-    return octetsEqual(query, ID_LEN, this.octets, off, len - ID_LEN) ? place : -1
+    this.hash = hash
+    const { places, octets } = this
+    const lenBytes = len - ID_LEN
+    const first = SET_WORDS * (hash & this.mask)
+    for (let at = first; at < first + SET_WORDS; at += PLACE_WORDS) {
+      if (places[at] !== hash || (places[at + LENGTHS] as number) >>> QUERY_LEN_SHIFT !== lenBytes) continue
+      const position = places[at + POSITION] as number
+      if (this.position - position > octets.length) continue
+      if (octetsEqual(query, ID_LEN, octets, position % octets.length, lenBytes)) return at
+    }
+    return -1
   }
 
-  /** What the reply at a place was made of. */
-  ready(place: number): ReadyAnswer {
-    return this.readies[place] as ReadyAnswer
+  /** What limits how often the reply at a place is given. */
+  rateHash(place: number): number {
+    return this.places[place + RATE_HASH] as number
   }
 
   /** Copies the reply at a place, from behind its identifier, to where it goes in a message; returns the message's length. */
   copy(place: number, message: Uint8Array): number {
-    const at = PLACE_WORDS * place
-    const off = this.places[at + REPLY_OFF] as number
-    const end = this.places[at + END] as number
-    octetsCopy(this.octets, off, end, message, ID_LEN)
-    return ID_LEN + end - off
+    const { places, octets } = this
+    const lengths = places[place + LENGTHS] as number
+    const off = ((places[place + POSITION] as number) % octets.length) + (lengths >>> QUERY_LEN_SHIFT)
+    const len = lengths & REPLY_LEN_MASK
+    octetsCopy(octets, off, off + len, message, ID_LEN)
+    return ID_LEN + len
   }
 
-  /** Keeps copies of both messages. */
-  put(query: Uint8Array, message: Uint8Array, messageLen: number, ready: ReadyAnswer): void {
-    const len = query.length + messageLen - 2 * ID_LEN
+  /** Keeps copies of both messages, if it is worth it; the query has been looked for just now. */
+  put(query: Uint8Array, message: Uint8Array, messageLen: number, rateHash: number): void {
+    const queryLen = query.length - ID_LEN
+    const len = queryLen + messageLen - ID_LEN
     if (query.length > MAX_QUERY_LEN || len > this.maxBytes) return
-    if (this.usedBytes + len > this.maxBytes) this.clear()
-    if (this.usedBytes + len > this.octets.length) this.growOctets(len)
-    if (2 * this.count >= this.readies.length) this.growPlaces()
-    const off = this.usedBytes
-    const replyOff = off + query.length - ID_LEN
-    this.usedBytes += len
-    octetsCopy(query, ID_LEN, query.length, this.octets, off)
-    octetsCopy(message, ID_LEN, messageLen, this.octets, replyOff)
-    const hash = foldedHash(query, ID_LEN, query.length, this.seed)
-    this.set(hash, off, replyOff, this.usedBytes, ready)
+    if (this.position + len > this.octets.length && !this.makeRoom(len)) return
+    if (2 * PLACE_WORDS * this.count >= this.places.length) this.growPlaces()
+    const { octets } = this
+    const leftBytes = octets.length - (this.position % octets.length)
+    if (leftBytes < len) this.position += leftBytes
+    const off = this.position % octets.length
+    octetsCopy(query, ID_LEN, query.length, octets, off)
+    octetsCopy(message, ID_LEN, messageLen, octets, off + queryLen)
+    this.set(this.hash, this.position, (queryLen << QUERY_LEN_SHIFT) | (messageLen - ID_LEN), rateHash)
+    this.position += len
   }
 
   /** Forgets everything: a zone has changed. */
   clear(): void {
-    this.startPlaces(FIRST_PLACE_COUNT)
+    this.startSets(FIRST_SET_COUNT)
     this.octets = new Uint8Array(Math.min(FIRST_BYTES, this.maxBytes))
-    this.usedBytes = 0
+    this.position = 0
   }
 
-  private startPlaces(count: number): void {
-    this.places = new Int32Array(PLACE_WORDS * count)
-    this.readies = new Array<undefined>(count).fill(undefined)
+  private startSets(count: number): void {
+    this.places = new Int32Array(SET_WORDS * count)
     this.mask = count - 1
     this.count = 0
   }
 
-  private growOctets(lenBytes: number): void {
-    const grown = new Uint8Array(Math.min(this.maxBytes, Math.max(2 * this.octets.length, this.usedBytes + lenBytes)))
-    grown.set(this.octets)
-    this.octets = grown
+  /** Makes the array longer or, when it is as long as it may be, says whether the oldest may go for this query. */
+  private makeRoom(lenBytes: number): boolean {
+    const { octets, maxBytes, hash, lately } = this
+    if (octets.length < maxBytes) {
+      const grown = new Uint8Array(Math.min(maxBytes, Math.max(2 * octets.length, this.position + lenBytes)))
+      grown.set(octets)
+      this.octets = grown
+      return true
+    }
+    if (this.position > MAX_POSITION) this.clear()
+    // Bits that the place of a memo is not chosen by.
+    const at = (hash >>> 16) & (LATELY_COUNT - 1)
+    const isKnown = lately[at] === hash
+    lately[at] = hash
+    return isKnown
   }
 
   private growPlaces(): void {
-    const { places, readies } = this
-    this.startPlaces(2 * readies.length)
-    for (const [place, ready] of readies.entries()) {
-      const at = PLACE_WORDS * place
-      const [hash, off, replyOff, end] = places.subarray(at, at + PLACE_WORDS) as unknown as [
-        number,
-        number,
-        number,
-        number,
-      ]
-      if (ready !== undefined) this.set(hash, off, replyOff, end, ready)
+    const old = this.places
+    this.startSets((2 * old.length) / SET_WORDS)
+    for (let at = 0; at < old.length; at += PLACE_WORDS) {
+      const [hash = 0, position = 0, lengths = 0, rateHash = 0] = old.subarray(at, at + PLACE_WORDS)
+      if (lengths !== 0 && this.position - position <= this.octets.length) this.set(hash, position, lengths, rateHash)
     }
   }
 
-  /** Of two taken places, the second gives way; its octets are lost until it all begins anew. */
-  private set(hash: number, off: number, replyOff: number, end: number, ready: ReadyAnswer): void {
-    let place = hash & this.mask
-    if (this.readies[place] !== undefined) place ^= 1
-    if (this.readies[place] === undefined) this.count++
-    this.readies[place] = ready
-    this.places.set([hash, off, replyOff, end], PLACE_WORDS * place)
+  /** In a set that is full, one gives way; its octets are lost until their turn comes. */
+  private set(hash: number, position: number, lengths: number, rateHash: number): void {
+    const { places } = this
+    const first = SET_WORDS * (hash & this.mask)
+    let at = first
+    while (at < first + SET_WORDS && this.isTaken(at)) at += PLACE_WORDS
+    if (at === first + SET_WORDS) at = first + PLACE_WORDS * ((hash >>> 30) & 3)
+    if (places[at + LENGTHS] === 0) this.count++
+    places[at] = hash
+    places[at + POSITION] = position
+    places[at + LENGTHS] = lengths
+    places[at + RATE_HASH] = rateHash
+  }
+
+  private isTaken(place: number): boolean {
+    if (this.places[place + LENGTHS] === 0) return false
+    return this.position - (this.places[place + POSITION] as number) <= this.octets.length
   }
 }

@@ -47,13 +47,13 @@ export class ReadyAnswer {
 
 class Entry {
   readonly hash: number
-  readonly type: number
+  readonly kind: number
   readonly name: Uint8Array
   readonly answer: ReadyAnswer
 
-  constructor(octets: Uint8Array, query: QueryView, answer: ReadyAnswer) {
+  constructor(octets: Uint8Array, query: QueryView, kind: number, answer: ReadyAnswer) {
     this.hash = query.hash
-    this.type = query.type
+    this.kind = kind
     this.name = octets.slice(HEADER_LEN, query.end - 4)
     this.answer = answer
   }
@@ -78,14 +78,15 @@ export class ReadyTable {
     this.maxBytes = maxBytes
   }
 
-  /** The answer to the question of `query`, which was read from `octets`. All are of class IN. */
-  get(octets: Uint8Array, query: QueryView): ReadyAnswer | undefined {
-    const { hash, type, end } = query
+  /** The answer, with proofs or without, to the question of `query`, which was read from `octets`. All are of class IN. */
+  get(octets: Uint8Array, query: QueryView, hasProofs: boolean): ReadyAnswer | undefined {
+    const { hash, end } = query
+    const kind = kindOf(query, hasProofs)
     const { entries } = this
     let place = (hash & this.setMask) * WAY_COUNT
     for (let way = 0; way < WAY_COUNT; way++, place++) {
       const entry = entries[place]
-      if (entry === undefined || entry.hash !== hash || entry.type !== type) continue
+      if (entry === undefined || entry.hash !== hash || entry.kind !== kind) continue
       const { name } = entry
       const len = name.length
       if (len === end - HEADER_LEN - 4 && foldedEqual(octets, HEADER_LEN, name, 0, len)) return entry.answer
@@ -94,8 +95,8 @@ export class ReadyTable {
   }
 
   /** Keeps an answer for the question; one that has no room pushes another out of its set, or is not kept. */
-  put(octets: Uint8Array, query: QueryView, answer: ReadyAnswer): void {
-    const entry = new Entry(octets, query, answer)
+  put(octets: Uint8Array, query: QueryView, hasProofs: boolean, answer: ReadyAnswer): void {
+    const entry = new Entry(octets, query, kindOf(query, hasProofs), answer)
     let place = this.freePlace(entry)
     if (place < 0 && 4 * this.count >= this.entries.length) {
       this.grow()
@@ -140,4 +141,9 @@ export class ReadyTable {
     for (let place = first; place < first + WAY_COUNT; place++) if (this.entries[place] === undefined) return place
     return -1
   }
+}
+
+/** What makes answers to one name differ. */
+function kindOf({ type }: QueryView, hasProofs: boolean): number {
+  return hasProofs ? 0x1_0000 | type : type
 }

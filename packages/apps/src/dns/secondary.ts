@@ -225,7 +225,7 @@ export class Secondary {
       await withTimeLimit(time, TRANSFER_READ_TIME, (signal) => flow.write(framed(octets), { signal }))
       const reader = new MessageReader(flow)
       const signatures = key === undefined ? undefined : new TsigStream(key, mac)
-      const transfer = new TransferIn(id, origin, zone)
+      const transfer = new TransferIn(id, origin, zone, this.deps.random.u32())
       for (let state: 'more' | 'done' | TransferReason = 'more'; state !== 'done'; ) {
         const u8 = await withTimeLimit(time, TRANSFER_READ_TIME, (signal) => reader.next({ signal }))
         const message = u8 === undefined ? 'the stream ended early' : parseMessage(u8)

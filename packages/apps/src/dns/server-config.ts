@@ -8,13 +8,15 @@ import { octetsToText } from '@mirage-ts/core/octets'
 import { utf8Decode } from '@mirage-ts/core/utf8'
 import type { Endpoint, IpAddress, Ipv4Cidr, Ipv6Cidr } from '@mirage-ts/signatures/addresses'
 import type { KvRo } from '@mirage-ts/signatures/kv'
+import type { Random } from '@mirage-ts/signatures/random'
+import { ZoneBuilder } from './build-zone.ts'
 import { isName, type NameKey, nameKey, nameToString, parseName } from './name.ts'
 import { type Access, NOBODY } from './policy.ts'
 import type { ServedZone } from './server.ts'
 import { parseBase64 } from './text.ts'
 import { type TsigKey, tsigKey } from './tsig.ts'
-import { buildZone, type Zone } from './zone.ts'
-import { parseZoneFile, ZoneFileError } from './zone-file.ts'
+import type { Zone } from './zone.ts'
+import { readZoneFile, ZoneFileError } from './zone-file.ts'
 
 const CONFIG_FILE = 'dns.json'
 const ZONE_SUFFIX = '.zone'
@@ -34,9 +36,9 @@ export class DnsConfigError extends Error {
   }
 }
 
-/** Reads zones and keys. Rejects with a {@link DnsConfigError} or a {@link ZoneFileError}. */
-export async function loadDnsConfig(store: KvRo): Promise<DnsConfig> {
-  if ((await store.exists(CONFIG_FILE)) === 'value') return await new ConfigReader(store).read()
+/** Reads zones and keys; `random` is for the order of names in memory, which nobody shall foresee. Rejects with a {@link DnsConfigError} or a {@link ZoneFileError}. */
+export async function loadDnsConfig(store: KvRo, random: Random): Promise<DnsConfig> {
+  if ((await store.exists(CONFIG_FILE)) === 'value') return await new ConfigReader(store, random).read()
   const files = (await store.list('')).map((entry) => entry.name).filter((name) => name.endsWith(ZONE_SUFFIX))
   if (files.length === 0)
     throw new DnsConfigError(`Cannot find a zone: expected files NAME${ZONE_SUFFIX}, or ${CONFIG_FILE}`)
@@ -45,13 +47,13 @@ export async function loadDnsConfig(store: KvRo): Promise<DnsConfig> {
     const name = parseName(file.slice(0, -ZONE_SUFFIX.length))
     if (!isName(name)) throw new DnsConfigError(`Cannot use ${file}: its name is not that of a zone (${name})`)
     const policy = { transferTo: NOBODY, updateFrom: NOBODY, notifyFrom: NOBODY }
-    zones.push({ origin: nameKey(name), zone: await loadZone(store, nameKey(name), file), policy })
+    zones.push({ origin: nameKey(name), zone: await loadZone(store, random, nameKey(name), file), policy })
   }
   return { zones, keys: [] }
 }
 
 /** Reads one zone file, and those that it includes. */
-export async function loadZone(store: KvRo, origin: NameKey, file: string): Promise<Zone> {
+export async function loadZone(store: KvRo, random: Random, origin: NameKey, file: string): Promise<Zone> {
   const read = async (key: string): Promise<string | undefined> => {
     try {
       return octetsToText(await store.get(key))
@@ -62,7 +64,9 @@ export async function loadZone(store: KvRo, origin: NameKey, file: string): Prom
   }
   const text = await read(file)
   if (text === undefined) throw new DnsConfigError(`Cannot load zone ${nameToString(origin)}: there is no file ${file}`)
-  const zone = buildZone(origin, await parseZoneFile(text, { file, origin, include: read }))
+  const builder = new ZoneBuilder(origin, random.u32())
+  await readZoneFile(text, { file, origin, include: read }, (rr) => builder.add(rr))
+  const zone = builder.finish()
   if (typeof zone === 'string') throw new ZoneFileError(`${file}: ${zone}`)
   return zone
 }
@@ -72,10 +76,12 @@ type Json = Readonly<Record<string, unknown>>
 /** Reads `dns.json`; everything in it is checked, and what is not known is an error. */
 class ConfigReader {
   private readonly store: KvRo
+  private readonly random: Random
   private readonly keys = new Map<NameKey, TsigKey>()
 
-  constructor(store: KvRo) {
+  constructor(store: KvRo, random: Random) {
     this.store = store
+    this.random = random
   }
 
   async read(): Promise<DnsConfig> {
@@ -141,7 +147,7 @@ class ConfigReader {
     const hosts = primaries.map(({ address }) => hostOnly(address))
     return {
       origin,
-      zone: file === undefined ? undefined : await loadZone(this.store, origin, file),
+      zone: file === undefined ? undefined : await loadZone(this.store, this.random, origin, file),
       primaries,
       primaryKey: key,
       notify: this.list(where, 'notify', json).map((item) => this.endpoint(`${where}: notify`, item)),

@@ -244,7 +244,7 @@ describe('dns server: what it answers', () => {
       const reply = exchange(one, query(`${name}.x A`))
       assert.equal(reply?.answers[0]?.rdata[3], last, String(name))
     }
-    assert.equal(one.counters.ready, 4)
+    assert.deepEqual([one.counters.direct, one.counters.ready], [4, 4])
   })
 })
 
@@ -458,39 +458,39 @@ describe('dns server: whole replies kept', () => {
     ])
   })
 
-  it('take bounded memory: queries beyond it push others out', async () => {
-    const one = fresh({ readyBytes: 4000 })
-    for (let i = 0; i < 3; i++) {
+  it('take bounded memory: queries beyond it push others out, and no reply is mixed up with another', () => {
+    const [one, plain] = [fresh({ readyBytes: 4000 }), fresh({ readyBytes: 0 })]
+    for (let i = 0; i < 4; i++) {
       for (let type = 1; type < 200; type++) {
-        const got = exchange(one, query(`web.example.com TYPE${type}`))
-        assert.equal(got?.rcode, RCODE.NOERROR)
+        for (const flags of [0, 0x100]) {
+          const octets = query(type % 3 === 0 ? 'web.example.com A' : `web.example.com TYPE${type}`, { flags })
+          assert.equal(reply(one, octets, i), reply(plain, octets, i))
+        }
       }
     }
+    assert(one.counters.ready > 100 && plain.counters.ready === 0)
   })
 })
 
 describe('dns server: answers kept ready', () => {
   it('are bounded in octets, forgotten when a zone changes, and never for names made up', async () => {
-    const many = await zoneOf(
-      'm',
-      `$TTL 1\n@ SOA a b 1 1 1 1 1\n@ NS a\n$GENERATE 0-4999 h$ A 10.0.0.1\n*.w A 10.0.0.2\n`,
-    )
+    const many = await zoneOf('m', `$TTL 1\n@ SOA a b 1 1 1 1 1\n@ NS a\n$GENERATE 0-4999 h$ MX 1 h$\n*.w MX 1 h1\n`)
     const one = coreOf({ random: new SeededRandom(1), clock: time }, [many], { readyBytes: 100_000 })
-    for (let round = 0; round < 2; round++) for (let i = 0; i < 5000; i++) exchange(one, query(`h${i}.m A`))
+    for (let round = 0; round < 2; round++) for (let i = 0; i < 5000; i++) exchange(one, query(`h${i}.m MX`))
     const hits = one.counters.ready
     assert(hits > 200 && hits < 2000, `${hits} of 5000 were kept`)
-    for (let i = 0; i < 200; i++) exchange(one, query('a.w.m A'))
-    for (let i = 0; i < 200; i++) exchange(one, query('nothing.m A'))
+    for (let i = 0; i < 200; i++) exchange(one, query('a.w.m MX'))
+    for (let i = 0; i < 200; i++) exchange(one, query('nothing.m MX'))
     assert.equal(one.counters.ready, hits)
-    one.setZone(many.origin, await zoneOf('m', '$TTL 1\n@ SOA a b 2 1 1 1 1\n@ NS a\nh1 A 10.9.9.9\n'))
-    assert.equal(exchange(one, query('h1.m A'))?.answers[0]?.rdata[1], 9)
-    assert.equal(exchange(one, query('h2.m A'))?.rcode, RCODE.NXDOMAIN)
+    one.setZone(many.origin, await zoneOf('m', '$TTL 1\n@ SOA a b 2 1 1 1 1\n@ NS a\nh1 MX 9 a\n'))
+    assert.equal(exchange(one, query('h1.m MX'))?.answers[0]?.rdata[1], 9)
+    assert.equal(exchange(one, query('h2.m MX'))?.rcode, RCODE.NXDOMAIN)
   })
 
   it('every name of a zone of 10,000 is found there the second time', async () => {
-    const many = await zoneOf('m', `$TTL 1\n@ SOA a b 1 1 1 1 1\n@ NS a\n$GENERATE 0-9999 h$ A 10.0.0.1\n`)
+    const many = await zoneOf('m', `$TTL 1\n@ SOA a b 1 1 1 1 1\n@ NS a\n$GENERATE 0-9999 h$ MX 1 a\n`)
     const one = coreOf({ random: new SeededRandom(1), clock: time }, [many])
-    for (let round = 0; round < 2; round++) for (let i = 0; i < 10_000; i++) exchange(one, query(`h${i}.m A`))
+    for (let round = 0; round < 2; round++) for (let i = 0; i < 10_000; i++) exchange(one, query(`h${i}.m MX`))
     assert(one.counters.ready > 9500, `${one.counters.ready} of 10000`)
   })
 })

@@ -2,8 +2,8 @@
  * The core of an authoritative server: octets in, octets out, no I/O.
  *
  * A query that came before gets the reply it got then (`memo.ts`). Another ordinary one is read in place (`query-view.ts`), its
- * answer found ready (`ready.ts`) or worked out (`resolve.ts`) and written over the query. Everything else (NOTIFY, UPDATE,
- * transfers, signed queries) goes through whole messages.
+ * answer copied from the zone (`direct-answer.ts`), found ready (`ready.ts`) or worked out (`resolve.ts`), and written over the
+ * query. Everything else (NOTIFY, UPDATE, transfers, signed queries) goes through whole messages.
  *
  * Not here: signing (zones come signed, or `sign-zone.ts` signs them; `dnssec-proofs.ts` has the proofs that go with answers),
  * views, classes other than IN.
@@ -11,11 +11,12 @@
 import { isInNetwork } from '@mirage-ts/core/addresses'
 import { createFrame } from '@mirage-ts/core/bytes'
 import { createCounters } from '@mirage-ts/core/metrics'
-import { octetsToText } from '@mirage-ts/core/octets'
+import { octetsCopy, octetsToText } from '@mirage-ts/core/octets'
 import type { Endpoint, IpAddress } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { MonotonicClock, WallClock } from '@mirage-ts/signatures/time'
 import { COOKIE_LEN, Cookies } from './cookies.ts'
+import { findDirectAnswer } from './direct-answer.ts'
 import { isSigned } from './dnssec-proofs.ts'
 import { MemoTable } from './memo.ts'
 import {
@@ -38,6 +39,7 @@ import { soaOf } from './rdata.ts'
 import { ReadyAnswer, ReadyTable } from './ready.ts'
 import { type Resolution, resolve } from './resolve.ts'
 import { SERVER_COUNTERS, type ServerCoreDeps, type ServerCoreOptions, type ServerCounters } from './server-options.ts'
+import { SignedTransfer } from './signed-transfer.ts'
 import { changesSince, TransferOut, wholeZone } from './transfer.ts'
 import {
   appendUnsigned,
@@ -54,6 +56,8 @@ import { CLASS, OPCODE, OPTION, RCODE, TYPE } from './types.ts'
 import { applyUpdate } from './update.ts'
 import { WireWriter } from './wire.ts'
 import { type RrSet, rrsOf, type Zone } from './zone.ts'
+import { ZoneDirectory } from './zone-directory.ts'
+import type { ZoneNames } from './zone-names.ts'
 
 const DEFAULT_RATE_PER_SECOND = 200
 const DEFAULT_READY_BYTES = 8 * 1024 * 1024
@@ -88,7 +92,9 @@ export class ServerCore {
   private readonly onChange: (origin: NameKey) => void
   private readonly onNotify: (origin: NameKey, from: Endpoint) => void
   private transfer: SignedTransfer | undefined = undefined
+  /** Whether there is, or was, a zone that has something for those who ask for signatures. */
   private hasSignedZone = false
+  private readonly directory: ZoneDirectory
 
   constructor({ random, clock, wallClock }: ServerCoreDeps, options: ServerCoreOptions = {}) {
     this.clock = clock
@@ -96,6 +102,7 @@ export class ServerCore {
     this.keys = new Map((options.keys ?? []).map((key) => [key.name, key]))
     this.query = new QueryView(random.u32())
     const readyBytes = options.readyBytes ?? DEFAULT_READY_BYTES
+    this.directory = new ZoneDirectory(random.u32())
     this.ready = new ReadyTable(readyBytes / 2)
     this.memos = new MemoTable(readyBytes / 2, random.u32())
     this.limiter = new RateLimiter(options.ratePerSecond ?? DEFAULT_RATE_PER_SECOND, random.u32())
@@ -109,8 +116,9 @@ export class ServerCore {
   /** Serves `zone`, or answers SERVFAIL in its name when it is `undefined`. Replaces a zone of that name. */
   setZone(origin: NameKey, zone: Zone | undefined, policy?: ZonePolicy): void {
     this.zones.set(origin, zone)
+    this.directory.set(origin, zone)
     if (policy !== undefined) this.policies.set(origin, policy)
-    this.forgetAnswers()
+    this.forgetAnswers(zone)
   }
 
   zone(origin: NameKey): Zone | undefined {
@@ -166,27 +174,29 @@ export class ServerCore {
     const u8 = this.frame.u8
     counters.queries++
     counters.ready++
-    if (this.limiter.isOn) {
-      const ready = this.memos.ready(memo)
-      const verdict = this.limit(ready.rateHash, from)
-      if (verdict === 'drop') return 0
-      if (verdict === 'slip') {
-        u8.set(octets)
-        this.query.read(this.frame, octets.length)
-        return this.writeReady(ready, 0)
-      }
-    }
     u8[0] = octets[0] as number
     u8[1] = octets[1] as number
-    return this.memos.copy(memo, u8)
+    const end = this.memos.copy(memo, u8)
+    if (!this.limiter.isOn) return end
+    const verdict = this.limit(this.memos.rateHash(memo), from)
+    if (verdict === 'pass') return end
+    if (verdict === 'drop') return 0
+    const flags = this.frame.dv.getUint16(FLAGS)
+    u8.set(octets)
+    this.query.read(this.frame, octets.length)
+    return this.writeTruncated(flags)
   }
 
   private answer(octets: Uint8Array, from: Endpoint, isTcp: boolean): number {
     const { query, frame } = this
     if (query.hasEdns && query.ednsVersion !== 0) return this.badVersion(from, isTcp)
-    // Signatures are for those who ask for them; what is kept has none.
+    // Signatures are for those who ask for them.
     const wantsProofs = this.hasSignedZone && query.isDnssecOk
-    const kept = wantsProofs ? undefined : this.ready.get(frame.u8, query)
+    if (!wantsProofs) {
+      const zone = findDirectAnswer(this.directory, frame.u8, HEADER_LEN, query.end - 4, query.type)
+      if (zone !== undefined) return this.answerDirectly(zone.names, octets, from, isTcp)
+    }
+    const kept = this.ready.get(frame.u8, query, wantsProofs)
     if (kept !== undefined) this.counters.ready++
     const ready = kept ?? this.workOut(wantsProofs)
     let isCookieRight = false
@@ -194,11 +204,42 @@ export class ServerCore {
     if (isTcp) return this.writeReady(ready, MAX_MESSAGE_LEN)
     const verdict = isCookieRight ? 'pass' : this.limit(ready.rateHash, from)
     if (verdict === 'drop') return 0
-    if (verdict === 'slip') return this.writeReady(ready, 0)
-    const end = this.writeReady(ready, query.hasEdns ? Math.min(query.udpBytes, SAFE_UDP_LEN) : MAX_UDP_LEN)
-    // A cookie makes a query another one each time.
-    if (kept !== undefined && query.cookieLen === 0) this.memos.put(octets, frame.u8, end, kept)
+    if (verdict === 'slip') return this.writeTruncated(ready.flags)
+    const end = this.writeReady(ready, this.limitBytes())
+    if (kept !== undefined) this.remember(octets, end, kept.rateHash)
     return end
+  }
+
+  /** Answers with the records that were found in `names`. */
+  private answerDirectly(names: ZoneNames, octets: Uint8Array, from: Endpoint, isTcp: boolean): number {
+    const { query, frame } = this
+    const isCookieRight = query.cookieLen > 0 && this.takeCookie(from.address)
+    this.counters.direct++
+    if (!isTcp && !isCookieRight) {
+      const verdict = this.limit(query.hash, from)
+      if (verdict === 'drop') return 0
+      if (verdict === 'slip') return this.writeTruncated(FLAG.AUTHORITATIVE)
+    }
+    const { recordsOff, recordsEnd, recordCount } = names
+    const recordsLen = recordsEnd - recordsOff
+    const roomBytes = (isTcp ? MAX_MESSAGE_LEN : this.limitBytes()) - query.end - this.optLen()
+    if (recordsLen > roomBytes) return this.writeTruncated(FLAG.AUTHORITATIVE)
+    octetsCopy(names.octets, recordsOff, recordsEnd, frame.u8, query.end)
+    const end = this.finish(FLAG.AUTHORITATIVE, recordCount, 0, 0, query.end + recordsLen)
+    if (!isTcp) this.remember(octets, end, query.hash)
+    return end
+  }
+
+  /** The longest reply to the question over UDP. */
+  private limitBytes(): number {
+    const { query } = this
+    return query.hasEdns ? Math.min(query.udpBytes, SAFE_UDP_LEN) : MAX_UDP_LEN
+  }
+
+  /** Keeps the reply in the frame for when the same query comes. */
+  private remember(octets: Uint8Array, end: number, rateHash: number): void {
+    // A cookie makes a query another one each time.
+    if (this.query.cookieLen === 0) this.memos.put(octets, this.frame.u8, end, rateHash)
   }
 
   private limit(rateHash: number, from: Endpoint): RateVerdict {
@@ -210,8 +251,9 @@ export class ServerCore {
     return verdict
   }
 
-  private forgetAnswers(): void {
-    this.hasSignedZone = [...this.zones.values()].some(isSigned)
+  /** `zone` is another one, or has changed. */
+  private forgetAnswers(zone: Zone | undefined): void {
+    this.hasSignedZone ||= isSigned(zone)
     this.ready.clear()
     this.memos.clear()
   }
@@ -228,37 +270,43 @@ export class ServerCore {
   /** Writes the reply over the query, whose header and question it begins with. */
   private writeReady(ready: ReadyAnswer, limitBytes: number): number {
     const { frame, query } = this
-    const { u8, dv } = frame
-    let optLen = 0
-    if (query.hasEdns) optLen = query.cookieLen > 0 ? OPT_LEN + 4 + COOKIE_LEN : OPT_LEN
-    const roomBytes = limitBytes - query.end - optLen
-    let flags = FLAG.RESPONSE | ready.flags | (dv.getUint16(FLAGS) & HEADER_BITS_KEPT)
-    let answerCount = ready.answerCount
-    let authorityCount = ready.authorityCount
-    let additionalCount = ready.additionalCount
-    let off = query.end
-    if (ready.body.length <= roomBytes) {
-      u8.set(ready.body, off)
-      off += ready.body.length
-    } else if (ready.neededLen <= roomBytes) {
-      u8.set(ready.body.subarray(0, ready.neededLen), off)
-      off += ready.neededLen
-      additionalCount = ready.glueCount
-    } else {
-      this.counters.truncated++
-      flags |= FLAG.TRUNCATED
-      answerCount = 0
-      authorityCount = 0
-      additionalCount = 0
-    }
+    const { body, neededLen, flags, answerCount, authorityCount } = ready
+    const roomBytes = limitBytes - query.end - this.optLen()
+    const isWhole = body.length <= roomBytes
+    if (!isWhole && neededLen > roomBytes) return this.writeTruncated(flags)
+    frame.u8.set(isWhole ? body : body.subarray(0, neededLen), query.end)
+    const additionalCount = isWhole ? ready.additionalCount : ready.glueCount
+    const end = query.end + (isWhole ? body.length : neededLen)
+    return this.finish(flags, answerCount, authorityCount, additionalCount, end)
+  }
+
+  /** The reply that tells to come back over TCP. */
+  private writeTruncated(flags: number): number {
+    this.counters.truncated++
+    return this.finish(flags | FLAG.TRUNCATED, 0, 0, 0, this.query.end)
+  }
+
+  private optLen(): number {
+    const { query } = this
+    if (!query.hasEdns) return 0
+    return query.cookieLen > 0 ? OPT_LEN + 4 + COOKIE_LEN : OPT_LEN
+  }
+
+  /** Makes the query's header that of the reply, whose records end at `off`, and writes the OPT record behind them. */
+  private finish(
+    replyFlags: number,
+    answerCount: number,
+    authorityCount: number,
+    additionalCount: number,
+    off: number,
+  ): number {
+    const { dv } = this.frame
+    const { hasEdns } = this.query
+    const flags = FLAG.RESPONSE | replyFlags | (dv.getUint16(FLAGS) & HEADER_BITS_KEPT)
     dv.setInt32(FLAGS, (flags << 16) | 1) // and the number of questions
     dv.setInt32(6, (answerCount << 16) | authorityCount)
-    if (!query.hasEdns) {
-      dv.setUint16(10, additionalCount)
-      return off
-    }
-    dv.setUint16(10, additionalCount + 1)
-    return this.writeOpt(off)
+    dv.setUint16(10, additionalCount + (hasEdns ? 1 : 0))
+    return hasEdns ? this.writeOpt(off) : off
   }
 
   private writeOpt(off: number): number {
@@ -285,7 +333,7 @@ export class ServerCore {
     const resolution = resolve(this.zones, name, query.type, wantsProofs)
     if (resolution.rcode === RCODE.REFUSED) this.counters.refused++
     const ready = this.write(name, resolution)
-    if (!wantsProofs && resolution.isExact && ready.body.length <= MAX_READY_LEN) this.ready.put(frame.u8, query, ready)
+    if (resolution.isExact && ready.body.length <= MAX_READY_LEN) this.ready.put(frame.u8, query, wantsProofs, ready)
     return ready
   }
 
@@ -443,7 +491,7 @@ export class ServerCore {
     }
     const { rcode, change } = applyUpdate(zone, message)
     if (change !== undefined) {
-      this.forgetAnswers()
+      this.forgetAnswers(zone)
       this.onChange(origin)
     }
     return this.reply(message, asker, { rcode })
@@ -552,34 +600,4 @@ function hashOf(resolution: Resolution): number {
   const origin = resolution.zone?.origin ?? ROOT
   for (let i = 0; i < origin.length; i++) hash = Math.imul(hash ^ origin.charCodeAt(i), 0x01000193)
   return hash
-}
-
-/** The messages of an outgoing transfer, signed one after the other when the question was (RFC 8945 §5.3.1). */
-export class SignedTransfer {
-  private readonly transfer: TransferOut
-  private readonly key: TsigKey | undefined
-  private readonly wallClock: WallClock
-  private readonly writer = new WireWriter(MAX_MESSAGE_LEN)
-  private mac: Uint8Array | undefined
-  private isContinued = false
-
-  constructor(transfer: TransferOut, context: TsigContext | undefined, wallClock: WallClock) {
-    this.transfer = transfer
-    this.key = context?.key
-    this.mac = context?.mac
-    this.wallClock = wallClock
-  }
-
-  /** The next message, good until the next call; `undefined` when that was the last one. */
-  next(): Uint8Array | undefined {
-    const { writer, key } = this
-    const end = this.transfer.next(writer)
-    if (end === 0) return undefined
-    if (key === undefined) return writer.u8.subarray(0, end)
-    const seconds = Math.floor(this.wallClock.now() / 1e6)
-    const signed = signMessage(writer.u8, end, key, seconds, { requestMac: this.mac, isContinued: this.isContinued })
-    this.mac = signed.mac
-    this.isContinued = true
-    return writer.u8.subarray(0, signed.end)
-  }
 }

@@ -30,6 +30,7 @@ export interface ServerCoreOptions {
 
 export const SERVER_COUNTERS = [
   'queries',
+  'direct',
   'ready',
   'truncated',
   'rateLimited',

@@ -316,7 +316,10 @@ function storeOf(files: Readonly<Record<string, string>>): KvRo {
 
 describe('dns configuration from a store', () => {
   it('without dns.json each NAME.zone is a zone', async () => {
-    const { zones } = await loadDnsConfig(storeOf({ 'a.example.zone': ZONE, 'b.example.zone': ZONE, 'x.inc': '' }))
+    const { zones } = await loadDnsConfig(
+      storeOf({ 'a.example.zone': ZONE, 'b.example.zone': ZONE, 'x.inc': '' }),
+      new SeededRandom(1),
+    )
     assert.deepEqual(
       zones.map((zone) => zone.origin),
       [dnsName('a.example'), dnsName('b.example')],
@@ -335,7 +338,10 @@ describe('dns configuration from a store', () => {
         'b.example': { primaries: ['10.0.0.4'], primaryKey: 'k.example' },
       },
     }
-    const { zones, keys } = await loadDnsConfig(storeOf({ 'dns.json': JSON.stringify(json), 'a.zone': ZONE }))
+    const { zones, keys } = await loadDnsConfig(
+      storeOf({ 'dns.json': JSON.stringify(json), 'a.zone': ZONE }),
+      new SeededRandom(1),
+    )
     assert.equal(keys[0]?.secret.length, 3)
     assert.equal(zones[0]?.policy.transferTo.networks.length, 4)
     assert.deepEqual(zones[0]?.notify?.map(endpointToString), ['10.0.0.3:5353', '[fd00::3]:5353', '[fd00::4]:53'])
@@ -373,7 +379,7 @@ describe('dns configuration from a store', () => {
     ],
   ] as const) {
     it(`${what}: one sentence`, async () => {
-      await assert.rejects(loadDnsConfig(storeOf(files)), { message })
+      await assert.rejects(loadDnsConfig(storeOf(files), new SeededRandom(1)), { message })
     })
   }
 })

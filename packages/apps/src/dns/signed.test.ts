@@ -289,7 +289,7 @@ function receive(messages: readonly Uint8Array[], zone?: Zone): Zone | string {
 }
 
 function records(zone: Zone): string[] {
-  return zone.allSets().flatMap(rrsOf).map(formatRr).sort()
+  return [...zone.allSets()].flatMap(rrsOf).map(formatRr).sort()
 }
 
 describe('dns transfers', () => {

@@ -1,10 +1,12 @@
 /** Zone transfers: whole (AXFR, RFC 5936) and of what changed (IXFR, RFC 1995), both ways, without I/O. */
+
+import { ZoneBuilder } from './build-zone.ts'
 import { FLAG, MAX_MESSAGE_LEN, type Message, putRr, type Question, type Rr, writeMessage } from './message.ts'
 import { isWithin, nameKey } from './name.ts'
 import { soaOf } from './rdata.ts'
 import { CLASS, isMetaType, RCODE, TYPE } from './types.ts'
 import type { WireWriter } from './wire.ts'
-import { buildZone, isSerialAfter, rrsOf, type Zone } from './zone.ts'
+import { isSerialAfter, rrsOf, Zone } from './zone.ts'
 import { ZoneEdit } from './zone-edit.ts'
 
 /** Names can be compressed in the first 16 KiB of a message only; longer ones gain nothing. */
@@ -15,9 +17,9 @@ const TSIG_ROOM = 640
 /** The records of a whole zone, in the order of the wire: its SOA record first and last. */
 export function* wholeZone(zone: Zone): Generator<Rr> {
   // The sets as they are now, whatever is changed while the transfer goes on.
-  const sets = zone.allSets()
-  for (const set of sets) yield* rrsOf(set)
-  yield* rrsOf(sets[0] as (typeof sets)[0])
+  const { soaSet } = zone
+  for (const set of zone.allSets()) yield* rrsOf(set)
+  yield* rrsOf(soaSet)
 }
 
 /** The answer to an IXFR question from a server that has `serial`: nothing new, the changes since, or the whole zone. */
@@ -100,13 +102,18 @@ export class TransferIn {
   private readonly id: number
   /** Of the SOA record that began it, and will end it. */
   private serial = 0
+  private count = 0
+  /** Takes the records of a whole zone; those of changes wait for the last. */
+  private builder: ZoneBuilder | undefined
   private readonly rrs: Rr[] = []
+  private readonly seed: number
   /** Of the SOA records among them. */
   private readonly soaAt: number[] = []
   private isDone = false
 
-  /** `zone` is what we have; with it the answer may be changes to it. */
-  constructor(id: number, origin: Question['name'], zone: Zone | undefined) {
+  /** `zone` is what we have; with it the answer may be changes to it. `seed` is that of a zone that comes whole. */
+  constructor(id: number, origin: Question['name'], zone: Zone | undefined, seed?: number) {
+    this.seed = seed ?? 0
     this.id = id
     this.origin = nameKey(origin)
     this.zone = zone
@@ -121,10 +128,9 @@ export class TransferIn {
       const reason = this.takeRr(rr)
       if (reason !== undefined) return reason
     }
-    if (this.rrs.length === 0) return 'refused'
+    if (this.count === 0) return 'refused'
     // RFC 1995 §2: a SOA record alone says that there is nothing newer.
-    const isAlone =
-      this.rrs.length === 1 && this.zone !== undefined && !isSerialAfter(this.serial, this.zone.soa.serial)
+    const isAlone = this.count === 1 && this.zone !== undefined && !isSerialAfter(this.serial, this.zone.soa.serial)
     this.isDone ||= isAlone
     return this.isDone ? 'done' : 'more'
   }
@@ -133,8 +139,8 @@ export class TransferIn {
     const isSoa = rr.type === TYPE.SOA && nameKey(rr.name) === this.origin
     if (!isWithin(nameKey(rr.name), nameKey(this.origin))) return 'outside'
     if (rr.class !== CLASS.IN || isMetaType(rr.type)) return 'bad-zone'
-    if (this.rrs.length >= MAX_RECORD_COUNT) return 'too-large'
-    if (this.rrs.length === 0) {
+    if (this.count >= MAX_RECORD_COUNT) return 'too-large'
+    if (this.count === 0) {
       if (!isSoa) return 'bad-order'
       this.serial = soaOf(rr.rdata).serial
     } else if (isSoa) {
@@ -142,9 +148,16 @@ export class TransferIn {
       // In changes, the last SOA record but one has that serial too: it begins what was added.
       this.isDone = isLast && (!this.isIncremental() || this.soaAt.length % 2 === 1)
     }
-    if (isSoa) this.soaAt.push(this.rrs.length)
-    this.rrs.push(rr)
-    return undefined
+    if (isSoa) this.soaAt.push(this.count)
+    if (this.count++ === 0 || this.isIncremental()) {
+      this.rrs.push(rr)
+      return undefined
+    }
+    if (this.builder === undefined) {
+      this.builder = new ZoneBuilder(this.origin, this.seed)
+      this.builder.add(this.rrs[0] as Rr)
+    }
+    return this.isDone || this.builder.add(rr) === undefined ? undefined : 'bad-zone'
   }
 
   /** Changes begin with two SOA records (RFC 1995 §4). */
@@ -154,11 +167,11 @@ export class TransferIn {
 
   /** After `done`: the zone that results, which is the one we had when nothing is newer. */
   finish(): Zone | TransferReason {
-    const { zone, rrs } = this
-    if (zone !== undefined && rrs.length === 1) return zone
+    const { zone } = this
+    if (zone !== undefined && this.count === 1) return zone
     if (zone !== undefined && this.isIncremental()) return this.applyChanges(zone)
-    const built = buildZone(this.origin, rrs.slice(0, -1))
-    return typeof built === 'string' ? 'bad-zone' : built
+    const built = this.builder?.finish()
+    return built instanceof Zone ? built : 'bad-zone'
   }
 
   private applyChanges(zone: Zone): Zone | TransferReason {

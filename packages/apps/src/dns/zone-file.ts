@@ -7,7 +7,7 @@
 import type { Rr } from './message.ts'
 import { isName, type Name, nameToString, parseName } from './name.ts'
 import { parseRdata, parseTtl, type Word } from './rdata-text.ts'
-import { isMetaType, parseClass, parseType, TYPE, typeToString } from './types.ts'
+import { CLASS, isMetaType, parseClass, parseType, TYPE, typeToString } from './types.ts'
 
 const MAX_INCLUDE_DEPTH = 10
 const MAX_GENERATED_COUNT = 65_536
@@ -34,10 +34,23 @@ export class ZoneFileError extends Error {
 
 /** Reads `text`, one character for each octet, into records in the order of the file. Throws a {@link ZoneFileError}. */
 export async function parseZoneFile(text: string, options: ZoneFileOptions): Promise<Rr[]> {
-  const state: State = { origin: options.origin, owner: undefined, ttl: undefined, lastTtl: undefined, class: 1 }
   const rrs: Rr[] = []
-  await new FileParser(text, options.file, state, options.include, rrs, 0).run()
+  await readZoneFile(text, options, (rr) => {
+    rrs.push(rr)
+    return undefined
+  })
   return rrs
+}
+
+/** Like {@link parseZoneFile}, but `take` gets the records one by one; a sentence that it returns is an error of that line. */
+export async function readZoneFile(
+  text: string,
+  options: ZoneFileOptions,
+  take: (rr: Rr) => string | undefined,
+): Promise<void> {
+  const { origin } = options
+  const state: State = { origin, owner: undefined, ttl: undefined, lastTtl: undefined, class: undefined }
+  await new FileParser(text, options.file, state, options.include, take, 0).run()
 }
 
 interface State {
@@ -48,7 +61,8 @@ interface State {
   ttl: number | undefined
   /** Of the record before, or the minimum of the SOA: for files without `$TTL`. */
   lastTtl: number | undefined
-  class: number
+  /** Of all records; `undefined` before the first. */
+  class: number | undefined
 }
 
 /** One logical line: with parentheses it may span several. */
@@ -64,18 +78,25 @@ class FileParser {
   private readonly file: string
   private readonly state: State
   private readonly include: ZoneFileOptions['include']
-  private readonly rrs: Rr[]
+  private readonly take: (rr: Rr) => string | undefined
   private readonly depth: number
   private pos = 0
   /** Of `pos`, from 1. */
   private line = 1
 
-  constructor(text: string, file: string, state: State, include: ZoneFileOptions['include'], rrs: Rr[], depth: number) {
+  constructor(
+    text: string,
+    file: string,
+    state: State,
+    include: ZoneFileOptions['include'],
+    take: (rr: Rr) => string | undefined,
+    depth: number,
+  ) {
     this.text = text
     this.file = file
     this.state = state
     this.include = include
-    this.rrs = rrs
+    this.take = take
     this.depth = depth
   }
 
@@ -193,7 +214,8 @@ class FileParser {
     // RFC 1035 §5.1: the origin of the file that includes does not change.
     const state = { ...this.state }
     if (origin !== undefined) state.origin = this.name(line, origin)
-    await new FileParser(text, file, state, this.include, this.rrs, this.depth + 1).run()
+    await new FileParser(text, file, state, this.include, this.take, this.depth + 1).run()
+    this.state.class = state.class
   }
 
   /** BIND's `$GENERATE START-STOP[/STEP] OWNER [TTL] [CLASS] TYPE RDATA`, a `$` in the last ones being the number. */
@@ -259,9 +281,8 @@ class FileParser {
   }
 
   private checkClass(line: number, rrClass: number): void {
-    if (this.rrs.length > 0 && rrClass !== this.state.class) {
-      this.fail(line, 'expected the class of the records before')
-    }
+    const before = this.state.class ?? rrClass
+    if (rrClass !== before) this.fail(line, 'expected the class of the records before')
     this.state.class = rrClass
   }
 
@@ -272,7 +293,9 @@ class FileParser {
     const ttl = given ?? state.ttl ?? state.lastTtl ?? minimum
     if (ttl === undefined) this.fail(line, 'expected a time to live: there is none here, before, or by $TTL')
     state.lastTtl = ttl
-    this.rrs.push({ name, type, class: state.class, ttl, rdata })
+    state.class ??= CLASS.IN
+    const problem = this.take({ name, type, class: state.class, ttl, rdata })
+    if (problem !== undefined) this.fail(line, problem)
   }
 }
 

@@ -1,13 +1,12 @@
 /**
  * A zone in memory (RFC 1034 §4.2, RFC 2181 §5): sets of records by name, the names between them, and what changed
- * lately.
- *
- * Sets are never changed but replaced, so that whoever holds one, a transfer for instance, sees it as it was.
+ * lately. They lie packed (`zone-names.ts`); the objects here are made of them when asked for.
  */
 import type { Rr } from './message.ts'
-import { isWithin, type Name, type NameKey, nameKey, nameToString, parentOf } from './name.ts'
+import { type Name, type NameKey, nameKey, parentOf } from './name.ts'
 import { rdataKey, type Soa, soaOf } from './rdata.ts'
-import { CLASS, isMetaType, TYPE, typeToString } from './types.ts'
+import { CLASS, TYPE } from './types.ts'
+import { blocksOf, keyAt, type NamesAtOneTime, setsAt, ZoneNames } from './zone-names.ts'
 
 /** All records of one name and type. */
 export interface RrSet {
@@ -22,12 +21,11 @@ export interface RrSet {
 /** A name of a zone. One without sets is there because something is below it (an empty non-terminal, RFC 4592 §2.2.2). */
 export class ZoneNode {
   readonly key: NameKey
-  sets: readonly RrSet[] = []
-  /** Names directly below this one. */
-  childCount = 0
+  readonly sets: readonly RrSet[]
 
-  constructor(key: NameKey) {
+  constructor(key: NameKey, sets: readonly RrSet[]) {
     this.key = key
+    this.sets = sets
   }
 
   set(type: number): RrSet | undefined {
@@ -47,33 +45,36 @@ export interface ZoneChange {
 /** Records of the changes kept for incremental transfers, of all changes of a zone together. */
 const MAX_JOURNAL_RECORDS = 10_000
 
-/** Types that may stand beside a CNAME (RFC 4034 §3, §4). */
-const BESIDE_CNAME: readonly number[] = [TYPE.RRSIG, TYPE.NSEC, TYPE.KEY]
-
 export class Zone {
   readonly origin: NameKey
-  readonly apex: ZoneNode
+  /** Its sets are objects that stay the same until they are replaced, unlike those of other names. */
+  apex: ZoneNode
   /** Changes made, oldest first: each begins where the one before ended. */
   journal: readonly ZoneChange[] = []
-  private readonly nodes = new Map<NameKey, ZoneNode>()
+  /** Where the records are. Change them through the zone only. */
+  readonly names: ZoneNames
   private journalCount = 0
 
-  constructor(origin: Name) {
+  /** `seed`: 32 secret bits, so that nobody can choose names that are slow to find. */
+  constructor(origin: Name, seed = 0) {
     this.origin = nameKey(origin)
-    this.apex = new ZoneNode(this.origin)
-    this.nodes.set(this.origin, this.apex)
+    this.names = new ZoneNames(seed)
+    this.apex = new ZoneNode(this.origin, [])
+    this.names.put(this.origin, [], false)
   }
 
   /** Names, those without records among them. */
   get nameCount(): number {
-    return this.nodes.size
+    return this.names.count
   }
 
   find(key: NameKey): ZoneNode | undefined {
-    return this.nodes.get(key)
+    if (key === this.origin) return this.apex
+    const block = this.names.findKey(key)
+    return block === 0 ? undefined : nodeAt(this.names.now(), block)
   }
 
-  /** The SOA record. Only a zone that {@link zoneProblem} finds nothing wrong with has one for certain. */
+  /** The SOA record. Only a zone that `buildZone` made has one for certain. */
   get soaSet(): RrSet {
     return this.apex.set(TYPE.SOA) as RrSet
   }
@@ -82,18 +83,17 @@ export class Zone {
     return soaOf(this.soaSet.rdatas[0] as Uint8Array)
   }
 
-  /** Every set, the SOA record first. Later changes of the zone do not show in it. */
-  allSets(): RrSet[] {
-    const sets: RrSet[] = [this.soaSet]
-    for (const node of this.nodes.values()) {
-      for (const set of node.sets) if (set.type !== TYPE.SOA || node !== this.apex) sets.push(set)
-    }
-    return sets
+  /** Every set as it is now, the SOA record first, however the zone changes before the last is taken. */
+  allSets(): Generator<RrSet> {
+    return setsOf(this.names.now(), this.apex, this.soaSet)
   }
 
   /** The names that have a set of `type`. */
   nodesWith(type: number): ZoneNode[] {
-    return [...this.nodes.values()].filter((node) => node.set(type) !== undefined)
+    const nodes: ZoneNode[] = []
+    const now = this.names.now()
+    for (const block of blocksOf(now)) if (this.names.findSet(block, type)) nodes.push(nodeAt(now, block))
+    return nodes
   }
 
   /** Adds a record that belongs into the zone; false when it is there already (its TTL is that of the set then). */
@@ -101,7 +101,8 @@ export class Zone {
     const node = this.nodeFor(nameKey(rr.name))
     const set = node.set(rr.type)
     if (set === undefined) {
-      node.sets = [...node.sets, { name: rr.name, type: rr.type, ttl: rr.ttl, rdatas: [rr.rdata] }]
+      const { name, type, ttl, rdata } = rr
+      this.putSets(node.key, [...node.sets, { name, type, ttl, rdatas: [rdata] }])
       return true
     }
     const key = rdataKey(rr.type, rr.rdata)
@@ -115,7 +116,7 @@ export class Zone {
 
   /** Removes one record; false when it is not there. Its TTL does not matter. */
   remove(rr: Rr): boolean {
-    const node = this.nodes.get(nameKey(rr.name))
+    const node = this.find(nameKey(rr.name))
     const set = node?.set(rr.type)
     if (node === undefined || set === undefined) return false
     const key = rdataKey(rr.type, rr.rdata)
@@ -129,8 +130,23 @@ export class Zone {
   putSet(set: RrSet): void {
     const node = this.nodeFor(nameKey(set.name))
     const old = node.set(set.type)
-    if (old === undefined) node.sets = [...node.sets, set]
+    if (old === undefined) this.putSets(node.key, [...node.sets, set])
     else this.replace(node, old, set)
+  }
+
+  /** Gives a name these sets in the place of those it has; with none, it goes away unless something is below it. */
+  putSets(key: NameKey, sets: readonly RrSet[]): void {
+    const { names, origin } = this
+    const isApex = key === origin
+    const known = names.findKey(key)
+    if (isApex) this.apex = new ZoneNode(key, sets)
+    else if (sets.length === 0 && (known === 0 || names.childCount(known) === 0)) {
+      if (known !== 0) this.forget(key)
+      return
+    }
+    const isBoundary = sets.some(({ type }) => type === TYPE.DNAME || (type === TYPE.NS && !isApex))
+    names.put(key, sets, isBoundary)
+    if (known === 0) this.countBelow(parentOf(key))
   }
 
   /** Remembers a change that has been made. */
@@ -143,102 +159,50 @@ export class Zone {
     this.journal = journal
   }
 
-  /** The node of a name within the zone, made with those between it and the apex when it is not there. */
   private nodeFor(key: NameKey): ZoneNode {
-    const known = this.nodes.get(key)
-    if (known !== undefined) return known
-    const node = new ZoneNode(key)
-    this.nodes.set(key, node)
-    this.nodeFor(parentOf(key)).childCount++
-    return node
+    return this.find(key) ?? new ZoneNode(key, [])
   }
 
   private replace(node: ZoneNode, old: RrSet, next: RrSet | undefined): void {
-    node.sets =
-      next === undefined ? node.sets.filter((set) => set !== old) : node.sets.map((set) => (set === old ? next : set))
-    this.prune(node)
+    this.putSets(
+      node.key,
+      next === undefined ? node.sets.filter((set) => set !== old) : node.sets.map((set) => (set === old ? next : set)),
+    )
   }
 
-  /** Forgets a name that has nothing at it and nothing below it, and those above that this leaves so. */
-  private prune(node: ZoneNode): void {
-    if (node.sets.length > 0 || node.childCount > 0 || node === this.apex) return
-    this.nodes.delete(node.key)
-    const parent = this.nodes.get(parentOf(node.key)) as ZoneNode
-    parent.childCount--
-    this.prune(parent)
+  /** There is one more name directly below `key`, which is there from now on. */
+  private countBelow(key: NameKey): void {
+    const known = this.names.findKey(key)
+    this.names.addChildren(known === 0 ? this.names.put(key, [], false) : known, 1)
+    if (known === 0) this.countBelow(parentOf(key))
+  }
+
+  /** Forgets a name, and those above that this leaves with nothing at them and nothing below them. */
+  private forget(key: NameKey): void {
+    const { names, origin } = this
+    names.delete(key)
+    const above = parentOf(key)
+    const block = names.findKey(above)
+    names.addChildren(block, -1)
+    if (above !== origin && names.childCount(block) === 0 && names.setCount(block) === 0) this.forget(above)
+  }
+}
+
+function nodeAt(now: NamesAtOneTime, block: number): ZoneNode {
+  return new ZoneNode(keyAt(now.octets, block), setsAt(now.octets, now.dv, block))
+}
+
+function* setsOf(now: NamesAtOneTime, apex: ZoneNode, soa: RrSet): Generator<RrSet> {
+  yield soa
+  for (const set of apex.sets) if (set !== soa) yield set
+  for (const block of blocksOf(now)) {
+    const node = nodeAt(now, block)
+    if (node.key !== apex.key) yield* node.sets
   }
 }
 
 function recordCount(change: ZoneChange): number {
   return 2 + change.removed.length + change.added.length
-}
-
-/** A set of a zone that is being built. */
-interface CollectedSet {
-  readonly rr: Rr
-  ttl: number
-  readonly rdatas: Uint8Array[]
-  /** Of `rdatas`, to see what is there already; made when there is a second one: most sets have one record. */
-  keys: Set<string> | undefined
-}
-
-function collect(set: CollectedSet, rr: Rr): void {
-  set.ttl = Math.min(set.ttl, rr.ttl)
-  set.keys ??= new Set(set.rdatas.map((rdata) => rdataKey(rr.type, rdata)))
-  const key = rdataKey(rr.type, rr.rdata)
-  if (set.keys.has(key)) return
-  set.keys.add(key)
-  set.rdatas.push(rr.rdata)
-}
-
-/** Builds a zone. Returns a sentence when the records make none (RFC 1034 §4.2.1, RFC 2181 §6, §10). */
-export function buildZone(origin: Name, rrs: Iterable<Rr>): Zone | string {
-  const zone = new Zone(origin)
-  // A set that many records make is collected first: adding them one by one would copy it again and again.
-  const collected = new Map<string, CollectedSet>()
-  for (const rr of rrs) {
-    const problem = recordProblem(zone, rr)
-    if (problem !== undefined) return problem
-    const id = `${nameKey(rr.name)}${rr.type}`
-    const known = collected.get(id)
-    if (known === undefined) collected.set(id, { rr, ttl: rr.ttl, rdatas: [rr.rdata], keys: undefined })
-    else collect(known, rr)
-  }
-  for (const { rr, ttl, rdatas } of collected.values()) zone.putSet({ name: rr.name, type: rr.type, ttl, rdatas })
-  return (
-    zoneProblem(
-      zone,
-      [...collected.values()].map(({ rr }) => rr),
-    ) ?? zone
-  )
-}
-
-/** Why a record cannot be in the zone, or nothing. */
-export function recordProblem(zone: Zone, rr: Rr): string | undefined {
-  if (!isWithin(nameKey(rr.name), zone.origin)) return `${nameToString(rr.name)} is outside of the zone`
-  if (rr.class !== CLASS.IN) return `${nameToString(rr.name)} is not of class IN`
-  return isMetaType(rr.type) ? `no zone can hold ${typeToString(rr.type)}` : undefined
-}
-
-/** What is wrong with a zone as a whole; `changed` are records at the names to look at. */
-function zoneProblem(zone: Zone, changed: readonly Rr[]): string | undefined {
-  const soa = zone.apex.set(TYPE.SOA)
-  if (soa === undefined) return `there is no SOA record for ${nameToString(zone.origin)}`
-  if (soa.rdatas.length > 1) return `there is more than one SOA record for ${nameToString(zone.origin)}`
-  if (zone.apex.set(TYPE.NS) === undefined) return `there is no NS record for ${nameToString(zone.origin)}`
-  for (const { name, type } of changed) {
-    const node = zone.find(nameKey(name))
-    if (node === undefined) continue
-    if (type === TYPE.SOA && node !== zone.apex) return `${nameToString(name)} has a SOA record below the zone's own`
-    const [cname, dname] = [node.set(TYPE.CNAME), node.set(TYPE.DNAME)]
-    if ((cname?.rdatas.length ?? 0) > 1) return `${nameToString(name)} has more than one CNAME record`
-    if ((dname?.rdatas.length ?? 0) > 1) return `${nameToString(name)} has more than one DNAME record`
-    const besides = node.sets.find((set) => set.type !== TYPE.CNAME && !BESIDE_CNAME.includes(set.type))
-    if (cname !== undefined && besides !== undefined) {
-      return `${nameToString(name)} has a CNAME record and ${typeToString(besides.type)} besides`
-    }
-  }
-  return undefined
 }
 
 /** Serial numbers (RFC 1982): true when `a` comes after `b`. */

@@ -2,6 +2,7 @@
 import type { Endpoint, Ipv4, Port } from '@mirage-ts/signatures/addresses'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { MonotonicClock, WallClock, WallInstant } from '@mirage-ts/signatures/time'
+import { buildZone } from '../build-zone.ts'
 import { FLAG, formatRr, type Message, type MessageParts, parseMessage, writeMessage } from '../message.ts'
 import { dnsName, nameKey } from '../name.ts'
 import { NOBODY, type ZonePolicy } from '../policy.ts'
@@ -9,7 +10,7 @@ import { ServerCore } from '../server-core.ts'
 import type { ServerCoreOptions } from '../server-options.ts'
 import { parseType, rcodeToString } from '../types.ts'
 import { WireWriter } from '../wire.ts'
-import { buildZone, type Zone } from '../zone.ts'
+import type { Zone } from '../zone.ts'
 import { parseZoneFile } from '../zone-file.ts'
 
 /** 2023-11-14T22:13:20Z. */
