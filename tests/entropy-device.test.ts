@@ -1,11 +1,10 @@
 /** Randomness of a machine whose processor has no generator: from the hypervisor's device, on MMIO and on PCI, or not at all. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { build, ROOT } from './lib/mirage.ts'
+import { EXIT_DEVICE, MICROVM, runQemu } from './lib/qemu.ts'
 
 const CONFIG = `import { main, register } from '@mirage-ts/config'
 import { defaultLog, defaultRandom } from '@mirage-ts/config/devices'
@@ -25,10 +24,6 @@ export async function start({ log, random }: { log: Log; random: Random }): Prom
 }
 `
 
-const MICROVM = [
-  ...['-M', 'microvm,acpi=off,x-option-roms=off,isa-serial=on,rtc=on,auto-kernel-cmdline=on'],
-  ...['-global', 'virtio-mmio.force-legacy=off'],
-]
 const RNG = ['-object', 'rng-random,id=r0,filename=/dev/urandom', '-device']
 
 describe('a processor without a generator of random numbers', () => {
@@ -43,22 +38,8 @@ describe('a processor without a generator of random numbers', () => {
   after(() => rmSync(folder, { recursive: true, force: true }))
 
   async function boot(...words: readonly string[]): Promise<string> {
-    const machine = ['-accel', 'tcg', '-cpu', 'max,-rdrand,-rdseed', '-m', '32', '-nodefaults', '-no-user-config']
-    const silent = ['-no-reboot', '-display', 'none', '-serial', 'stdio', '-monitor', 'none']
-    const exit = ['-device', 'isa-debug-exit,iobase=0x501,iosize=4', '-kernel', join(folder, 'dist/draw.virtio')]
-    const qemu = spawn('qemu-system-x86_64', [...machine, ...silent, ...exit, ...words], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    const timer = setTimeout(() => qemu.kill(), 60_000)
-    let output = ''
-    for (const stream of [qemu.stdout, qemu.stderr]) {
-      stream.on('data', (chunk: Buffer) => {
-        output += chunk.toString()
-      })
-    }
-    await once(qemu, 'close')
-    clearTimeout(timer)
-    return output
+    const machine = ['-cpu', 'max,-rdrand,-rdseed', '-m', '32', '-no-reboot', ...EXIT_DEVICE]
+    return (await runQemu([...machine, '-kernel', join(folder, 'dist/draw.virtio'), ...words])).output
   }
 
   for (const [name, ...words] of [

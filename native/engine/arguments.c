@@ -26,6 +26,17 @@ bool get_integer(JSContext *ctx, JSValueConst value, const char *name,
     return false;
 }
 
+bool get_boolean(JSContext *ctx, JSValueConst value, const char *name,
+                 bool *out)
+{
+    if (!JS_IsBool(value)) {
+        JS_ThrowTypeError(ctx, "%s must be true or false", name);
+        return false;
+    }
+    *out = JS_ToBool(ctx, value);
+    return true;
+}
+
 bool get_view(JSContext *ctx, JSValueConst value, const char *name,
               JSTypedArrayEnum type, struct span *out)
 {

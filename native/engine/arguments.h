@@ -24,6 +24,9 @@ struct span { /* octets of a view */
 bool get_integer(JSContext *ctx, JSValueConst value, const char *name,
                  uint64_t max, uint64_t *out);
 
+bool get_boolean(JSContext *ctx, JSValueConst value, const char *name,
+                 bool *out);
+
 /* All of a typed array of this type, UINT8 or UINT32. */
 bool get_view(JSContext *ctx, JSValueConst value, const char *name,
               JSTypedArrayEnum type, struct span *out);

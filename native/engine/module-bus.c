@@ -132,14 +132,77 @@ static JSValue mmio_write(JSContext *ctx, JSValueConst self, int argc,
     return JS_UNDEFINED;
 }
 
+static JSValue mmio_map(JSContext *ctx, JSValueConst self, int argc,
+                        JSValueConst *argv)
+{
+    uint64_t address, len;
+    (void)self, (void)argc;
+    if (!get_integer(ctx, argv[0], "address", MAX_SAFE_INTEGER, &address) ||
+        !get_integer(ctx, argv[1], "lenBytes", MAX_SAFE_INTEGER, &len))
+        return JS_EXCEPTION;
+    return JS_NewBool(ctx, plat_mmio_map(address, len) == PLAT_OK);
+}
+
+static JSValue acpi_root(JSContext *ctx, JSValueConst self, int argc,
+                         JSValueConst *argv)
+{
+    (void)self, (void)argc, (void)argv;
+    if (!engine.start->acpi_root)
+        return JS_UNDEFINED;
+    return JS_NewArrayBufferCopy(ctx, engine.start->acpi_root,
+                                 PLAT_ACPI_ROOT_BYTES);
+}
+
+static JSValue firmware_read(JSContext *ctx, JSValueConst self, int argc,
+                             JSValueConst *argv)
+{
+    uint64_t address;
+    struct span span;
+    (void)self, (void)argc;
+    if (!get_integer(ctx, argv[0], "address", MAX_SAFE_INTEGER, &address) ||
+        !get_span(ctx, argv + 1, &span) || !is_mutable(ctx, span))
+        return JS_EXCEPTION;
+    return JS_NewBool(ctx, plat_firmware_read(address, span.start, span.len) ==
+                               PLAT_OK);
+}
+
+static JSValue stop_by(JSContext *ctx, JSValueConst self, int argc,
+                       JSValueConst *argv, int width)
+{
+    bool is_port;
+    uint64_t address, value;
+    (void)self, (void)argc;
+    if (!get_boolean(ctx, argv[0], "isPort", &is_port) ||
+        !get_integer(ctx, argv[1], "address", MAX_SAFE_INTEGER, &address) ||
+        !get_integer(ctx, argv[2], "value", width_max(width), &value))
+        return JS_EXCEPTION;
+    return JS_NewBool(ctx, plat_stop_by(is_port, address, (unsigned)width,
+                                        (uint32_t)value) == PLAT_OK);
+}
+
+static JSValue irq_controller(JSContext *ctx, JSValueConst self, int argc,
+                              JSValueConst *argv)
+{
+    uint64_t address, first_line;
+    (void)self, (void)argc;
+    if (!get_integer(ctx, argv[0], "address", MAX_SAFE_INTEGER, &address) ||
+        !get_integer(ctx, argv[1], "firstLine", UINT32_MAX, &first_line))
+        return JS_EXCEPTION;
+    return JS_NewBool(ctx, plat_irq_controller(address, (unsigned)first_line) ==
+                               PLAT_OK);
+}
+
 static JSValue irq_enable(JSContext *ctx, JSValueConst self, int argc,
                           JSValueConst *argv)
 {
     uint64_t line;
+    bool is_level, is_low;
     (void)self, (void)argc;
-    if (!get_integer(ctx, argv[0], "line", UINT16_MAX, &line))
+    if (!get_integer(ctx, argv[0], "line", UINT16_MAX, &line) ||
+        !get_boolean(ctx, argv[1], "isLevel", &is_level) ||
+        !get_boolean(ctx, argv[2], "isLow", &is_low))
         return JS_EXCEPTION;
-    if (plat_irq_enable((unsigned)line) != PLAT_OK)
+    if (plat_irq_enable((unsigned)line, is_level, is_low) != PLAT_OK)
         return JS_ThrowRangeError(ctx, "this machine has no interrupt line %u",
                                   (unsigned)line);
     engine.can_be_woken = true;
@@ -179,7 +242,14 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_MAGIC_DEF("mmioWrite8", 2, mmio_write, 1),
     JS_CFUNC_MAGIC_DEF("mmioWrite16", 2, mmio_write, 2),
     JS_CFUNC_MAGIC_DEF("mmioWrite32", 2, mmio_write, 4),
-    JS_CFUNC_DEF("irqEnable", 1, irq_enable),
+    JS_CFUNC_DEF("mmioMap", 2, mmio_map),
+    JS_CFUNC_DEF("acpiRoot", 0, acpi_root),
+    JS_CFUNC_DEF("firmwareRead", 4, firmware_read),
+    JS_CFUNC_MAGIC_DEF("stopBy8", 3, stop_by, 1),
+    JS_CFUNC_MAGIC_DEF("stopBy16", 3, stop_by, 2),
+    JS_CFUNC_MAGIC_DEF("stopBy32", 3, stop_by, 4),
+    JS_CFUNC_DEF("irqController", 2, irq_controller),
+    JS_CFUNC_DEF("irqEnable", 3, irq_enable),
     JS_CFUNC_DEF("irqMessage", 0, irq_message),
 };
 

@@ -63,7 +63,14 @@ struct plat_start {
     /* OUT: memory the hypervisor gave to the machine, and the stack. */
     size_t total_bytes;
     size_t stack_bytes;
+    /* OUT: a copy of the firmware's root pointer, PLAT_ACPI_ROOT_BYTES, where
+     * the loader tells of one; else NULL. */
+    const uint8_t *acpi_root;
 };
+
+/* ACPI 6.5, section 5.2.5.3: the RSDP.  The older one is shorter; what follows
+ * it is then undefined. */
+#define PLAT_ACPI_ROOT_BYTES 36
 
 /* Name of the target, such as "virtio". */
 extern const char plat_target[];
@@ -102,10 +109,21 @@ uint64_t plat_clock_wall_us(void);
 void plat_yield(uint64_t deadline_us);
 
 /*
- * Let interrupt line `line` (a GSI) end plat_yield().  May be called again.
- * PLAT_INVALID when the machine has no such line.
+ * An I/O APIC with its registers at `address`, whose lines are those from
+ * first_line on.  The first that is told of takes the place of the one that
+ * every PC has: at 0xfec00000, from line 0 on (MultiProcessor Specification
+ * 1.4, section 3.6.6).  PLAT_INVALID when there cannot be one; PLAT_UNAVAILABLE
+ * when there are too many, or none can be told of here.
  */
-plat_result_t plat_irq_enable(unsigned line);
+plat_result_t plat_irq_controller(uint64_t address, unsigned first_line);
+
+/*
+ * Let interrupt line `line` (a GSI) end plat_yield(); is_level and is_low say
+ * how the device raises it.  May be called again.  A level-triggered line that
+ * is not acknowledged at the device ends every plat_yield().  PLAT_INVALID when
+ * the machine has no such line.
+ */
+plat_result_t plat_irq_enable(unsigned line, bool is_level, bool is_low);
 
 /*
  * What a device that interrupts by message (MSI, MSI-X) must write, and where;
@@ -141,6 +159,31 @@ void plat_port_write(uint16_t port, unsigned width, uint32_t value);
  */
 plat_result_t plat_mmio_read(uint64_t address, unsigned width, uint32_t *value);
 plat_result_t plat_mmio_write(uint64_t address, unsigned width, uint32_t value);
+
+/*
+ * Make device memory [address, address + len) reachable by the two calls above
+ * and the one below.  All of it below 4 GiB is from the start; what is beyond
+ * must be asked for, and can be in a few places only.  PLAT_INVALID when some
+ * of it is RAM or beyond what the processor can address; PLAT_UNAVAILABLE when
+ * there is no more room for it.
+ */
+plat_result_t plat_mmio_map(uint64_t address, uint64_t len);
+
+/*
+ * Copy len octets of what the firmware left in memory that is not RAM, one by
+ * one.  PLAT_INVALID, with nothing copied, when some of it is RAM or cannot be
+ * reached.
+ */
+plat_result_t plat_firmware_read(uint64_t address, uint8_t *bytes, size_t len);
+
+/*
+ * A write that turns the machine off, or else restarts it, as the firmware
+ * tells.  Those told of are done in their order when the machine stops, after
+ * what can tell the host its status.  PLAT_INVALID when there is no such
+ * register; PLAT_UNAVAILABLE when there are too many, or none is needed here.
+ */
+plat_result_t plat_stop_by(bool is_port, uint64_t address, unsigned width,
+                           uint32_t value);
 
 /*
  * Network devices that the host hands over ready for use, which exist where

@@ -18,7 +18,7 @@ export function buildPayload(sections) {
   const payload = Buffer.alloc(len)
   payload.write('MIRAGEPL', 0, 'latin1')
   payload.writeUInt32LE(1, 8)
-  payload.writeUInt32LE(2, 12)
+  payload.writeUInt32LE(3, 12)
   payload.writeUInt32LE(sections.length, 16)
   payload.writeBigUInt64LE(BigInt(len), 24)
   sections.forEach(({ kind, bytes }, i) => {

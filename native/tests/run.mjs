@@ -338,10 +338,10 @@ const testsOnVirtio = () => {
   const image = imageOn('virtio')
   const fault = faultOn('virtio')
   return {
-    hello: image('hello', 0, /^hello from virtio, abi 2 \[a=1 b\]\n$/, { args: 'a=1 b' }),
+    hello: image('hello', 0, /^hello from virtio, abi 3 \[a=1 b\]\n$/, { args: 'a=1 b' }),
     'hello in 4 MiB': image('hello', 0, /^hello from virtio/, { mem: 4 }),
     'hello in 8 GiB': image('hello', 0, /^hello from virtio/, { mem: 8192 }),
-    'hello on q35': image('hello', 0, /hello from virtio, abi 2 \[q35\]\n$/, { machine: Q35, mem: 64, args: 'q35' }),
+    'hello on q35': image('hello', 0, /hello from virtio, abi 3 \[q35\]\n$/, { machine: Q35, mem: 64, args: 'q35' }),
     'hello with a device on the command line': image('hello', 0, /\[x virtio_mmio\.device=512@0x[0-9a-f]+:\d+\]/, {
       args: 'x',
       qemu: [
@@ -403,7 +403,7 @@ const testsOnVirtio = () => {
 const testsOnSpt = () => {
   const image = imageOn('spt')
   return {
-    hello: image('hello', 0, /^hello from spt, abi 2 \[a=1 b\]\n$/, { args: 'a=1 b' }),
+    hello: image('hello', 0, /^hello from spt, abi 3 \[a=1 b\]\n$/, { args: 'a=1 b' }),
     'hello in 3 MiB': image('hello', 0, /^hello from spt/, { mem: 3 }),
     // Not on virtio: QEMU's emulation raises no exception of SSE.
     'floating point: an exception unmasked': image('fpu', 126, /fault: .*float.*\n rip [0-9a-f]{16} in text/i, {

@@ -30,9 +30,9 @@ void plat_yield(uint64_t deadline_us)
     abort();
 }
 
-plat_result_t plat_irq_enable(unsigned line)
+plat_result_t plat_irq_enable(unsigned line, bool is_level, bool is_low)
 {
-    (void)line;
+    (void)line, (void)is_level, (void)is_low;
     abort();
 }
 
@@ -44,6 +44,31 @@ plat_result_t plat_entropy_fill(uint8_t *bytes, size_t len)
 
 bool plat_entropy_available(void)
 {
+    abort();
+}
+
+plat_result_t plat_irq_controller(uint64_t address, unsigned first_line)
+{
+    (void)address, (void)first_line;
+    abort();
+}
+
+plat_result_t plat_mmio_map(uint64_t address, uint64_t len)
+{
+    (void)address, (void)len;
+    abort();
+}
+
+plat_result_t plat_firmware_read(uint64_t address, uint8_t *bytes, size_t len)
+{
+    (void)address, (void)bytes, (void)len;
+    abort();
+}
+
+plat_result_t plat_stop_by(bool is_port, uint64_t address, unsigned width,
+                           uint32_t value)
+{
+    (void)is_port, (void)address, (void)width, (void)value;
     abort();
 }
 

@@ -9,6 +9,9 @@ const char plat_target[] = "virtio";
 
 #define START_MAGIC 0x336ec578u
 
+/* boot.S maps so much. */
+#define EARLY_MAP_END 0x40000000u
+
 struct start_info {
     uint32_t magic, version, flags, module_count;
     uint64_t modules, command_line, rsdp;
@@ -36,11 +39,15 @@ enum {
     MULTIBOOT_END = 0,
     MULTIBOOT_COMMAND_LINE = 1,
     MULTIBOOT_MEMORY_MAP = 6, /* u32 entry size, version; entries as above */
+    MULTIBOOT_ACPI_1 = 14,    /* a copy of the firmware's root pointer */
+    MULTIBOOT_ACPI_2 = 15,
 };
 
 SEALED struct ram_range ram_ranges[RAM_RANGES];
 SEALED unsigned ram_range_count;
 static SEALED char command_line[PAGE_BYTES];
+static SEALED uint8_t acpi_root[PLAT_ACPI_ROOT_BYTES];
+static SEALED bool has_acpi_root;
 static SEALED struct plat_start start;
 
 enum { MSR_FS_BASE = 0xc0000100 };
@@ -70,6 +77,13 @@ static void read_command_line(const char *from)
         command_line[i] = from[i];
 }
 
+static void read_acpi_root(const uint8_t *from, uint32_t len)
+{
+    for (uint32_t i = 0; i < len && i < sizeof acpi_root; i++)
+        acpi_root[i] = from[i];
+    has_acpi_root = true;
+}
+
 static void read_multiboot(const struct multiboot *info)
 {
     const struct multiboot_tag *tag = (const void *)(info + 1);
@@ -78,6 +92,10 @@ static void read_multiboot(const struct multiboot *info)
     while ((const void *)tag < end && tag->type != MULTIBOOT_END) {
         if (tag->type == MULTIBOOT_COMMAND_LINE)
             read_command_line((const char *)(tag + 1));
+        if ((tag->type == MULTIBOOT_ACPI_1 && !has_acpi_root) ||
+            tag->type == MULTIBOOT_ACPI_2)
+            read_acpi_root((const uint8_t *)(tag + 1),
+                           tag->len - (uint32_t)sizeof *tag);
         if (tag->type == MULTIBOOT_MEMORY_MAP) {
             const uint32_t *sizes = (const void *)(tag + 1);
             for (uint32_t at = 16; at + 24 <= tag->len; at += sizes[0]) {
@@ -106,6 +124,8 @@ static void read_start_info(const struct start_info *info)
             add_ram(map[i].start, map[i].start + map[i].len);
 
     read_command_line((const char *)info->command_line);
+    if (info->rsdp && info->rsdp <= EARLY_MAP_END - sizeof acpi_root)
+        read_acpi_root((const uint8_t *)info->rsdp, sizeof acpi_root);
 }
 
 _Noreturn void boot_does_not_fit(uint64_t needed_end, uint64_t ram_end)
@@ -150,6 +170,7 @@ static void describe(uint64_t payload_end, uint64_t heap_start)
         .payload = (const uint8_t *)__payload,
         .payload_len = payload_end - (uint64_t)__payload,
         .stack_bytes = paging_stack.end - paging_stack.start,
+        .acpi_root = has_acpi_root ? acpi_root : NULL,
     };
 
     for (unsigned i = 0; i < ram_range_count; i++) {

@@ -105,7 +105,7 @@ static const char *place(uint64_t address)
                    : address >= paging_tables.start
                        ? "the page tables (read-only)"
                        : "the payload (read-only)";
-    return address < DEVICE_MEMORY_END ? "device memory" : "nothing";
+    return paging_is_device(address, address + 1) ? "device memory" : "nothing";
 }
 
 _Noreturn void fault_report(const struct fault_frame *f);

@@ -30,20 +30,24 @@ void plat_port_write(uint16_t port, unsigned width, uint32_t value)
     }
 }
 
-static bool is_device_memory(uint64_t address, unsigned width)
+bool io_is_device_memory(uint64_t address, unsigned width)
 {
-    if (address % width != 0 || address >= DEVICE_MEMORY_END)
-        return false;
-    for (unsigned i = 0; i < ram_range_count; i++)
-        if (address >= page_down(ram_ranges[i].start) &&
-            address < page_up(ram_ranges[i].end))
-            return false;
-    return true;
+    return address % width == 0 && paging_is_device(address, address + width);
+}
+
+plat_result_t plat_firmware_read(uint64_t address, uint8_t *bytes, size_t len)
+{
+    if (address > DEVICE_ADDRESS_END || len > DEVICE_ADDRESS_END - address ||
+        !paging_is_device(address, address + len))
+        return PLAT_INVALID;
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = ((volatile const uint8_t *)address)[i];
+    return PLAT_OK;
 }
 
 plat_result_t plat_mmio_read(uint64_t address, unsigned width, uint32_t *value)
 {
-    if (!is_device_memory(address, width))
+    if (!io_is_device_memory(address, width))
         return PLAT_INVALID;
     switch (width) {
     case 1:
@@ -60,7 +64,7 @@ plat_result_t plat_mmio_read(uint64_t address, unsigned width, uint32_t *value)
 
 plat_result_t plat_mmio_write(uint64_t address, unsigned width, uint32_t value)
 {
-    if (!is_device_memory(address, width))
+    if (!io_is_device_memory(address, width))
         return PLAT_INVALID;
     switch (width) {
     case 1:

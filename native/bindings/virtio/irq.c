@@ -4,9 +4,10 @@
  * re-entered.  What is raised earlier stays pending in the local APIC and ends
  * the next wait at once.
  *
- * Lines 0..15 are programmed as edge triggered, the rest as level triggered
- * and active low, as PCI wires them.  A level line still raised after the
- * acknowledgement becomes pending again: one spurious wake, no lost one.
+ * Each line has a vector of its own, messages share one: of a vector the local
+ * APIC remembers only whether its last interrupt was of a level.  A level line
+ * still raised after the acknowledgement becomes pending again: one spurious
+ * wake, no lost one.
  */
 #include "machine.h"
 
@@ -29,8 +30,10 @@ enum {
 
     IOAPIC_VERSION = 1,
     IOAPIC_REDIRECTION = 0x10,
-    IOAPIC_LEVEL_LOW = 0xa000,
-    ISA_LINES = 16,
+    IOAPIC_LEVEL = 0x8000,
+    IOAPIC_LOW = 0x2000,
+    IOAPIC_ABSENT = 0xffffffff,
+    CONTROLLERS_MAX = 8,
 
     VECTOR_TIMER = 0x20,
     VECTOR_DEVICE = 0x30, /* + line */
@@ -39,11 +42,15 @@ enum {
     LINES_MAX = VECTOR_MESSAGE - VECTOR_DEVICE,
 };
 
-#define IOAPIC_BASE 0xfec00000ull
+/* The first stands until another is told of. */
+static struct controller {
+    uint64_t address;
+    unsigned first_line;
+} controllers[CONTROLLERS_MAX] = {{0xfec00000, 0}};
+static unsigned controller_count; /* that were told of */
 
 SEALED volatile uint8_t *irq_lapic; /* used by trap.S */
 SEALED uint64_t irq_lapic_per_us_32;
-static SEALED unsigned line_count;
 volatile uint8_t irq_device_raised; /* set by trap.S */
 
 extern char trap_device[], trap_timer[], trap_spurious[];
@@ -58,16 +65,21 @@ static uint32_t lapic_read(unsigned at)
     return *(volatile uint32_t *)(irq_lapic + at);
 }
 
-static uint32_t ioapic_read(unsigned at)
+static uint32_t ioapic_read(uint64_t base, unsigned at)
 {
-    *(volatile uint32_t *)IOAPIC_BASE = at;
-    return *(volatile uint32_t *)(IOAPIC_BASE + 0x10);
+    *(volatile uint32_t *)base = at;
+    return *(volatile uint32_t *)(base + 0x10);
 }
 
-static void ioapic_write(unsigned at, uint32_t value)
+static void ioapic_write(uint64_t base, unsigned at, uint32_t value)
 {
-    *(volatile uint32_t *)IOAPIC_BASE = at;
-    *(volatile uint32_t *)(IOAPIC_BASE + 0x10) = value;
+    *(volatile uint32_t *)base = at;
+    *(volatile uint32_t *)(base + 0x10) = value;
+}
+
+static unsigned ioapic_line_count(uint64_t base)
+{
+    return (ioapic_read(base, IOAPIC_VERSION) >> 16 & 0xff) + 1;
 }
 
 void irq_lapic_start(void)
@@ -99,26 +111,42 @@ void irq_start(void)
     fault_gate(VECTOR_TIMER, trap_timer, 0);
     fault_gate(VECTOR_MESSAGE, trap_device, 0);
     fault_gate(VECTOR_SPURIOUS, trap_spurious, 0);
-    line_count = (ioapic_read(IOAPIC_VERSION) >> 16 & 0xff) + 1;
-    if (line_count > LINES_MAX)
-        line_count = LINES_MAX;
-    for (unsigned i = 0; i < line_count; i++)
+    for (unsigned i = 0; i < LINES_MAX; i++)
         fault_gate(VECTOR_DEVICE + i, trap_device, 0);
 
     lapic_write(APIC_INITIAL_COUNT, 0);
     lapic_write(APIC_LVT_TIMER, VECTOR_TIMER);
 }
 
-plat_result_t plat_irq_enable(unsigned line)
+plat_result_t plat_irq_controller(uint64_t address, unsigned first_line)
 {
-    if (line >= line_count)
+    if (first_line >= LINES_MAX || address % 16 ||
+        !paging_is_device(address, address + 32) ||
+        ioapic_read(address, IOAPIC_VERSION) == IOAPIC_ABSENT)
         return PLAT_INVALID;
-    ioapic_write(IOAPIC_REDIRECTION + 2 * line + 1,
-                 lapic_read(APIC_ID) & 0xff000000);
-    ioapic_write(IOAPIC_REDIRECTION + 2 * line,
-                 (VECTOR_DEVICE + line) |
-                     (line < ISA_LINES ? 0 : IOAPIC_LEVEL_LOW));
+    if (controller_count == CONTROLLERS_MAX)
+        return PLAT_UNAVAILABLE;
+    controllers[controller_count++] = (struct controller){address, first_line};
     return PLAT_OK;
+}
+
+plat_result_t plat_irq_enable(unsigned line, bool is_level, bool is_low)
+{
+    unsigned count = controller_count ? controller_count : 1;
+
+    for (unsigned i = 0; i < count && line < LINES_MAX; i++) {
+        uint64_t base = controllers[i].address;
+        unsigned at = line - controllers[i].first_line;
+        if (line < controllers[i].first_line || at >= ioapic_line_count(base))
+            continue;
+        ioapic_write(base, IOAPIC_REDIRECTION + 2 * at + 1,
+                     lapic_read(APIC_ID) & 0xff000000);
+        ioapic_write(base, IOAPIC_REDIRECTION + 2 * at,
+                     (VECTOR_DEVICE + line) | (is_level ? IOAPIC_LEVEL : 0) |
+                         (is_low ? IOAPIC_LOW : 0));
+        return PLAT_OK;
+    }
+    return PLAT_INVALID;
 }
 
 /* To this processor, fixed, edge triggered (Intel SDM volume 3, "Message

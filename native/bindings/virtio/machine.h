@@ -68,8 +68,10 @@ struct ram_range {
 extern struct ram_range ram_ranges[RAM_RANGES];
 extern unsigned ram_range_count;
 
-/* Device memory is looked for below 4 GiB, RAM below 512 GiB. */
+/* Device memory is mapped below 4 GiB, and below 128 TiB when asked for; RAM is
+ * looked for below 512 GiB. */
 #define DEVICE_MEMORY_END 0x100000000ull
+#define DEVICE_ADDRESS_END 0x800000000000ull
 #define ADDRESS_END 0x8000000000ull
 
 /* Symbols of link.ld. */
@@ -87,6 +89,10 @@ void irq_start(void);
 void paging_seal(void); /* SEALED variables and page tables: read-only now */
 
 extern struct ram_range paging_tables, paging_stack;
+
+/* All of [start, end) is device memory that is mapped. */
+bool paging_is_device(uint64_t start, uint64_t end);
+bool io_is_device_memory(uint64_t address, unsigned width);
 
 /* Count of the local APIC's timer per 2^32 microseconds, set by clock_start();
  * the local APIC is set up by irq_lapic_start() just before. */

@@ -13,6 +13,7 @@
  *   stack            read, write
  *   other RAM        read, write: the heap
  *   rest below 4 GiB device memory: read, write, uncached
+ *   beyond           the same, where a driver asks for it
  */
 #include "machine.h"
 
@@ -33,8 +34,13 @@ enum {
 #define GIB 0x40000000ull
 #define ENTRY_ADDRESS 0x000ffffffffff000ull
 
+/* Device memory beyond 4 GiB is mapped in areas of one large page. */
+enum { AREAS_MAX = 8, AREA_TABLES = 4, TABLES_FOR_ONE_AREA = 2 };
+
 /* Tables lie together behind the payload, so that they can be sealed. */
 SEALED struct ram_range paging_tables, paging_stack;
+static SEALED uint64_t areas[AREAS_MAX];
+static SEALED unsigned area_count;
 static SEALED uint64_t next_table;
 static SEALED uint64_t *top;
 
@@ -102,7 +108,82 @@ static uint64_t count_tables(uint64_t payload_end)
     if (last < DEVICE_MEMORY_END)
         last = DEVICE_MEMORY_END;
     /* 3: the tables, the guard page and the stack end in slots of their own */
-    return 2 + (last + GIB - 1) / GIB + count + 3;
+    return 2 + (last + GIB - 1) / GIB + count + 3 + AREA_TABLES;
+}
+
+static bool is_ram(uint64_t start, uint64_t end)
+{
+    for (unsigned i = 0; i < ram_range_count; i++)
+        if (start < page_up(ram_ranges[i].end) &&
+            end > page_down(ram_ranges[i].start))
+            return true;
+    return false;
+}
+
+static bool is_area(uint64_t start)
+{
+    for (unsigned i = 0; i < area_count; i++)
+        if (areas[i] == start)
+            return true;
+    return false;
+}
+
+bool paging_is_device(uint64_t start, uint64_t end)
+{
+    if (start < PAGE_BYTES || is_ram(start, end))
+        return false;
+    if (start < DEVICE_MEMORY_END)
+        return end <= DEVICE_MEMORY_END;
+    for (uint64_t at = start & ~(LARGE_BYTES - 1); at < end; at += LARGE_BYTES)
+        if (!is_area(at))
+            return false;
+    return true;
+}
+
+static uint64_t address_end(void)
+{
+    unsigned bits = cpuid_checked(0x80000008).eax & 0xff;
+    uint64_t end = bits ? 1ull << bits : ADDRESS_END;
+    return min(end, DEVICE_ADDRESS_END);
+}
+
+/*
+ * The page tables and what is sealed are read-only: for the moment of the
+ * change the processor is told to write there all the same.  Nothing else runs
+ * meanwhile, as interrupts are off.
+ */
+static void add_area(uint64_t start)
+{
+    uint64_t cr0;
+    __asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+    __asm__ volatile("mov %0, %%cr0" : : "r"(cr0 & ~0x10000ull) : "memory");
+    map(start, start + LARGE_BYTES, DEVICE);
+    areas[area_count++] = start;
+    __asm__ volatile("mov %0, %%cr0" : : "r"(cr0) : "memory");
+}
+
+plat_result_t plat_mmio_map(uint64_t address, uint64_t len)
+{
+    if (len == 0 || address >= DEVICE_ADDRESS_END ||
+        len > DEVICE_ADDRESS_END - address)
+        return PLAT_INVALID;
+    uint64_t end = address + len;
+    if (end <= DEVICE_MEMORY_END)
+        return paging_is_device(address, end) ? PLAT_OK : PLAT_INVALID;
+    if (address < DEVICE_MEMORY_END || end > address_end())
+        return PLAT_INVALID;
+    for (uint64_t at = address & ~(LARGE_BYTES - 1); at < end;
+         at += LARGE_BYTES) {
+        if (is_area(at))
+            continue;
+        if (is_ram(at, at + LARGE_BYTES))
+            return PLAT_INVALID;
+        if (area_count == AREAS_MAX ||
+            paging_tables.end - next_table < TABLES_FOR_ONE_AREA * PAGE_BYTES)
+            return PLAT_UNAVAILABLE;
+        add_area(at);
+    }
+    return PLAT_OK;
 }
 
 static void enable_protections(void)

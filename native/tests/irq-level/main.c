@@ -42,7 +42,7 @@ int app_main(const struct plat_start *start)
     pci_read(slot, 4);
     plat_port_write(PCI_DATA, 4, 6); /* memory, bus master */
     for (unsigned line = FIRST_PCI_LINE; line < LINES; line++)
-        check(plat_irq_enable(line) == PLAT_OK);
+        check(plat_irq_enable(line, true, true) == PLAT_OK);
     check(plat_mmio_write(base + E1000_MASK_SET, 4, LINK_CHANGED) == PLAT_OK);
 
     for (int i = 0; i < 50; i++) {

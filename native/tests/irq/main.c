@@ -29,8 +29,8 @@ static uint64_t wait(void)
 int app_main(const struct plat_start *start)
 {
     (void)start;
-    check(plat_irq_enable(LINE) == PLAT_OK);
-    check(plat_irq_enable(200) == PLAT_INVALID);
+    check(plat_irq_enable(LINE, false, false) == PLAT_OK);
+    check(plat_irq_enable(200, false, false) == PLAT_INVALID);
     check(wait() >= 300000); /* nothing raised */
 
     for (int i = 0; i < 100; i++) {

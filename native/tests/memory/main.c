@@ -43,6 +43,34 @@ static void walk(uint64_t table, int level)
     }
 }
 
+/* Beyond 4 GiB it is there when asked for, in a few places. */
+static void check_high_device_memory(void)
+{
+    const uint64_t first = 0x9000000000, far = 1ull << 30;
+    uint64_t cr0;
+    uint32_t value;
+    uint8_t byte;
+
+    check(plat_mmio_read(first, 4, &value) == PLAT_INVALID);
+    check(plat_mmio_map(first + 0x1ff000, 0x2000) == PLAT_OK);
+    check(lookup(first) & WRITABLE && lookup(first) & NO_EXECUTE);
+    check(plat_mmio_read(first, 4, &value) == PLAT_OK);
+    check(plat_mmio_read(first + 0x3ffffc, 4, &value) == PLAT_OK);
+    check(plat_mmio_read(first + 0x400000, 4, &value) == PLAT_INVALID);
+    check(plat_firmware_read(first + 0x3fffff, &byte, 1) == PLAT_OK);
+    check(plat_firmware_read(first + 0x3fffff, &byte, 2) == PLAT_INVALID);
+    check(plat_mmio_map(1ull << 46, 1) == PLAT_INVALID); /* too far */
+    check(plat_mmio_map(0xffffffff, 2) == PLAT_INVALID);
+    unsigned count = 0;
+    while (count < 8 && plat_mmio_map(first + (count + 1) * far, 1) == PLAT_OK)
+        count++;
+    check(count >= 1 && count < 8);
+    check(plat_mmio_map(first + 8 * far, 1) == PLAT_UNAVAILABLE);
+    check(plat_mmio_read(first + far, 4, &value) == PLAT_OK);
+    __asm__("mov %%cr0, %0" : "=r"(cr0));
+    check(cr0 >> 16 & 1);
+}
+
 int app_main(const struct plat_start *start)
 {
     uint64_t cr0, cr3, cr4;
@@ -84,6 +112,11 @@ int app_main(const struct plat_start *start)
     check(plat_mmio_read(0xfee00032, 4, &value) == PLAT_INVALID);
     check(plat_mmio_write(0x100000000, 4, 0) == PLAT_INVALID);
     check(plat_mmio_read(0xfee00030, 4, &value) == PLAT_OK);
+    check_high_device_memory();
+    pages = executable_pages = 0;
+    walk(cr3 & ADDRESS, 4);
+    check(executable_pages == (uint64_t)(__text_end - __text_start) / 4096);
+    check(!(lookup(cr3 & ADDRESS) & WRITABLE));
     print("SUCCESS\n");
     return 0;
 }

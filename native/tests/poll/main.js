@@ -22,7 +22,7 @@ const steps = [
     const late = native.monotonicUs() - deadline
     check(late >= 0 && late < 50000, `late by ${late} us`)
     if (native.target !== 'virtio') return Infinity // nothing left to wait for: the machine ends
-    native.irqEnable(4)
+    native.irqEnable(4, false, false)
     native.portWrite8(INTERRUPT_ENABLE, 2) // raised now, before the sleep
     return Infinity
   },

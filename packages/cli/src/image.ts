@@ -14,7 +14,7 @@ const PAGE_BYTES = 4096
 
 const MAGIC = new TextEncoder().encode('MIRAGEPL')
 const VERSION = 1
-const ABI = 2
+const ABI = 3
 const HEADER_LEN = 32
 const SECTION_LEN = 24
 const SECTION_ALIGN = 16

@@ -2,7 +2,7 @@
 import type { Block } from '@mirage-ts/signatures/block'
 import { machine } from './machine.ts'
 import { createVirtioBlock, DEVICE_ID_BLOCK } from './virtio/blk.ts'
-import { DMA, virtioDevices } from './virtio-devices.ts'
+import { DMA, deviceProblems, virtioDevices } from './virtio-devices.ts'
 
 export interface BlockOptions {
   /** The disk's name: QEMU's `serial`. */
@@ -29,7 +29,9 @@ export async function createBlock(
   const disk = isNamed ? found.find((candidate) => candidate.name === name) : found[index]
   if (disk !== undefined) return disk.block
   const names = found.map((other, i) => other.name || String(i)).join(', ')
-  throw new Error(`Cannot find disk ${name}: the machine has ${names || 'none'} (mirage run --block ${name}=FILE)`)
+  throw new Error(
+    `Cannot find disk ${name}: the machine has ${names || 'none'} (mirage run --block ${name}=FILE)${deviceProblems()}`,
+  )
 }
 
 async function startDisks(): Promise<readonly Disk[]> {

@@ -7,7 +7,7 @@
  * `bytes` arguments are Uint8Array; `off` and `end` are relative to the view.
  */
 declare module 'mirage:native' {
-  /** Version of this module: 2. */
+  /** Version of this module: 3. */
   export const abiVersion: number
   /** Name of the target, such as 'virtio'. */
   export const target: string
@@ -43,7 +43,7 @@ declare module 'mirage:native' {
   export function portWrite16(port: number, value: number): void
   export function portWrite32(port: number, value: number): void
 
-  /** Access of exactly this width; RangeError in RAM, above 4 GiB, or unaligned. */
+  /** Access of exactly this width; RangeError in RAM, unaligned, or above 4 GiB where {@link mmioMap} was not asked. */
   export function mmioRead8(address: number): number
   export function mmioRead16(address: number): number
   export function mmioRead32(address: number): number
@@ -54,8 +54,31 @@ declare module 'mirage:native' {
   /** What a device on PCI must write, and where, to wake the machine (MSI-X); RangeError on a machine without that. */
   export function irqMessage(): { readonly address: number; readonly data: number }
 
-  /** After this, interrupt line `line` (a GSI) wakes the machine. */
-  export function irqEnable(line: number): void
+  /**
+   * Makes device memory reachable that may be above 4 GiB, in a few places at most. False when some of it is RAM, beyond
+   * the processor's addresses, or too far from the others.
+   */
+  export function mmioMap(address: number, lenBytes: number): boolean
+
+  /** A copy of the firmware's RSDP (ACPI 6.5 §5.2.5.3), where the loader tells of one; the older one ends after 20 octets. */
+  export function acpiRoot(): ArrayBuffer | undefined
+  /** Copies what the firmware left at `address` to bytes[off, end). False, with nothing copied, when that is RAM or not mapped. */
+  export function firmwareRead(address: number, bytes: Uint8Array, off: number, end: number): boolean
+  /**
+   * Adds a write, to a port or to device memory, to those that stop the machine: {@link exit} does them in their order,
+   * after what can tell the host a status. False when there is no such register, or room for no more.
+   */
+  export function stopBy8(isPort: boolean, address: number, value: number): boolean
+  export function stopBy16(isPort: boolean, address: number, value: number): boolean
+  export function stopBy32(isPort: boolean, address: number, value: number): boolean
+
+  /**
+   * Tells of an I/O APIC whose lines begin with `firstLine`; the first takes the place of the one that every PC has. False
+   * when there is none at this address, or room for no more.
+   */
+  export function irqController(address: number, firstLine: number): boolean
+  /** After this, interrupt line `line` (a GSI) wakes the machine; the others say how the device raises it. */
+  export function irqEnable(line: number, isLevel: boolean, isLow: boolean): void
 
   /** Network devices that the host hands over open: on spt. Elsewhere 0, and drivers find devices on a bus. */
   export const netCount: number

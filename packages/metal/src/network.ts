@@ -3,7 +3,7 @@
 import type { Network } from '@mirage-ts/signatures/network'
 import { machine } from './machine.ts'
 import { createVirtioNetwork, DEVICE_ID_NET } from './virtio/net.ts'
-import { DMA, virtioDevices } from './virtio-devices.ts'
+import { DMA, deviceProblems, virtioDevices } from './virtio-devices.ts'
 
 export interface NetworkOptions {
   /** Which interface, from 0. */
@@ -16,7 +16,7 @@ export function createNetwork(_deps: Readonly<Record<string, never>>, { index }:
   const transport = interfaces[index]
   if (transport === undefined) {
     throw new Error(
-      `Cannot start network ${index}: the machine has ${interfaces.length} (QEMU: -device virtio-net-pci; on microvm,acpi=off virtio-net-device with force-legacy=off)`,
+      `Cannot start network ${index}: the machine has ${interfaces.length} (QEMU: -device virtio-net-pci; on microvm,acpi=off virtio-net-device with force-legacy=off)${deviceProblems()}`,
     )
   }
   const network = createVirtioNetwork(transport, DMA)

@@ -4,8 +4,16 @@ import { commandLine, exit } from 'mirage:native'
 import { type Boot, boot, type Manifest, type Platform } from '@mirage-ts/core/boot'
 import type { ArgKeys, Args } from '@mirage-ts/core/boot-args'
 import { createConsole } from './console.ts'
+import { learnPower } from './firmware.ts'
 
-const machine: Platform = { argv: () => commandLine, write: createConsole().write, exit }
+const machine: Platform = {
+  argv: () => commandLine,
+  write: createConsole().write,
+  exit(status) {
+    learnPower()
+    exit(status)
+  },
+}
 
 /** Starts the machine; see {@link boot}. */
 export async function run<const Keys extends ArgKeys>(

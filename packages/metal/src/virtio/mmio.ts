@@ -1,6 +1,7 @@
 /** Virtio over memory-mapped registers, version 2 (Virtual I/O Device 1.2 §4.2). Registers are 32 bits, little-endian. */
-import { irqEnable, mmioRead8, mmioRead32, mmioWrite32 } from 'mirage:native'
-import type { MmioWindow } from './mmio-windows.ts'
+import { mmioMap, mmioRead8, mmioRead32, mmioWrite32 } from 'mirage:native'
+import type { InterruptLine } from '../acpi/description.ts'
+import { enableLine } from '../interrupt-lines.ts'
 import type { QueueAddresses, VirtioTransport } from './transport.ts'
 
 // §4.2.2, table 4.1
@@ -26,26 +27,34 @@ const CONFIG = 0x100
 
 const MAGIC_VIRT = 0x74726976 // "virt"
 
-/** The device behind a window, or `undefined` when the slot is empty or holds something else than virtio version 2. */
-export function openMmio(window: MmioWindow): VirtioTransport | undefined {
-  if (mmioRead32(window.base + MAGIC) !== MAGIC_VIRT) return undefined
-  const deviceId = mmioRead32(window.base + DEVICE_ID)
-  if (deviceId === 0) return undefined
-  if (mmioRead32(window.base + VERSION) !== 2) return undefined
-  return new MmioTransport(window, deviceId)
+/** Registers, and the start of the device's own configuration. */
+const WINDOW_LEN = 0x200
+
+/** The device whose registers are at `base`; `undefined` when the slot is empty. What keeps one from being used is added to `problems`. */
+export function openMmio(base: number, line: InterruptLine, problems: string[]): VirtioTransport | undefined {
+  const problem = (what: string) => void problems.push(`Cannot use virtio device at 0x${base.toString(16)}: ${what}`)
+  if (base % 4 !== 0 || !mmioMap(base, WINDOW_LEN)) problem('it is not in device memory that can be mapped')
+  else if (mmioRead32(base + MAGIC) !== MAGIC_VIRT) problem('there is none')
+  else {
+    const deviceId = mmioRead32(base + DEVICE_ID)
+    if (deviceId === 0) return undefined
+    if (mmioRead32(base + VERSION) === 2) return new MmioTransport(base, line, deviceId)
+    problem('it is a legacy one (QEMU: -global virtio-mmio.force-legacy=off)')
+  }
+  return undefined
 }
 
 class MmioTransport implements VirtioTransport {
   readonly name: string
   readonly deviceId: number
   private readonly base: number
-  private readonly irq: number
+  private readonly line: InterruptLine
 
-  constructor(window: MmioWindow, deviceId: number) {
-    this.name = `0x${window.base.toString(16)}`
+  constructor(base: number, line: InterruptLine, deviceId: number) {
+    this.name = `0x${base.toString(16)}`
     this.deviceId = deviceId
-    this.base = window.base
-    this.irq = window.irq
+    this.base = base
+    this.line = line
   }
 
   deviceFeatures(word: number): number {
@@ -93,7 +102,7 @@ class MmioTransport implements VirtioTransport {
   }
 
   enableInterrupt(): void {
-    irqEnable(this.irq)
+    enableLine(this.line)
   }
 
   readConfig8(off: number): number {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { listPci, openPciVirtio, type PciConfig } from './pci-bus.ts'
+import { allowPciLine, listPci, openPciVirtio, type PciConfig } from './pci-bus.ts'
+import { createEcam } from './pci-ecam.ts'
 
 /** Configuration space of a few devices; what is not there reads as ones. */
 class SimulatedPci implements PciConfig {
@@ -78,7 +79,7 @@ describe('PCI', () => {
       notify: { base: 0xfe00_3000, lenBytes: 0x1000 },
       notifyMultiplier: 4,
       config: { base: 0xfe00_2000, lenBytes: 0x1000 },
-      interrupts: { base: 0xfebd_1000, lenBytes: 48 },
+      interrupt: { tag: 'message', table: { base: 0xfebd_1000, lenBytes: 48 } },
     })
     assert.equal(space.getUint16(0x04, true), 0x0507)
     assert.equal(space.getUint32(0x80, true), 0x8002_0011)
@@ -94,16 +95,52 @@ describe('PCI', () => {
     }
   })
 
-  it('refuses a device without registers of version 1.0, without MSI-X, or beyond 4 GiB', () => {
+  it('takes registers above 4 GiB, and refuses a device without those of version 1.0 or without an address', () => {
     const pci = new SimulatedPci()
-    for (const change of [{ 52: 0x60 }, { 96: 0x0214_0009 }, { 4: 0x103 }]) {
+    for (const change of [{ 52: 0x60 }, { 4: 0x103 }]) {
       pci.add(0x10, { ...NET, ...change })
       assert.throws(() => openPciVirtio(pci, 0x10), /0000:00:02\.0: it lacks registers/)
     }
-    for (const change of [{ 36: 1 }, { 32: 0xc }, { 32: 0xc001 }]) {
+    for (const change of [{ 36: 0xffff_ffff }, { 32: 0xc }, { 32: 0xc001 }]) {
       pci.add(0x10, { ...NET, ...change })
-      assert.throws(() => openPciVirtio(pci, 0x10), /not in memory below 4 GiB/)
+      assert.throws(() => openPciVirtio(pci, 0x10, 3), /0003:00:02\.0: firmware gave its registers no address/)
     }
+    pci.add(0x10, { ...NET, 36: 0x38 })
+    assert.equal(openPciVirtio(pci, 0x10)?.notify.base, 0x38_fe00_3000)
+  })
+
+  it('interrupts by its line where it cannot by message, not before it is allowed to', () => {
+    const pci = new SimulatedPci()
+    // As with QEMU's vectors=0: no MSI-X, the registers' list ends with the one of the interrupt's status.
+    const status = { 112: 0, 128: 0x0310_0009, 132: 4, 136: 0x1800, 140: 4, 60: 0x010b }
+    const space = pci.add(0x10, { ...NET, ...status })
+    assert.deepEqual(openPciVirtio(pci, 0x10)?.interrupt, {
+      tag: 'line',
+      irq: 11,
+      status: { base: 0xfe00_1800, lenBytes: 4 },
+    })
+    assert.equal(space.getUint16(4, true), 0x507)
+    allowPciLine(pci, 0x10)
+    assert.equal(space.getUint16(4, true), 0x107)
+    // No pin, no line, or nowhere to see who it was.
+    for (const change of [{ 60: 0x000b }, { 60: 0x0100 }, { 60: 0x01ff }, { 128: 0 }]) {
+      pci.add(0x10, { ...NET, ...status, ...change })
+      assert.throws(() => openPciVirtio(pci, 0x10), /has no MSI-X, and firmware gave it no interrupt line/)
+    }
+  })
+
+  it('is reached in memory, within the buses that firmware names', () => {
+    const accesses: string[] = []
+    const ecam = createEcam(
+      { base: 0xb000_0000, firstBus: 1, lastBus: 2 },
+      (address) => accesses.push(`read ${address.toString(16)}`) + 6,
+      (address, value) => accesses.push(`write ${address.toString(16)} ${value}`),
+    )
+    assert.deepEqual([ecam.read32(0x0fff, 0), ecam.read32(0x0300, 0)], [0xffff_ffff, 0xffff_ffff])
+    ecam.write32(0x00ff, 4, 1)
+    assert.equal(ecam.read32(0x0110, 0x40), 7)
+    ecam.write32(0x02ff, 0xffc, 9)
+    assert.deepEqual(accesses, ['read b0110040', 'write b02ffffc 9'])
   })
 
   it('ignores a capability that reaches beyond configuration space', () => {
@@ -125,7 +162,7 @@ describe('PCI', () => {
         })
         try {
           const found = openPciVirtio(pci, 0x10)
-          assert.ok(found !== undefined && found.common.base < 2 ** 33)
+          assert.ok(found !== undefined && Number.isSafeInteger(found.common.base + found.common.lenBytes))
         } catch (error) {
           assert.match(String(error), /Cannot use virtio device/)
         }

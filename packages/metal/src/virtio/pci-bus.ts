@@ -24,9 +24,13 @@ export interface PciVirtio {
   readonly notify: PciWindow
   readonly notifyMultiplier: number
   readonly config: PciWindow | undefined
-  /** The table of its interrupts by message. */
-  readonly interrupts: PciWindow
+  readonly interrupt: PciInterrupt
 }
+
+/** How a device interrupts: by message (MSI-X), or, where it cannot, by a line that it may share with others. */
+export type PciInterrupt =
+  | { readonly tag: 'message'; readonly table: PciWindow }
+  | { readonly tag: 'line'; readonly irq: number; readonly status: PciWindow }
 
 // Offsets in configuration space (PCI 3.0 §6.1), in words of 32 bits.
 const ID = 0x00
@@ -36,6 +40,7 @@ const BAR_0 = 0x10
 const BRIDGE_BUSES = 0x18
 const SUBSYSTEM = 0x2c
 const CAPABILITIES = 0x34
+const INTERRUPT = 0x3c
 const COMMAND_MEMORY = 2
 const COMMAND_BUS_MASTER = 4
 const COMMAND_NO_INTX = 0x400
@@ -54,6 +59,7 @@ const DEVICE_TRANSITIONAL = 0x1000
 // §4.1.4, cfg_type
 const TYPE_COMMON = 1
 const TYPE_NOTIFY = 2
+const TYPE_ISR = 3
 const TYPE_CONFIG = 4
 
 /** Configuration space ends here: a capability that says it reaches beyond is ignored. */
@@ -66,11 +72,15 @@ const MSIX_LEN = 12
 /** Capabilities are a list in 192 octets, four at least each: a longer one is a loop. */
 const MAX_CAPABILITIES = 48
 const MAX_BUS = 255
+/** So that every address of a register is an exact number. */
+const MAX_BASE = 2 ** 52
+/** Interrupt Line of a device that has none, or that firmware connected to none (PCI 3.0 §6.2.4). */
+const NO_LINE = 0xff
 
-/** Every device and function of the machine, bridges followed; empty when there is no PCI. */
-export function listPci(config: PciConfig): readonly number[] {
+/** Every device and function behind bus `first`, bridges followed; empty when there is no PCI. */
+export function listPci(config: PciConfig, first = 0): readonly number[] {
   const found: number[] = []
-  const buses = [0]
+  const buses = [first]
   for (const bus of buses) {
     for (let slot = 0; slot < 32; slot++) {
       const first = (bus << 8) | (slot << 3)
@@ -96,15 +106,16 @@ function isThere(config: PciConfig, device: number): boolean {
  * Looks at one device, and switches it on: memory, bus mastering, interrupts by message, all masked. `undefined` when it
  * is no modern virtio device. Throws when it is one that cannot be driven.
  */
-export function openPciVirtio(config: PciConfig, device: number): PciVirtio | undefined {
+export function openPciVirtio(config: PciConfig, device: number, segment = 0): PciVirtio | undefined {
   const deviceId = virtioKind(config, device)
   if (deviceId === undefined) return undefined
-  const name = nameOf(device)
+  const name = nameOf(device, segment)
   let common: PciWindow | undefined
   let notify: PciWindow | undefined
   let ownConfig: PciWindow | undefined
   let notifyMultiplier = 0
-  let interrupts: PciWindow | undefined
+  let status: PciWindow | undefined
+  let table: PciWindow | undefined
   let msix = 0
   for (const at of capabilities(config, device)) {
     const head = config.read32(device, at)
@@ -114,32 +125,57 @@ export function openPciVirtio(config: PciConfig, device: number): PciVirtio | un
       const bar = config.read32(device, at + 4) & 0xff
       const off = config.read32(device, at + 8)
       const lenBytes = config.read32(device, at + 12)
-      if ((type !== TYPE_COMMON && type !== TYPE_NOTIFY && type !== TYPE_CONFIG) || bar > 5) continue
+      if (type < TYPE_COMMON || type > TYPE_CONFIG || bar > 5) continue
       // The first of a type is the one to be used (§4.1.4.1); those of unknown type are to be ignored.
-      const known = type === TYPE_COMMON ? common : type === TYPE_NOTIFY ? notify : ownConfig
+      const known = [common, notify, status, ownConfig][type - TYPE_COMMON]
       if (known !== undefined) continue
       const window = { base: barBase(config, device, bar, name) + off, lenBytes }
       if (type === TYPE_COMMON) common = window
       else if (type === TYPE_CONFIG) ownConfig = window
+      else if (type === TYPE_ISR) status = window
       else {
         notify = window
         notifyMultiplier = config.read32(device, at + 16)
       }
-    } else if ((head & 0xff) === CAPABILITY_MSIX) {
-      const table = config.read32(device, at + 4)
+    } else if ((head & 0xff) === CAPABILITY_MSIX && table === undefined) {
+      const where = config.read32(device, at + 4)
       const count = ((head >>> 16) & 0x7ff) + 1
-      interrupts = { base: barBase(config, device, table & 7, name) + (table & ~7), lenBytes: 16 * count }
+      table = { base: barBase(config, device, where & 7, name) + ((where & ~7) >>> 0), lenBytes: 16 * count }
       msix = at
     }
   }
-  if (common === undefined || notify === undefined || interrupts === undefined) {
-    throw new Error(`Cannot use virtio device at ${name}: it lacks registers of version 1.0, or MSI-X`)
+  if (common === undefined || notify === undefined) {
+    throw new Error(`Cannot use virtio device at ${name}: it lacks registers of version 1.0 (QEMU: disable-modern=off)`)
   }
+  const interrupt: PciInterrupt | undefined =
+    table === undefined ? lineOf(config, device, status) : { tag: 'message', table }
+  if (interrupt === undefined) {
+    throw new Error(`Cannot use virtio device at ${name}: it has no MSI-X, and firmware gave it no interrupt line`)
+  }
+  setCommand(config, device, COMMAND_MEMORY | COMMAND_BUS_MASTER | COMMAND_NO_INTX, 0)
+  if (table !== undefined) {
+    config.write32(device, msix, ((config.read32(device, msix) | MSIX_ENABLE) & ~MSIX_MASK_ALL) >>> 0)
+  }
+  return { name, deviceId, common, notify, notifyMultiplier, config: ownConfig, interrupt }
+}
+
+/** Lets a device raise its interrupt line. */
+export function allowPciLine(config: PciConfig, device: number): void {
+  setCommand(config, device, 0, COMMAND_NO_INTX)
+}
+
+function setCommand(config: PciConfig, device: number, set: number, clear: number): void {
   // The upper half is the status: writing zeros there changes nothing.
   const command = config.read32(device, COMMAND) & 0xffff
-  config.write32(device, COMMAND, command | COMMAND_MEMORY | COMMAND_BUS_MASTER | COMMAND_NO_INTX)
-  config.write32(device, msix, ((config.read32(device, msix) | MSIX_ENABLE) & ~MSIX_MASK_ALL) >>> 0)
-  return { name, deviceId, common, notify, notifyMultiplier, config: ownConfig, interrupts }
+  config.write32(device, COMMAND, (command | set) & ~clear)
+}
+
+/** The line that firmware connected the device to, as a number of the ISA bus or of an I/O APIC. */
+function lineOf(config: PciConfig, device: number, status: PciWindow | undefined): PciInterrupt | undefined {
+  const word = config.read32(device, INTERRUPT)
+  const irq = word & 0xff
+  const hasPin = (word & 0xff00) !== 0
+  return hasPin && irq > 0 && irq < NO_LINE && status !== undefined ? { tag: 'line', irq, status } : undefined
 }
 
 /** What kind of virtio device it is (§5), or `undefined` when it is something else. */
@@ -172,14 +208,14 @@ function barBase(config: PciConfig, device: number, bar: number, name: string): 
   const low = config.read32(device, BAR_0 + 4 * bar)
   const is64 = (low & 6) === 4
   const high = is64 && bar < 5 ? config.read32(device, BAR_0 + 4 * bar + 4) : 0
-  const base = (low & ~15) >>> 0
-  if ((low & 1) !== 0 || high !== 0 || base === 0) {
-    throw new Error(`Cannot use virtio device at ${name}: its registers are not in memory below 4 GiB`)
+  const base = ((low & ~15) >>> 0) + high * 2 ** 32
+  if ((low & 1) !== 0 || base === 0 || base > MAX_BASE) {
+    throw new Error(`Cannot use virtio device at ${name}: firmware gave its registers no address in memory`)
   }
   return base
 }
 
-function nameOf(device: number): string {
+function nameOf(device: number, segment: number): string {
   const hex = (value: number, digits: number) => value.toString(16).padStart(digits, '0')
-  return `0000:${hex(device >>> 8, 2)}:${hex((device >>> 3) & 31, 2)}.${device & 7}`
+  return `${hex(segment, 4)}:${hex(device >>> 8, 2)}:${hex((device >>> 3) & 31, 2)}.${device & 7}`
 }

@@ -1,6 +1,10 @@
-/** Virtio over PCI, modern devices with MSI-X (Virtual I/O Device 1.2 §4.1), and how a PC reaches configuration space. */
+/**
+ * Virtio over PCI, modern devices (Virtual I/O Device 1.2 §4.1). Configuration space is in memory where firmware says so
+ * (ECAM), else behind the two ports of every PC.
+ */
 import {
   irqMessage,
+  mmioMap,
   mmioRead8,
   mmioRead16,
   mmioRead32,
@@ -10,7 +14,11 @@ import {
   portRead32,
   portWrite32,
 } from 'mirage:native'
-import { listPci, openPciVirtio, type PciConfig, type PciVirtio } from './pci-bus.ts'
+import type { PciRegion } from '../acpi/description.ts'
+import { firmware } from '../firmware.ts'
+import { enableLine, pciLine } from '../interrupt-lines.ts'
+import { allowPciLine, listPci, openPciVirtio, type PciConfig, type PciVirtio, type PciWindow } from './pci-bus.ts'
+import { createEcam } from './pci-ecam.ts'
 import type { QueueAddresses, VirtioTransport } from './transport.ts'
 
 // PCI 3.0 §3.2.2.3.2, configuration mechanism 1
@@ -45,16 +53,53 @@ const QUEUE_DESC = 32
 const QUEUE_DRIVER = 40
 const QUEUE_DEVICE = 48
 const NO_VECTOR = 0xffff
+const COMMON_LEN = 56
+const MESSAGE_LEN = 16
+/** The device's own configuration: more than any kind has. */
+const MAX_CONFIG_LEN = 4096
+const BUS_BYTES = 1 << 20
 
-/** The virtio devices on PCI, in the order of their addresses. */
-export function openPci(): readonly VirtioTransport[] {
+/** One of the machine's trees of buses. */
+interface PciSegment {
+  readonly config: PciConfig
+  readonly segment: number
+  readonly firstBus: number
+}
+
+/** The virtio devices on PCI, in the order of their addresses; what keeps one from being used is added to `problems`. */
+export function openPci(problems: string[]): readonly VirtioTransport[] {
+  const found: VirtioTransport[] = []
+  for (const { config, segment, firstBus } of pciSegments()) {
+    for (const device of listPci(config, firstBus)) {
+      try {
+        const registers = openPciVirtio(config, device, segment)
+        if (registers !== undefined) found.push(new PciTransport(registers, config, device))
+      } catch (error) {
+        // Another device may be all that the application needs.
+        problems.push(String(error instanceof Error ? error.message : error))
+      }
+    }
+  }
+  return found
+}
+
+/** How the machine's configuration space is reached; empty on a machine without PCI. */
+export function pciSegments(): readonly PciSegment[] {
+  const regions = firmware().pci.filter(isReachable)
+  const inMemory = regions.map((region) => ({
+    config: createEcam(region, mmioRead32, mmioWrite32),
+    segment: region.segment,
+    firstBus: region.firstBus,
+  }))
+  if (regions.some(({ segment }) => segment === 0)) return inMemory
   portWrite32(CONFIG_ADDRESS, CONFIG_ENABLE)
   // A machine without the mechanism does not keep the address.
-  if (portRead32(CONFIG_ADDRESS) !== CONFIG_ENABLE) return []
-  return listPci(PORTS)
-    .map((device) => openPciVirtio(PORTS, device))
-    .filter((found) => found !== undefined)
-    .map((found) => new PciTransport(found))
+  if (portRead32(CONFIG_ADDRESS) !== CONFIG_ENABLE) return inMemory
+  return [{ config: PORTS, segment: 0, firstBus: 0 }, ...inMemory]
+}
+
+function isReachable({ base, firstBus, lastBus }: PciRegion): boolean {
+  return mmioMap(base + firstBus * BUS_BYTES, (lastBus + 1 - firstBus) * BUS_BYTES)
 }
 
 class PciTransport implements VirtioTransport {
@@ -64,12 +109,35 @@ class PciTransport implements VirtioTransport {
   private readonly registers: PciVirtio
   /** Address by which a queue is notified. */
   private readonly doorbells: number[] = []
+  private readonly pci: PciConfig
+  private readonly device: number
+  private readonly configLen: number
+  /** Where a line is looked at and lowered: reading does both (§4.1.4.5). 0 with interrupts by message. */
+  private readonly statusAt: number
+  private isRaised = false
 
-  constructor(registers: PciVirtio) {
-    this.name = registers.name
-    this.deviceId = registers.deviceId
-    this.common = registers.common.base
+  /** Throws when its registers cannot be reached. */
+  constructor(registers: PciVirtio, pci: PciConfig, device: number) {
+    const { common, config, interrupt, name, deviceId } = registers
+    this.name = name
+    this.deviceId = deviceId
+    this.common = common.base
     this.registers = registers
+    this.pci = pci
+    this.device = device
+    this.reach(common, COMMON_LEN)
+    this.configLen = Math.min(config?.lenBytes ?? 0, MAX_CONFIG_LEN)
+    if (config !== undefined) this.reach(config, this.configLen)
+    this.statusAt = interrupt.tag === 'line' ? interrupt.status.base : 0
+    if (interrupt.tag === 'line') this.reach(interrupt.status, 1)
+    else this.reach(interrupt.table, MESSAGE_LEN)
+  }
+
+  private reach({ base, lenBytes }: PciWindow, neededLen: number): void {
+    if (lenBytes >= neededLen && mmioMap(base, neededLen)) return
+    throw new Error(
+      `Cannot use virtio device at ${this.name}: ${neededLen} octets of registers at 0x${base.toString(16)} are not in device memory that can be mapped`,
+    )
   }
 
   deviceFeatures(word: number): number {
@@ -107,8 +175,9 @@ class PciTransport implements VirtioTransport {
     const off = mmioRead16(this.common + QUEUE_NOTIFY_OFF) * notifyMultiplier
     if (off + 2 > notify.lenBytes)
       throw new Error(`Cannot use virtio device at ${this.name}: queue ${index} lies outside`)
+    this.reach({ base: notify.base + off, lenBytes: 2 }, 2)
     this.doorbells[index] = notify.base + off
-    mmioWrite16(this.common + QUEUE_MSIX_VECTOR, 0)
+    mmioWrite16(this.common + QUEUE_MSIX_VECTOR, this.statusAt === 0 ? 0 : NO_VECTOR)
     mmioWrite16(this.common + QUEUE_ENABLE, 1)
   }
 
@@ -118,15 +187,25 @@ class PciTransport implements VirtioTransport {
 
   /** A message needs no acknowledgement: it is gone once delivered. */
   hasInterrupt(): boolean {
-    return false
+    if (this.statusAt !== 0 && mmioRead8(this.statusAt) !== 0) this.isRaised = true
+    return this.isRaised
   }
 
-  acknowledgeInterrupt(): void {}
+  acknowledgeInterrupt(): void {
+    if (this.statusAt !== 0) mmioRead8(this.statusAt)
+    this.isRaised = false
+  }
 
-  /** All queues share the first entry of the table. */
+  /** By message: all queues share the first entry of the table. */
   enableInterrupt(): void {
+    const { interrupt } = this.registers
+    if (interrupt.tag === 'line') {
+      enableLine(pciLine(interrupt.irq))
+      allowPciLine(this.pci, this.device)
+      return
+    }
     const { address, data } = irqMessage()
-    const entry = this.registers.interrupts.base
+    const entry = interrupt.table.base
     mmioWrite32(entry, address >>> 0)
     mmioWrite32(entry + 4, Math.floor(address / 0x1_0000_0000))
     mmioWrite32(entry + 8, data)
@@ -136,7 +215,7 @@ class PciTransport implements VirtioTransport {
 
   readConfig8(off: number): number {
     const { config } = this.registers
-    if (config === undefined || off >= config.lenBytes) return 0
+    if (config === undefined || off >= this.configLen) return 0
     return mmioRead8(config.base + off)
   }
 

@@ -1,0 +1,62 @@
+/** What the firmware of a bare machine says of it, read once, when somebody first asks. */
+import { acpiRoot, firmwareRead, mmioMap, portRead16, stopBy8, stopBy16, stopBy32 } from 'mirage:native'
+import { type Description, describe, type PowerControl, type RegisterWrite } from './acpi/description.ts'
+
+const NOTHING: Description = {
+  pci: [],
+  controllers: [],
+  isaLines: new Map(),
+  mmioDevices: [],
+  power: undefined,
+  problems: [],
+}
+
+// ACPI 6.5 §4.8.3.2.1: PM1 control
+const CONTROL_ENABLED = 1
+const CONTROL_SLEEP_MASK = 0x3c00
+const CONTROL_SLEEP_SHIFT = 10
+const CONTROL_SLEEP = 1 << 13
+
+let description: Description | undefined
+let hasPower = false
+
+/** What ACPI says; nothing on a machine without. */
+export function firmware(): Description {
+  if (description !== undefined) return description
+  const root = acpiRoot()
+  description = root === undefined ? NOTHING : describe(new Uint8Array(root), readFirmware)
+  return description
+}
+
+/** Tells the C layer how this machine is turned off; it stops by a reset otherwise. */
+export function learnPower(): void {
+  const { power } = firmware()
+  if (hasPower || power === undefined) return
+  hasPower = true
+  for (const write of stopWrites(power)) {
+    const { isPort, address, value, width } = write
+    if (!isPort && !mmioMap(address, width)) continue
+    const stopBy = width === 1 ? stopBy8 : width === 2 ? stopBy16 : stopBy32
+    stopBy(isPort, address, value)
+  }
+}
+
+function stopWrites({ enable, control, sleep, reset }: PowerControl): readonly RegisterWrite[] {
+  const writes: RegisterWrite[] = []
+  if (sleep !== undefined) writes.push(sleep)
+  for (const { port, sleepType } of control) {
+    const now = portRead16(port)
+    if ((now & CONTROL_ENABLED) === 0 && enable !== undefined && writes.length === 0) writes.push(enable)
+    const other = (now & ~(CONTROL_SLEEP_MASK | CONTROL_SLEEP)) | CONTROL_ENABLED
+    const value = other | (sleepType << CONTROL_SLEEP_SHIFT) | CONTROL_SLEEP
+    writes.push({ isPort: true, address: port, width: 2, value })
+  }
+  if (reset !== undefined) writes.push(reset)
+  return writes
+}
+
+function readFirmware(address: number, lenBytes: number): Uint8Array | undefined {
+  if (!Number.isSafeInteger(address) || !mmioMap(address, lenBytes)) return undefined
+  const octets = new Uint8Array(lenBytes)
+  return firmwareRead(address, octets, 0, lenBytes) ? octets : undefined
+}
