@@ -109,6 +109,7 @@ class ArpLayer implements CountedArp {
   /** The entry last sent through: nearly all traffic goes to one neighbour. */
   private last: Entry | undefined
   private readonly packet = new ArpPacket()
+  private readonly unresolvedHandlers: ((frame: Frame, off: number, end: number, nextHop: Ipv4) => void)[] = []
   private readonly conflicts = new ArpConflicts({
     probe: (address) => this.request(MAC_BROADCAST, NO_IP, address),
     announce: (address) => this.request(MAC_BROADCAST, address, address),
@@ -153,6 +154,10 @@ class ArpLayer implements CountedArp {
 
   listenConflicts(handler: (address: Ipv4, mac: Mac) => void): void {
     this.conflicts.listen(handler)
+  }
+
+  listenUnresolved(handler: (frame: Frame, off: number, end: number, nextHop: Ipv4) => void): void {
+    this.unresolvedHandlers.push(handler)
   }
 
   send(frame: Frame, off: number, end: number, etherType: number, nextHop: Ipv4): void {
@@ -248,8 +253,11 @@ class ArpLayer implements CountedArp {
     const isWanted = isResolved ? entry.isUsed : true
     if (!isWanted || entry.requestCount >= MAX_REQUESTS) {
       this.counters.unresolved += entry.waiting.length
-      for (const { frame } of this.takeWaiting(entry)) this.ethernet.free(frame)
       this.delete(entry)
+      for (const { frame, off, end } of this.takeWaiting(entry)) {
+        for (const handler of this.unresolvedHandlers) handler(frame, off, end, entry.address)
+        this.ethernet.free(frame)
+      }
       return
     }
     entry.requestCount++

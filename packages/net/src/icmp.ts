@@ -1,6 +1,6 @@
 /**
  * ICMP for hosts and routers (RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3): echo replies, errors received passed on, errors sent at a
- * bounded rate. Not here: redirects, timestamps, source quench (RFC 6633), router discovery.
+ * bounded rate. Not here: redirects sent, timestamps, source quench (RFC 6633), router discovery.
  */
 import { IPV4_ANY, IPV4_BROADCAST, isIpv4Multicast } from '@mirage-ts/core/addresses'
 import { frameOf } from '@mirage-ts/core/bytes'
@@ -17,6 +17,7 @@ import {
   ICMP_ECHO_REPLY,
   ICMP_ECHO_REQUEST,
   ICMP_HEADER_LEN,
+  ICMP_REDIRECT,
   ICMP_TIME_EXCEEDED,
   ICMP_UNREACHABLE,
   icmpErrorKind,
@@ -121,6 +122,8 @@ class IcmpLayer implements CountedIcmp {
     const error = icmpErrorKind(frame, off)
     if (error !== undefined) {
       this.ip.reportError(error, frame, off + ICMP_HEADER_LEN, end, icmpMtu(frame, off))
+    } else if (icmpType(frame, off) === ICMP_REDIRECT) {
+      this.ip.redirect?.(src as Ipv4, icmpRest(frame, off) as Ipv4, frame, off + ICMP_HEADER_LEN, end)
     } else if (icmpType(frame, off) !== ICMP_ECHO_REQUEST) {
       this.counters.unhandled++
     } else if (!this.ip.addresses.includes(dst)) {

@@ -3,7 +3,7 @@
  *
  * One interface as a rule, more with `addInterface`; packets are passed on between them when `forwarding` is set. Packets leave
  * whole and marked "don't fragment" unless the path is known not to take them. Not here: source routes and other options
- * (skipped, RFC 7126), redirects, loopback, equal-cost routes.
+ * (skipped, RFC 7126), loopback, equal-cost routes, redirects sent.
  */
 import {
   IPV4_ALL_HOSTS,
@@ -17,23 +17,16 @@ import {
   MAC_BROADCAST,
 } from '@mirage-ts/core/addresses'
 import { frameOf } from '@mirage-ts/core/bytes'
-import { type Counters, createCounters } from '@mirage-ts/core/metrics'
+import { createCounters } from '@mirage-ts/core/metrics'
 import { completeChecksum, copyOffload } from '@mirage-ts/core/offload'
 import { NEVER, seconds } from '@mirage-ts/core/time'
 import type { IpAddress, Ipv4, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
-import type {
-  IpErrorHandler,
-  IpErrorKind,
-  IpHandler,
-  IpProblemHandler,
-  Ipv4Config,
-  Ipv4Host,
-} from '@mirage-ts/signatures/ip'
+import type { IpErrorHandler, IpErrorKind, IpHandler, IpProblemHandler, Ipv4Config } from '@mirage-ts/signatures/ip'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Alarm, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
 import { hopsFrom } from './hop-limit.ts'
-import { IPV4_COUNTERS } from './ipv4-counters.ts'
+import { type CountedIp, IPV4_COUNTERS, type Ipv4Options } from './ipv4-contract.ts'
 import { Ipv4Interface, type Ipv4Link } from './ipv4-interface.ts'
 import { RouteTable } from './ipv4-routes.ts'
 import { PathMtus, plateauBelow } from './path-mtu.ts'
@@ -63,29 +56,6 @@ const MULTICAST_TTL = 1
 const REASSEMBLY_TIMEOUT = seconds(30)
 /** The least path MTU believed: as Linux. Below it, an error nobody can check would cost too much. */
 const LEAST_PATH_MTU = 552
-
-export interface Ipv4Options {
-  /** Address and network of the first interface; without one it waits for `configure`. */
-  readonly cidr?: Ipv4Cidr | undefined
-  /** The router to everywhere else. */
-  readonly gateway?: Ipv4 | undefined
-  /** Passes packets for others on, as a router. Default false. */
-  readonly forwarding?: boolean
-  /** Routers that a packet to a single host may pass, 1 to 255 (RFC 1122 §3.2.1.7, RFC 9293 MUST-49). Default 64. */
-  readonly timeToLive?: number
-}
-
-export interface CountedIp extends Ipv4Host {
-  readonly counters: Readonly<Counters<(typeof IPV4_COUNTERS)[number]>>
-  /** Datagrams of which a piece is missing. */
-  readonly reassemblyCount: number
-  /** Adds an interface with its network. */
-  addInterface(link: Ipv4Link, config: Ipv4Config | undefined): void
-  /** Sets who is told when a group is joined or left: IGMP. */
-  listenMembership(handler: (group: Ipv4, isMember: boolean) => void): void
-  /** Sends a finished packet, from its IP header on, to a group on the first interface. */
-  sendToGroup(frame: Frame, packetOff: number, end: number, group: Ipv4): void
-}
 
 /** Starts answering for the address on the link. */
 export function createIpv4(
@@ -155,6 +125,7 @@ class Ipv4Layer implements CountedIp {
     this.headroomBytes = Math.max(this.headroomBytes, link.ethernet.headroomBytes + IPV4_HEADER_LEN)
     this.setConfig(one, config)
     link.ethernet.listen(ETHERTYPE_IPV4, (frame, off, end) => this.input(one, frame, off, end))
+    link.arp.listenUnresolved((frame, off, end, hop) => this.unresolved(frame, off, end, hop))
   }
 
   configure(config: Ipv4Config | undefined): void {
@@ -346,6 +317,33 @@ class Ipv4Layer implements CountedIp {
       this.pathMtus.lower(dst, limit, link.ethernet.mtuBytes, this.clock.now())
     }
     this.errorHandlers[protocol]?.(error, frame, off + headerLen, end, src, dst)
+  }
+
+  redirect(from: Ipv4, gateway: Ipv4, frame: Frame, off: number, end: number): void {
+    const { header } = this
+    const isOurs = parseQuotedIpv4(frame, off, end, header) === undefined && this.addresses.includes(header.src)
+    const { dst } = header
+    // RFC 1122 §3.2.2.2: only the router that we send through knows better, and only of one on the same link.
+    const link = isOurs && !this.isForwarding ? this.linkTo(dst) : undefined
+    const isBelieved = link !== undefined && this.outHop === from && from !== dst && ipv4InCidr(gateway, link.cidr)
+    if (!isBelieved || gateway === link.broadcast || this.addresses.includes(gateway)) {
+      this.counters.badQuote++
+      return
+    }
+    this.counters.redirects++
+    this.routes.redirect(dst, link, gateway)
+    this.outDst = undefined
+  }
+
+  /** Nobody has answered for `hop`, and this packet waited for it. */
+  private unresolved(frame: Frame, off: number, end: number, hop: Ipv4): void {
+    const { header } = this
+    if (this.routes.endRedirects(hop)) this.outDst = undefined
+    if (parseQuotedIpv4(frame, off, end, header) !== undefined) return
+    const { protocol, headerLen, src, dst } = header
+    // A packet of ours is our transports' concern, one that we pass on that of its sender (RFC 1812 §5.2.7.1).
+    if (!this.addresses.includes(src)) this.problemHandler?.('host', frame, off, end, 0)
+    else this.errorHandlers[protocol]?.('host-unreachable', frame, off + headerLen, end, src, dst)
   }
 
   private input(link: Ipv4Interface, frame: Frame, off: number, end: number): void {

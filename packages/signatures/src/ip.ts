@@ -119,6 +119,11 @@ export interface HostIp extends Ip {
   leave(group: IpAddress): void
   /** Sets who tells senders of problems: ICMP. */
   listenProblems(handler: IpProblemHandler): void
+  /**
+   * The router `from` says that `gateway` is a better first hop for the packet `[off, end)` of ours that it quotes (RFC 792); it
+   * is believed where RFC 1122 §3.2.2.2 lets it be, else counted. Left out where redirects are no matter of ICMP.
+   */
+  redirect?(from: Ipv4, gateway: Ipv4, frame: Frame, off: number, end: number): void
   /** Resolvers that routers announce (RFC 8106), best first; left out where none can. */
   readonly nameservers?: readonly IpAddress[]
 }

@@ -160,6 +160,71 @@ describe('ipv6 requirements', () => {
     assert.equal(stack.ipv6.counters.badSource, 3)
   })
 
+  it('hands errors that nobody knows to the transport, and drops other messages that nobody knows (RFC 4443 §2.4 (a), (b))', async () => {
+    const { stack, send } = await setUp()
+    const errors: string[] = []
+    const socket = await stack.udp.bind(port(7), () => {}, { onError: (error) => errors.push(error) })
+    const quoted = createFrame(56)
+    quoted.u8.set(packet(datagram(new Uint8Array(8)), { src: US, dst: PEER }).subarray(14, 70))
+    quoted.dv.setUint16(40, socket.port)
+    assert.deepEqual(await send(packet(icmp(99, 0, `00000000 ${toHex(quoted.u8)}`), { next: 58 })), [])
+    assert.deepEqual(errors, ['other'])
+    assert.deepEqual(await send(packet(icmp(200, 0, '00000000'), { next: 58 })), [])
+    assert.equal(stack.icmpv6.counters.unhandled, 1)
+  })
+
+  it('quotes as much of a packet as the least MTU holds, at a bounded rate (RFC 4443 §2.4 (c), (f))', async () => {
+    const { stack, send, peer, heard } = await setUp()
+    const [error] = await send(packet(datagram(new Uint8Array(1400))))
+    assert.equal(error?.length, 14 + 1280)
+    for (let i = 0; i < 200; i++) peer.send(packet(datagram(new Uint8Array(4))))
+    assert.ok((await heard()).length < 60)
+    assert.ok(stack.icmpv6.counters.rateLimited >= 140)
+  })
+
+  it('sends through a router that answers rather than one that may not, and the preferred of those (RFC 4861 §6.3.6, RFC 4191 §3.2)', async () => {
+    const world = await setUp()
+    const { hop } = await sender(world)
+    const advertise = (last: string, flags: string, options: string): Promise<readonly Uint8Array[]> => {
+      const src = address(`fe80::${last}`)
+      const message = icmp(134, 0, `40${flags} 0708 00000000 00000000 ${options}`, src, ALL_NODES)
+      return world.send(packet(message, { src, dst: ALL_NODES, next: 58, hopLimit: 255, mac: '333300000001' }))
+    }
+    await advertise('66', '00', '')
+    await world.send(routerAdvert('0708'))
+    assert.equal(await hop(), '020000000001')
+    await advertise('77', '08', '0101020000000077')
+    assert.equal(await hop(), '020000000077')
+    // A route is nearer than a default, whatever the preferences.
+    await advertise('55', '00', `0101020000000055 18022000 00000e10 ${hex(FAR).slice(0, 16)}`)
+    assert.equal(await hop(), '020000000055')
+  })
+
+  it('another MAC counts at once with the override flag only (RFC 4861 §7.2.5)', async () => {
+    const world = await setUp()
+    const socket = await world.stack.udp.bind(port(0), () => {})
+    const neighbour = address('2001:db8::50')
+    const advertise = (flags: string, last: string): Promise<readonly Uint8Array[]> => {
+      const message = icmp(136, 0, `${flags}000000 ${hex(neighbour)} 02010200000000${last}`, neighbour)
+      return world.send(packet(message, { src: neighbour, next: 58, hopLimit: 255 }))
+    }
+    const mac = async (): Promise<string> => {
+      await world.heard()
+      socket.trySend(Uint8Array.of(1), { address: neighbour, port: port(9) })
+      const sent = (await world.heard()).find((frame) => frame[20] === 17)
+      return sent === undefined ? '' : toHex(sent, 0, 6)
+    }
+    await advertise('60', '50')
+    assert.equal(world.stack.ipv6.discoveryCounters.unsolicited, 1)
+    assert.equal(await mac(), '')
+    await advertise('60', '50')
+    assert.equal(await mac(), '020000000050')
+    await advertise('40', '51')
+    assert.equal(await mac(), '020000000050')
+    await advertise('60', '51')
+    assert.equal(await mac(), '020000000051')
+  })
+
   it('asks a neighbour three times, a second apart, and holds what waits in bounds (RFC 4861 §7.2.2, §10)', async () => {
     const { stack, time, heard } = await setUp()
     const socket = await stack.udp.bind(port(0), () => {})

@@ -113,6 +113,16 @@ test('tcp: when the peer shrinks its window nothing new leaves, and what is in f
   s.expectState('ESTABLISHED')
 })
 
+test('tcp: a congestion window that is not used does not grow (RFC 7661 §1)', () => {
+  const s = Script.established()
+  const before = s.theConnection().congestion.cwndBytes
+  for (let i = 0; i < 50; i++) {
+    s.write('x')
+    s.send({ seq: 1, ack: 2 + i })
+  }
+  assert.equal(s.theConnection().congestion.cwndBytes, before)
+})
+
 test('tcp: urgent text is text, in its place (RFC 9293 §3.8.5, RFC 6093 §5)', () => {
   const s = Script.established()
   s.send({ flags: 'PAU', seq: 1, ack: 1, text: 'now' })

@@ -74,7 +74,8 @@ export function icmpv6ErrorKind(frame: Frame, off: number): IpErrorKind | undefi
     case ICMPV6_PARAMETER_PROBLEM:
       return code === 1 ? 'protocol-unreachable' : 'other'
     default:
-      return undefined
+      // RFC 4443 §2.4 (a): errors nobody knows go up, too; they have types below 128.
+      return icmpv6Type(frame, off) < 128 ? 'other' : undefined
   }
 }
 
