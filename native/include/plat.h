@@ -110,9 +110,9 @@ void plat_yield(uint64_t deadline_us);
 
 /*
  * An I/O APIC with its registers at `address`, whose lines are those from
- * first_line on.  The first that is told of takes the place of the one that
- * every PC has: at 0xfec00000, from line 0 on (MultiProcessor Specification
- * 1.4, section 3.6.6).  PLAT_INVALID when there cannot be one; PLAT_UNAVAILABLE
+ * first_line on.  Where none was told of when a line is first enabled, there is
+ * the one that every PC has: at 0xfec00000, from line 0 on (MultiProcessor
+ * Specification 1.4, section 3.6.6).  PLAT_INVALID when there cannot be one; PLAT_UNAVAILABLE
  * when there are too many, or none can be told of here.
  */
 plat_result_t plat_irq_controller(uint64_t address, unsigned first_line);

@@ -5,8 +5,10 @@
  */
 import { commandLine } from 'mirage:native'
 import { ms } from '@mirage-ts/core/time'
-import { firmware } from '@mirage-ts/metal/firmware'
+import { powerControl } from '@mirage-ts/metal/acpi/power'
+import { acpiTables } from '@mirage-ts/metal/firmware'
 import { machine } from '@mirage-ts/metal/machine'
+import { described } from '@mirage-ts/metal/machine-description'
 import { createVirtioBlock } from '@mirage-ts/metal/virtio/blk'
 import { createVirtioNetwork } from '@mirage-ts/metal/virtio/net'
 import { pciSegments } from '@mirage-ts/metal/virtio/pci'
@@ -40,7 +42,8 @@ const HIGH: DmaMemory = {
 
 export async function start({ log, time }: { log: Log; time: Time }): Promise<void> {
   const logger = log.logger('discovery')
-  const { pci, controllers, mmioDevices, power } = firmware()
+  const { pci, controllers, mmioDevices } = described()
+  const power = powerControl(acpiTables())
   const isOnPci = pciSegments().length > 0
   logger.info(
     `pci by ${pci.length > 0 ? 'memory' : isOnPci ? 'ports' : 'nothing'}, ${mmioDevices.length} devices announced, ${controllers.length} interrupt controllers, ${power === undefined ? 'no' : 'a'} way to turn off${deviceProblems()}`,

@@ -42,12 +42,14 @@ enum {
     LINES_MAX = VECTOR_MESSAGE - VECTOR_DEVICE,
 };
 
-/* The first stands until another is told of. */
+#define IOAPIC_OF_EVERY_PC 0xfec00000ull
+
+/* Those that were told of. */
 static struct controller {
     uint64_t address;
     unsigned first_line;
-} controllers[CONTROLLERS_MAX] = {{0xfec00000, 0}};
-static unsigned controller_count; /* that were told of */
+} controllers[CONTROLLERS_MAX];
+static unsigned controller_count;
 
 SEALED volatile uint8_t *irq_lapic; /* used by trap.S */
 SEALED uint64_t irq_lapic_per_us_32;
@@ -132,9 +134,10 @@ plat_result_t plat_irq_controller(uint64_t address, unsigned first_line)
 
 plat_result_t plat_irq_enable(unsigned line, bool is_level, bool is_low)
 {
-    unsigned count = controller_count ? controller_count : 1;
-
-    for (unsigned i = 0; i < count && line < LINES_MAX; i++) {
+    /* Not as an initial value: the file would then hold all zeros before it. */
+    if (controller_count == 0)
+        controllers[controller_count++].address = IOAPIC_OF_EVERY_PC;
+    for (unsigned i = 0; i < controller_count && line < LINES_MAX; i++) {
         uint64_t base = controllers[i].address;
         unsigned at = line - controllers[i].first_line;
         if (line < controllers[i].first_line || at >= ioapic_line_count(base))

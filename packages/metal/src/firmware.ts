@@ -1,15 +1,7 @@
 /** What the firmware of a bare machine says of it, read once, when somebody first asks. */
 import { acpiRoot, firmwareRead, mmioMap, portRead16, stopBy8, stopBy16, stopBy32 } from 'mirage:native'
-import { type Description, describe, type PowerControl, type RegisterWrite } from './acpi/description.ts'
-
-const NOTHING: Description = {
-  pci: [],
-  controllers: [],
-  isaLines: new Map(),
-  mmioDevices: [],
-  power: undefined,
-  problems: [],
-}
+import { type PowerControl, powerControl, type RegisterWrite } from './acpi/power.ts'
+import { type AcpiTables, readAcpiTables } from './acpi/tables.ts'
 
 // ACPI 6.5 §4.8.3.2.1: PM1 control
 const CONTROL_ENABLED = 1
@@ -17,24 +9,31 @@ const CONTROL_SLEEP_MASK = 0x3c00
 const CONTROL_SLEEP_SHIFT = 10
 const CONTROL_SLEEP = 1 << 13
 
-let description: Description | undefined
-let hasPower = false
+let tables: AcpiTables | undefined
+let isPowerKnown = false
 
-/** What ACPI says; nothing on a machine without. */
-export function firmware(): Description {
-  if (description !== undefined) return description
+/** ACPI's tables; none on a machine without. */
+export function acpiTables(): AcpiTables {
+  if (tables !== undefined) return tables
   const root = acpiRoot()
-  description = root === undefined ? NOTHING : describe(new Uint8Array(root), readFirmware)
-  return description
+  tables =
+    root === undefined
+      ? { tables: [], blocks: [], problems: [] }
+      : readAcpiTables(new Uint8Array(root), (address, lenBytes) => {
+          if (!Number.isSafeInteger(address) || !mmioMap(address, lenBytes)) return undefined
+          const octets = new Uint8Array(lenBytes)
+          return firmwareRead(address, octets, 0, lenBytes) ? octets : undefined
+        })
+  return tables
 }
 
-/** Tells the C layer how this machine is turned off; it stops by a reset otherwise. */
+/** Tells the C layer how this machine is turned off; without, it stops by a reset. */
 export function learnPower(): void {
-  const { power } = firmware()
-  if (hasPower || power === undefined) return
-  hasPower = true
-  for (const write of stopWrites(power)) {
-    const { isPort, address, value, width } = write
+  if (isPowerKnown) return
+  isPowerKnown = true
+  const power = powerControl(acpiTables())
+  if (power === undefined) return
+  for (const { isPort, address, value, width } of stopWrites(power)) {
     if (!isPort && !mmioMap(address, width)) continue
     const stopBy = width === 1 ? stopBy8 : width === 2 ? stopBy16 : stopBy32
     stopBy(isPort, address, value)
@@ -53,10 +52,4 @@ function stopWrites({ enable, control, sleep, reset }: PowerControl): readonly R
   }
   if (reset !== undefined) writes.push(reset)
   return writes
-}
-
-function readFirmware(address: number, lenBytes: number): Uint8Array | undefined {
-  if (!Number.isSafeInteger(address) || !mmioMap(address, lenBytes)) return undefined
-  const octets = new Uint8Array(lenBytes)
-  return firmwareRead(address, octets, 0, lenBytes) ? octets : undefined
 }

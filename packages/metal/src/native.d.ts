@@ -73,8 +73,8 @@ declare module 'mirage:native' {
   export function stopBy32(isPort: boolean, address: number, value: number): boolean
 
   /**
-   * Tells of an I/O APIC whose lines begin with `firstLine`; the first takes the place of the one that every PC has. False
-   * when there is none at this address, or room for no more.
+   * Tells of an I/O APIC whose lines begin with `firstLine`. False when there is none at this address, or room for no more.
+   * Where none was told of when a line is first enabled, there is the one that every PC has.
    */
   export function irqController(address: number, firstLine: number): boolean
   /** After this, interrupt line `line` (a GSI) wakes the machine; the others say how the device raises it. */

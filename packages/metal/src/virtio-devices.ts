@@ -3,8 +3,8 @@
  * those that firmware names, then those on PCI.
  */
 import { barrier, commandLine, dmaAddress, dmaAlloc } from 'mirage:native'
-import { firmware, learnPower } from './firmware.ts'
-import { plainLine } from './interrupt-lines.ts'
+import { acpiTables, learnPower } from './firmware.ts'
+import { described, plainLine } from './machine-description.ts'
 import { openMmio } from './virtio/mmio.ts'
 import { parseMmioWindows } from './virtio/mmio-windows.ts'
 import { openPci } from './virtio/pci.ts'
@@ -36,12 +36,12 @@ export function deviceProblems(): string {
 function findDevices(): readonly VirtioTransport[] {
   // So that the machine can be turned off also when it crashes.
   learnPower()
-  const { mmioDevices, problems: ofFirmware } = firmware()
+  const { mmioDevices } = described()
   const places = parseMmioWindows(commandLine).map(({ base, irq }) => ({ base, line: plainLine(irq) }))
   for (const device of mmioDevices) {
     if (!places.some(({ base }) => base === device.base)) places.push({ base: device.base, line: device })
   }
-  problems.push(...ofFirmware)
+  problems.push(...acpiTables().problems)
   const transports = places.map(({ base, line }) => openMmio(base, line, problems))
   return [...transports.filter((transport) => transport !== undefined), ...openPci(problems)]
 }

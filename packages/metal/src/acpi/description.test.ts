@@ -1,17 +1,28 @@
 import assert from 'node:assert/strict'
 import { it, describe as suite } from 'node:test'
 import fc from 'fast-check'
-import { findMmioDevices, findSleepTypes } from './aml.ts'
+import { findSleepTypes } from './aml.ts'
+import { findMmioDevices } from './aml-devices.ts'
 import { CAPTURED_MICROVM, CAPTURED_Q35, type Capture, CapturedFirmware, correctChecksum } from './captures.ts'
 import { type Description, describe } from './description.ts'
-import { TABLE_HEADER_LEN } from './tables.ts'
+import { type PowerControl, powerControl } from './power.ts'
+import { readAcpiTables } from './tables.ts'
 
 const CAPTURES = [CAPTURED_MICROVM, CAPTURED_Q35]
 
-function described(capture: Capture, change: (firmware: CapturedFirmware) => void = () => {}): Description {
+const TABLE_HEADER_LEN = 36
+
+/** All that the tables say. */
+interface Said extends Description {
+  readonly power: PowerControl | undefined
+  readonly problems: readonly string[]
+}
+
+function described(capture: Capture, change: (firmware: CapturedFirmware) => void = () => {}): Said {
   const firmware = new CapturedFirmware(capture)
   change(firmware)
-  return describe(firmware.root, firmware.read)
+  const tables = readAcpiTables(firmware.root, firmware.read)
+  return { ...describe(tables), power: powerControl(tables), problems: tables.problems }
 }
 
 suite('ACPI', () => {
@@ -22,7 +33,7 @@ suite('ACPI', () => {
         { address: 0xfec0_0000, firstLine: 0 },
         { address: 0xfec1_0000, firstLine: 24 },
       ],
-      isaLines: new Map(),
+      isaLines: [],
       mmioDevices: [
         { base: 0xfeb0_2e00, lenBytes: 512, line: 47, isLevel: true, isLow: false },
         { base: 0xfeb0_2c00, lenBytes: 512, line: 46, isLevel: true, isLow: false },
@@ -41,10 +52,10 @@ suite('ACPI', () => {
     assert.deepEqual(described(CAPTURED_Q35), {
       pci: [{ base: 0xb000_0000, segment: 0, firstBus: 0, lastBus: 255 }],
       controllers: [{ address: 0xfec0_0000, firstLine: 0 }],
-      isaLines: new Map([
-        [0, { line: 2, isLevel: false, isLow: false }],
-        ...[5, 9, 10, 11].map((line) => [line, { line, isLevel: true, isLow: false }] as const),
-      ]),
+      isaLines: [
+        { irq: 0, line: 2, isLevel: false, isLow: false },
+        ...[5, 9, 10, 11].map((line) => ({ irq: line, line, isLevel: true, isLow: false })),
+      ],
       mmioDevices: [],
       power: {
         enable: { isPort: true, address: 0xb2, width: 1, value: 2 },
@@ -63,7 +74,7 @@ suite('ACPI', () => {
       })
       assert.deepEqual([problems, controllers], [['ACPI’s root pointer is none'], []])
     }
-    const { problems } = describe(new Uint8Array(0), () => undefined)
+    const { problems } = readAcpiTables(new Uint8Array(0), () => undefined)
     assert.deepEqual(problems, ['ACPI’s root pointer is none'])
   })
 
@@ -107,7 +118,7 @@ suite('ACPI', () => {
     const tables = memory.tables as { address: number; octets: Uint8Array }[]
     const rsdt = new DataView(firmware.root.buffer).getUint32(16, true)
     tables.push({ address: rsdt, octets: list }, { address: 0x100_0000, octets: large })
-    const { problems } = describe(firmware.root, memory.read)
+    const { problems } = readAcpiTables(firmware.root, memory.read)
     assert.match(problems.join(), /names 5000 tables.*longer than 4194304 octets/)
     assert.ok(memory.readLen < 6e6, `${memory.readLen} octets were read`)
   })
@@ -193,7 +204,7 @@ suite('ACPI’s machine code', () => {
   })
 })
 
-function checkDescription({ pci, controllers, mmioDevices, power, problems }: Description): void {
+function checkDescription({ pci, controllers, mmioDevices, power, problems }: Said): void {
   for (const { base, firstBus, lastBus } of pci) {
     assert.ok(Number.isSafeInteger(base) && base > 0 && firstBus <= lastBus && lastBus < 256)
   }

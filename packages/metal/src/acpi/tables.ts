@@ -19,12 +19,14 @@ export interface AcpiTable {
 /** What was found. */
 export interface AcpiTables {
   readonly tables: readonly AcpiTable[]
+  /** Definition blocks: what follows the header of the DSDT, and of each SSDT. */
+  readonly blocks: readonly Uint8Array[]
   /** What was wrong, each in words. */
   readonly problems: readonly string[]
 }
 
 /** §5.2.6: signature, length, revision, checksum, and names; the table's own fields follow. */
-export const TABLE_HEADER_LEN = 36
+const TABLE_HEADER_LEN = 36
 const LENGTH = 4
 
 // §5.2.5.3, RSDP
@@ -36,6 +38,12 @@ const ROOT_XSDT = 24
 const ROOT_LEN_1 = 20
 const ROOT_LEN_2 = 36
 
+const WANTED = ['FACP', 'APIC', 'MCFG', 'SSDT']
+
+// §5.2.9, FADT
+const FADT_DSDT = 40
+const FADT_X_DSDT = 140
+
 /** More than any machine has. */
 const MAX_TABLES = 128
 const MAX_TABLE_LEN = 1 << 20
@@ -43,12 +51,20 @@ const MAX_TABLE_LEN = 1 << 20
 const MAX_TOTAL_LEN = 4 << 20
 const LITTLE = true
 
-/** Reads the tables whose signature is in `wanted`, from the root pointer that the loader gave us. */
-export function readAcpiTables(root: Uint8Array, read: ReadFirmware, wanted: readonly string[]): AcpiTables {
+/** Reads the tables that somebody here looks at, from the root pointer that the loader gave us. */
+export function readAcpiTables(root: Uint8Array, read: ReadFirmware): AcpiTables {
   const problems: string[] = []
   const tables: AcpiTable[] = []
   const list = rootTable(root, read, problems)
-  if (list === undefined) return { tables, problems }
+  if (list !== undefined) readListed(list, read, tables, problems)
+  const fadt = tables.find(({ signature }) => signature === 'FACP')
+  const dsdt = fadt && definitionTable(fadt, read, problems)
+  const ssdts = tables.filter(({ signature }) => signature === 'SSDT')
+  const blocks = (dsdt === undefined ? ssdts : [dsdt, ...ssdts]).map(({ octets }) => octets.subarray(TABLE_HEADER_LEN))
+  return { tables, blocks, problems }
+}
+
+function readListed(list: AcpiTable, read: ReadFirmware, tables: AcpiTable[], problems: string[]): void {
   const entryLen = list.signature === 'XSDT' ? 8 : 4
   let leftLen = MAX_TOTAL_LEN
   const count = Math.floor((list.octets.length - TABLE_HEADER_LEN) / entryLen)
@@ -57,7 +73,7 @@ export function readAcpiTables(root: Uint8Array, read: ReadFirmware, wanted: rea
     const at = TABLE_HEADER_LEN + i * entryLen
     const address = entryLen === 8 ? getAddress(list.dv, at) : list.dv.getUint32(at, LITTLE)
     const header = read(address, TABLE_HEADER_LEN)
-    if (header === undefined || !wanted.includes(text(header, 0, 4))) continue
+    if (header === undefined || !WANTED.includes(text(header, 0, 4))) continue
     const table = readTable(address, read, problems)
     if (table === undefined) continue
     leftLen -= table.octets.length
@@ -67,11 +83,17 @@ export function readAcpiTables(root: Uint8Array, read: ReadFirmware, wanted: rea
     }
     tables.push(table)
   }
-  return { tables, problems }
+}
+
+/** The DSDT is the only table that the list does not name. */
+function definitionTable({ dv, octets }: AcpiTable, read: ReadFirmware, problems: string[]): AcpiTable | undefined {
+  const wide = octets.length >= FADT_X_DSDT + 8 ? getAddress(dv, FADT_X_DSDT) : 0
+  const address = wide !== 0 || octets.length < FADT_DSDT + 4 ? wide : dv.getUint32(FADT_DSDT, LITTLE)
+  return address === 0 ? undefined : readTable(address, read, problems)
 }
 
 /** The table at an address that another table names; `undefined`, and a problem, when it is not whole. */
-export function readTable(address: number, read: ReadFirmware, problems: string[]): AcpiTable | undefined {
+function readTable(address: number, read: ReadFirmware, problems: string[]): AcpiTable | undefined {
   const header = read(address, TABLE_HEADER_LEN)
   if (header === undefined) {
     problems.push(`ACPI names a table at 0x${address.toString(16)}, where there is none`)

@@ -1,7 +1,7 @@
 /** Virtio over memory-mapped registers, version 2 (Virtual I/O Device 1.2 §4.2). Registers are 32 bits, little-endian. */
 import { mmioMap, mmioRead8, mmioRead32, mmioWrite32 } from 'mirage:native'
 import type { InterruptLine } from '../acpi/description.ts'
-import { enableLine } from '../interrupt-lines.ts'
+import { enableLine } from '../machine-description.ts'
 import type { QueueAddresses, VirtioTransport } from './transport.ts'
 
 // §4.2.2, table 4.1

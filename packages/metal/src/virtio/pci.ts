@@ -15,8 +15,7 @@ import {
   portWrite32,
 } from 'mirage:native'
 import type { PciRegion } from '../acpi/description.ts'
-import { firmware } from '../firmware.ts'
-import { enableLine, pciLine } from '../interrupt-lines.ts'
+import { described, enableLine, pciLine } from '../machine-description.ts'
 import { allowPciLine, listPci, openPciVirtio, type PciConfig, type PciVirtio, type PciWindow } from './pci-bus.ts'
 import { createEcam } from './pci-ecam.ts'
 import type { QueueAddresses, VirtioTransport } from './transport.ts'
@@ -85,7 +84,7 @@ export function openPci(problems: string[]): readonly VirtioTransport[] {
 
 /** How the machine's configuration space is reached; empty on a machine without PCI. */
 export function pciSegments(): readonly PciSegment[] {
-  const regions = firmware().pci.filter(isReachable)
+  const regions = described().pci.filter(isReachable)
   const inMemory = regions.map((region) => ({
     config: createEcam(region, mmioRead32, mmioWrite32),
     segment: region.segment,
