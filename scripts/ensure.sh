@@ -11,6 +11,7 @@ build libc6-dev    /usr/include/stdio.h
 build musl-dev     /usr/lib/x86_64-linux-musl/libc.a
 run   qemu-system-x86 cmd:qemu-system-x86_64
 net   curl         cmd:curl
+net   ethtool      cmd:ethtool
 net   git          cmd:git
 net   iperf3       cmd:iperf3
 net   iproute2     cmd:ip

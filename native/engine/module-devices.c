@@ -30,26 +30,45 @@ static JSValue net_open(JSContext *ctx, JSValueConst self, int argc,
     return JS_UNDEFINED;
 }
 
-/* (index, bytes, lens): each of lens.length frames has an equal part of bytes. */
+static JSValue net_has_offload(JSContext *ctx, JSValueConst self, int argc,
+                               JSValueConst *argv)
+{
+    unsigned index;
+    (void)self, (void)argc;
+    if (!get_index(ctx, argv[0], plat_net_count(), &index))
+        return JS_EXCEPTION;
+    return JS_NewBool(ctx, plat_net_has_offload(index));
+}
+
+/* (index, bytes, spans, longest): off and end of each frame go to spans. */
 static JSValue net_receive(JSContext *ctx, JSValueConst self, int argc,
                            JSValueConst *argv)
 {
-    struct span bytes, lens;
+    struct span bytes, spans;
     unsigned index, count;
+    uint64_t longest;
     (void)self, (void)argc;
     if (!get_index(ctx, argv[0], plat_net_count(), &index) ||
         !get_view(ctx, argv[1], "bytes", JS_TYPED_ARRAY_UINT8, &bytes) ||
-        !get_view(ctx, argv[2], "lens", JS_TYPED_ARRAY_UINT32, &lens) ||
-        !is_mutable(ctx, bytes) || !is_mutable(ctx, lens))
+        !get_view(ctx, argv[2], "spans", JS_TYPED_ARRAY_UINT32, &spans) ||
+        !get_integer(ctx, argv[3], "longest", bytes.len, &longest) ||
+        !is_mutable(ctx, bytes) || !is_mutable(ctx, spans))
         return JS_EXCEPTION;
-    size_t max = lens.len / sizeof(uint32_t);
-    if (max == 0 || bytes.len < max)
-        return JS_ThrowRangeError(ctx, "bytes and lens must not be empty");
-    if (plat_net_receive(index, bytes.start, bytes.len / max,
-                         (uint32_t *)lens.start, (unsigned)max,
-                         &count) != PLAT_OK)
+    if (bytes.len > UINT32_MAX)
+        bytes.len = UINT32_MAX;
+    switch (plat_net_receive(index, bytes.start, bytes.len, longest,
+                             (uint32_t *)spans.start,
+                             (unsigned)(spans.len / (2 * sizeof(uint32_t))),
+                             &count)) {
+    case PLAT_OK:
+        return JS_NewUint32(ctx, count);
+    case PLAT_INVALID:
+        return JS_ThrowRangeError(ctx, "bytes must have room for the longest "
+                                       "frame, and %d octets at least",
+                                  PLAT_NET_RECEIVE_MIN);
+    default:
         return JS_NewInt32(ctx, -1);
-    return JS_NewUint32(ctx, count);
+    }
 }
 
 /* (index, bytes, spans, count): spans holds off and end of each frame. */
@@ -150,7 +169,8 @@ static JSValue block_flush(JSContext *ctx, JSValueConst self, int argc,
 
 static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("netOpen", 1, net_open),
-    JS_CFUNC_DEF("netReceive", 3, net_receive),
+    JS_CFUNC_DEF("netHasOffload", 1, net_has_offload),
+    JS_CFUNC_DEF("netReceive", 4, net_receive),
     JS_CFUNC_DEF("netSend", 4, net_send),
     JS_CFUNC_DEF("blockLen", 1, block_len),
     JS_CFUNC_DEF("blockIsWritable", 1, block_is_writable),

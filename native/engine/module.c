@@ -169,6 +169,7 @@ static int fill(JSContext *ctx, JSModuleDef *m)
         {"commandLine", JS_NewString(ctx, engine.start->command_line)},
         {"assetCount", JS_NewUint32(ctx, engine.asset_count)},
         {"netHeadroom", JS_NewInt32(ctx, PLAT_NET_HEADROOM)},
+        {"netReceiveMin", JS_NewInt32(ctx, PLAT_NET_RECEIVE_MIN)},
         {"netCount", JS_NewUint32(ctx, plat_net_count())},
         {"blockCount", JS_NewUint32(ctx, plat_block_count())},
     };
@@ -186,8 +187,8 @@ JSModuleDef *module_define(JSContext *ctx, const char *name)
 {
     static const char *const constants[] = {"abiVersion", "target",
                                             "commandLine", "assetCount",
-                                            "netHeadroom", "netCount",
-                                            "blockCount"};
+                                            "netHeadroom", "netReceiveMin",
+                                            "netCount", "blockCount"};
     JSModuleDef *m = JS_NewCModule(ctx, name, fill);
     if (!m)
         return NULL;

@@ -2,24 +2,21 @@
  * mirage-spt: starts an image of target spt as a process that has been given
  * its devices, open.
  *
- *   mirage-spt [--mem MIB] [--net tap:NAME | --net stream:PATH]...
- *              [--block FILE | --block-ro FILE]... IMAGE [ARGUMENT]...
+ *   mirage-spt [--mem MIB] [--net tap:NAME | --net plain-tap:NAME |
+ *              --net stream:PATH]... [--block FILE | --block-ro FILE]...
+ *              IMAGE [ARGUMENT]...
  *
- * The devices of each kind are numbered in the order they are named.  What it
- * passes on is in bindings/spt/process.c.
+ * The devices of each kind are numbered in the order they are named.  A tap
+ * leaves checksums and the cutting of large frames to the kernel, and takes
+ * them from it, where the kernel can; a plain tap does not.  What is passed on
+ * is in bindings/spt/process.c.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
+
+#include "open-tap.h"
 
 static char given[1024];
 
@@ -41,23 +38,13 @@ static void give(const char *kind, long number)
     }
 }
 
-static int open_tap(const char *name)
+static void give_tap(const char *name, bool wants_offload)
 {
-    struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
-    int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
+    bool has_headers;
+    int fd = open_tap(name, 0, wants_offload, &has_headers);
     if (fd < 0)
-        fail("open", "/dev/net/tun");
-    if (strlen(name) >= sizeof request.ifr_name) {
-        errno = ENAMETOOLONG;
-        fail("attach to tap", name);
-    }
-    strcpy(request.ifr_name, name);
-    if (ioctl(fd, TUNSETIFF, &request) < 0)
-        fail("attach to tap", name);
-    /* An interface that outlives its users keeps what the last one set:
-     * frames must come whole, and with their checksums. */
-    ioctl(fd, TUNSETOFFLOAD, 0);
-    return fd;
+        fail("open tap", name);
+    give(has_headers ? "tap-offload" : "tap", fd);
 }
 
 static int open_stream(const char *path)
@@ -78,12 +65,14 @@ static int open_stream(const char *path)
 static void open_net(const char *text)
 {
     if (!strncmp(text, "tap:", 4)) {
-        give("tap", open_tap(text + 4));
+        give_tap(text + 4, true);
+    } else if (!strncmp(text, "plain-tap:", 10)) {
+        give_tap(text + 10, false);
     } else if (!strncmp(text, "stream:", 7)) {
         give("stream", open_stream(text + 7));
     } else {
-        fprintf(stderr, "mirage-spt: cannot read --net %s: expected tap:NAME "
-                        "or stream:PATH\n", text);
+        fprintf(stderr, "mirage-spt: cannot read --net %s: expected tap:NAME, "
+                        "plain-tap:NAME or stream:PATH\n", text);
         exit(2);
     }
 }
@@ -114,7 +103,7 @@ int main(int argc, char **argv)
     }
     if (i >= argc || !strncmp(argv[i], "--", 2)) {
         fprintf(stderr, "usage: mirage-spt [--mem MIB] [--net tap:NAME | --net "
-                        "stream:PATH]... [--block FILE | --block-ro FILE]... "
+                        "plain-tap:NAME | --net stream:PATH]... [--block FILE | --block-ro FILE]... "
                         "IMAGE [ARGUMENT]...\n");
         return 2;
     }

@@ -20,27 +20,20 @@
  * on an error; the socket path is removed in either case.
  */
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
+
+#include "open-tap.h"
 
 enum {
     PREFIX = 4,
-    HEADER = 12, /* struct virtio_net_hdr_v1 */
-    FRAME_MAX = HEADER + 18 + 65535,
+    FRAME_MAX = VNET_HEADER + 18 + 65535,
     BUFFER = 12 * (PREFIX + FRAME_MAX),
     BATCH = 64, /* frames read from the tap before the socket is written */
 };
@@ -75,45 +68,11 @@ static void on_signal(int number)
     stopping = 1;
 }
 
-/* Asks the kernel for headers and what they are for; true when it agrees. */
-static bool enable_offload(int tap)
+static int attach(const char *name, bool wants_offload)
 {
-    int len = HEADER, little_endian = 1;
-    return ioctl(tap, TUNSETVNETHDRSZ, &len) == 0 &&
-           ioctl(tap, TUNSETVNETLE, &little_endian) == 0 &&
-           ioctl(tap, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) == 0;
-}
-
-/* Opens the tap; with `wants_offload` sets has_headers when they are used. */
-static int open_tap(const char *name, bool wants_offload)
-{
-    struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
-    if (strlen(name) >= IFNAMSIZ) {
-        fprintf(stderr, "mirage-tap: interface name %s is longer than %d\n",
-                name, IFNAMSIZ - 1);
-        exit(1);
-    }
-    strcpy(request.ifr_name, name);
-
-    int tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    unsigned features = 0;
-    wants_offload = wants_offload && tap >= 0 &&
-                    ioctl(tap, TUNGETFEATURES, &features) == 0 &&
-                    (features & IFF_VNET_HDR);
-    if (wants_offload)
-        request.ifr_flags |= IFF_VNET_HDR;
-    if (tap >= 0 && ioctl(tap, TUNSETIFF, &request) == 0) {
-        has_headers = wants_offload && enable_offload(tap);
-        if (has_headers)
-            return tap;
-        /* An interface that outlives its users keeps what the last one set:
-         * frames must come whole, and with their checksums. */
-        ioctl(tap, TUNSETOFFLOAD, 0);
-        if (!wants_offload)
-            return tap;
-        close(tap);
-        return open_tap(name, false);
-    }
+    int tap = open_tap(name, O_CLOEXEC, wants_offload, &has_headers);
+    if (tap >= 0)
+        return tap;
     if (errno == EPERM || errno == EACCES) {
         fprintf(stderr,
                 "mirage-tap: no permission to open tap %s: run as root, or "
@@ -121,7 +80,7 @@ static int open_tap(const char *name, bool wants_offload)
                 name, name);
         exit(1);
     }
-    fail(tap < 0 ? "open /dev/net/tun for" : "open tap", name);
+    fail("open tap", name);
 }
 
 /* Waits for one client. */
@@ -262,7 +221,7 @@ int main(int argc, char **argv)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
 
-    int tap = open_tap(name, wants_offload);
+    int tap = attach(name, wants_offload);
     int client = accept_client(argv[argc - 1]);
     while (!stopping) {
         bool pending = to_socket.end > to_socket.start;

@@ -27,7 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PLAT_ABI_VERSION 1
+#define PLAT_ABI_VERSION 2
 
 typedef enum {
     PLAT_OK = 0,
@@ -196,13 +196,26 @@ unsigned plat_net_count(void);
  * when there is no such device. */
 plat_result_t plat_net_open(unsigned index);
 
+/* True when a struct virtio_net_hdr_v1 (12 bytes, little-endian) is part of
+ * each frame, in front: checksums may be left to complete and TCP frames to
+ * cut, both ways. */
+bool plat_net_has_offload(unsigned index);
+
 /*
- * Take up to max frames without blocking: frame i goes to bytes[i * slot], its
- * length to lens[i]; of a longer one only slot bytes are kept.  OUT: *count.
- * PLAT_UNAVAILABLE when the device has gone, and then for ever.
+ * Take up to max frames without blocking: frame i is bytes[spans[2 * i],
+ * spans[2 * i + 1]), one behind the other.  A device may stop when fewer than
+ * `longest` bytes of len are left, and keeps no more of a longer frame.  The
+ * frames may be changed; but the rest of bytes belongs to the device until it
+ * is closed, for a part of a frame may wait in it: pass the same at each call.
+ * OUT: *count.  PLAT_UNAVAILABLE when the device has gone, and then for ever;
+ * PLAT_INVALID when len is less than longest or PLAT_NET_RECEIVE_MIN.
  */
-plat_result_t plat_net_receive(unsigned index, uint8_t *bytes, size_t slot,
-                               uint32_t *lens, unsigned max, unsigned *count);
+plat_result_t plat_net_receive(unsigned index, uint8_t *bytes, size_t len,
+                               size_t longest, uint32_t *spans, unsigned max,
+                               unsigned *count);
+
+/* The longest frame of any device, and its length in front. */
+#define PLAT_NET_RECEIVE_MIN (4 + 4096 + 65536)
 
 /* Room that plat_net_send() needs in front of each frame; it is overwritten. */
 #define PLAT_NET_HEADROOM 4

@@ -9,9 +9,9 @@ enum {
     PREFIX = 4,
     /* The longest frame QEMU sends (its NET_BUFSIZE): a greater length means
      * that the peer speaks something else. */
-    FRAME_MAX = 4096 + 65536,
-    BUFFER = 4 * FRAME_MAX,
+    FRAME_MAX = PLAT_NET_RECEIVE_MIN - PREFIX,
     SPANS_MAX = 64, /* frames in one call to a stream */
+    ALIGN = 16,     /* of frames that begin where we say */
 };
 
 static struct net {
@@ -20,21 +20,17 @@ static struct net {
     bool is_waiting_to_send; /* the last frame did not fit */
     /* Bytes of the next frame to be sent, its prefix included, that are. */
     size_t sent;
-    /* What a stream has delivered, [taken, end): whole frames but the last. */
+    /* What a stream has delivered and we have not, of the bytes it is received
+     * into: [taken, end). */
     size_t taken, end;
-    uint8_t *buffer;
 } nets[DEVICES_MAX];
 static SEALED unsigned net_count;
-static uint8_t buffers[DEVICES_MAX][BUFFER]; /* of no cost until touched */
 
 void net_start(void)
 {
     for (unsigned i = 0; i < device_count; i++)
-        if (devices[i].kind != DEVICE_BLOCK) {
-            nets[net_count].device = &devices[i];
-            nets[net_count].buffer = buffers[net_count];
-            net_count++;
-        }
+        if (devices[i].kind != DEVICE_BLOCK)
+            nets[net_count++].device = &devices[i];
 }
 
 unsigned net_poll_set(struct linux_pollfd *set)
@@ -65,6 +61,12 @@ plat_result_t plat_net_open(unsigned index)
     return PLAT_OK;
 }
 
+bool plat_net_has_offload(unsigned index)
+{
+    return index < net_count &&
+           nets[index].device->kind == DEVICE_TAP_OFFLOAD;
+}
+
 static struct net *usable(unsigned index)
 {
     return index < net_count && nets[index].is_open && !nets[index].is_down
@@ -83,26 +85,29 @@ static plat_result_t go_down(struct net *net)
     return PLAT_UNAVAILABLE;
 }
 
-static plat_result_t receive_tap(struct net *net, uint8_t *bytes, size_t slot,
-                                 uint32_t *lens, unsigned max, unsigned *count)
+static plat_result_t receive_tap(struct net *net, uint8_t *bytes, size_t len,
+                                 size_t longest, uint32_t *spans, unsigned max,
+                                 unsigned *count)
 {
-    for (*count = 0; *count < max; ++*count) {
-        long len = linux_call3(SYS_read, net->device->fd,
-                               bytes + *count * slot, slot);
-        if (is_passing(len))
+    size_t at = 0;
+    for (; *count < max && at <= len - longest; ++*count) {
+        long got = linux_call3(SYS_read, net->device->fd, bytes + at, longest);
+        if (is_passing(got))
             return PLAT_OK;
-        if (len < 0) /* the interface is down, or gone */
+        if (got < 0) /* the interface is down, or gone */
             return *count > 0 ? PLAT_OK : go_down(net);
-        lens[*count] = (uint32_t)len;
+        spans[2 * *count] = (uint32_t)at;
+        spans[2 * *count + 1] = (uint32_t)(at + (size_t)got);
+        at = (at + (size_t)got + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     }
     return PLAT_OK;
 }
 
-/* Length of the next whole frame in the buffer; -1: the rest has not arrived;
- * a length above FRAME_MAX is no frame. */
-static int64_t next_frame(const struct net *net)
+/* Length of the next whole frame; -1: the rest has not arrived; a length above
+ * FRAME_MAX is no frame. */
+static int64_t next_frame(const struct net *net, const uint8_t *bytes)
 {
-    const uint8_t *at = net->buffer + net->taken;
+    const uint8_t *at = bytes + net->taken;
     if (net->end - net->taken < PREFIX)
         return -1;
     uint32_t len = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 |
@@ -112,52 +117,55 @@ static int64_t next_frame(const struct net *net)
     return len;
 }
 
+/* At most one call, so that a flood does not keep us here.  Frames stay where
+ * they were read. */
 static plat_result_t receive_stream(struct net *net, uint8_t *bytes,
-                                    size_t slot, uint32_t *lens, unsigned max,
+                                    size_t len, uint32_t *spans, unsigned max,
                                     unsigned *count)
 {
-    bool has_read = false;
-    *count = 0;
-    while (*count < max) {
-        int64_t len = next_frame(net);
-        if (len > FRAME_MAX)
-            return go_down(net);
-        if (len >= 0) {
-            size_t copied = (size_t)len < slot ? (size_t)len : slot;
-            __builtin_memcpy(bytes + *count * slot,
-                             net->buffer + net->taken + PREFIX, copied);
-            net->taken += PREFIX + (size_t)len;
-            lens[(*count)++] = (uint32_t)copied;
-            continue;
-        }
-        if (has_read)
-            break; /* one call, so that a flood does not keep us here */
-        has_read = true;
-        __builtin_memmove(net->buffer, net->buffer + net->taken,
-                          net->end - net->taken);
+    long got = 0;
+    if (net->end > len) /* not the bytes of the last call */
+        return go_down(net);
+    if (next_frame(net, bytes) < 0) {
+        /* There is room for the longest frame when this one begins first. */
+        __builtin_memmove(bytes, bytes + net->taken, net->end - net->taken);
         net->end -= net->taken;
         net->taken = 0;
-        long got = linux_call3(SYS_read, net->device->fd,
-                               net->buffer + net->end, BUFFER - net->end);
+        got = linux_call3(SYS_read, net->device->fd, bytes + net->end,
+                          len - net->end);
         if (is_passing(got))
-            break;
+            return PLAT_OK;
         if (got <= 0)
-            return *count > 0 ? PLAT_OK : go_down(net);
+            return go_down(net);
         net->end += (size_t)got;
+    }
+    while (*count < max) {
+        int64_t frame = next_frame(net, bytes);
+        if (frame > FRAME_MAX)
+            return go_down(net);
+        if (frame < 0)
+            break;
+        net->taken += PREFIX;
+        spans[2 * *count] = (uint32_t)net->taken;
+        net->taken += (size_t)frame;
+        spans[2 * (*count)++ + 1] = (uint32_t)net->taken;
     }
     return PLAT_OK;
 }
 
-plat_result_t plat_net_receive(unsigned index, uint8_t *bytes, size_t slot,
-                               uint32_t *lens, unsigned max, unsigned *count)
+plat_result_t plat_net_receive(unsigned index, uint8_t *bytes, size_t len,
+                               size_t longest, uint32_t *spans, unsigned max,
+                               unsigned *count)
 {
     struct net *net = usable(index);
     *count = 0;
+    if (len < longest || len < PLAT_NET_RECEIVE_MIN)
+        return PLAT_INVALID;
     if (!net)
         return PLAT_UNAVAILABLE;
-    return net->device->kind == DEVICE_TAP
-               ? receive_tap(net, bytes, slot, lens, max, count)
-               : receive_stream(net, bytes, slot, lens, max, count);
+    return net->device->kind == DEVICE_STREAM
+               ? receive_stream(net, bytes, len, spans, max, count)
+               : receive_tap(net, bytes, len, longest, spans, max, count);
 }
 
 static plat_result_t send_tap(struct net *net, const uint8_t *bytes,
@@ -221,7 +229,7 @@ plat_result_t plat_net_send(unsigned index, uint8_t *bytes,
     *count = 0;
     if (!net)
         return PLAT_UNAVAILABLE;
-    return net->device->kind == DEVICE_TAP
-               ? send_tap(net, bytes, spans, max, count)
-               : send_stream(net, bytes, spans, max, count);
+    return net->device->kind == DEVICE_STREAM
+               ? send_stream(net, bytes, spans, max, count)
+               : send_tap(net, bytes, spans, max, count);
 }

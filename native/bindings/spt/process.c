@@ -7,6 +7,9 @@
  *
  *   mem=MIB           memory: heap and stack; default 64
  *   tap=FD            network: a tap, non-blocking, without packet information
+ *   tap-offload=FD    network: likewise, and in front of each frame is a struct
+ *                     virtio_net_hdr_v1, little-endian: checksums may be left
+ *                     to complete and TCP frames to cut, both ways
  *   stream=FD         network: a Unix stream socket, non-blocking
  *   disk=FD           block device: a file open for reading and writing
  *   disk-ro=FD        block device: a file open for reading
@@ -90,6 +93,9 @@ static void read_devices(const char *at)
         } else if ((value = after(at, "tap="))) {
             add_device(DEVICE_TAP, true, &value);
             at = value;
+        } else if ((value = after(at, "tap-offload="))) {
+            add_device(DEVICE_TAP_OFFLOAD, true, &value);
+            at = value;
         } else if ((value = after(at, "stream="))) {
             add_device(DEVICE_STREAM, true, &value);
             at = value;
@@ -100,8 +106,8 @@ static void read_devices(const char *at)
             add_device(DEVICE_BLOCK, false, &value);
             at = value;
         } else {
-            plat_panic("MIRAGE_SPT: expected mem=, tap=, stream=, disk= or "
-                       "disk-ro=");
+            plat_panic("MIRAGE_SPT: expected mem=, tap=, tap-offload=, "
+                       "stream=, disk= or disk-ro=");
         }
     }
     if (mem_mib < MEM_MIN_MIB || mem_mib > MEM_MAX_MIB)

@@ -12,6 +12,7 @@ enum { CONSOLE_FD = 1, DEVICES_MAX = 16 };
 struct device {
     enum device_kind {
         DEVICE_TAP,    /* each read or write is one frame */
+        DEVICE_TAP_OFFLOAD, /* likewise, behind a struct virtio_net_hdr_v1 */
         DEVICE_STREAM, /* frames after their length, as QEMU's -netdev stream */
         DEVICE_BLOCK,  /* a file */
     } kind;

@@ -93,7 +93,7 @@ static void write_program(void)
             continue;
         }
         add(&readable, d->fd);
-        add(d->kind == DEVICE_TAP ? &writable : &streams, d->fd);
+        add(d->kind == DEVICE_STREAM ? &streams : &writable, d->fd);
     }
 
     emit(LOAD, 0, 0, AT_ARCHITECTURE);

@@ -12,10 +12,17 @@ plat_result_t plat_net_open(unsigned index)
     return PLAT_INVALID;
 }
 
-plat_result_t plat_net_receive(unsigned index, uint8_t *bytes, size_t slot,
-                               uint32_t *lens, unsigned max, unsigned *count)
+bool plat_net_has_offload(unsigned index)
 {
-    (void)index, (void)bytes, (void)slot, (void)lens, (void)max;
+    (void)index;
+    return false;
+}
+
+plat_result_t plat_net_receive(unsigned index, uint8_t *bytes, size_t len,
+                               size_t longest, uint32_t *spans, unsigned max,
+                               unsigned *count)
+{
+    (void)index, (void)bytes, (void)len, (void)longest, (void)spans, (void)max;
     *count = 0;
     return PLAT_UNAVAILABLE;
 }

@@ -2,8 +2,8 @@
 
 const SLOT = 2048
 const MAX = 64
-const received = new Uint8Array(MAX * SLOT)
-const lens = new Uint32Array(MAX)
+const received = new Uint8Array(native.netReceiveMin)
+const found = new Uint32Array(2 * MAX)
 const spans = new Uint32Array(2 * MAX)
 const waiting = new Uint8Array(MAX * SLOT)
 let count = 0
@@ -11,9 +11,11 @@ let frames = 0
 let rounds = 0
 
 expectThrow(RangeError, () => native.netOpen(1), 'netOpen(1)')
-expectThrow(TypeError, () => native.netReceive(0, received, spans.buffer), 'lens of another type')
-expectThrow(RangeError, () => native.netReceive(0, received, new Uint32Array(0)), 'no lens')
-check(native.netReceive(0, received, lens) === -1, 'received before netOpen')
+expectThrow(TypeError, () => native.netReceive(0, received, new Int32Array(2), SLOT), 'spans of another type')
+expectThrow(RangeError, () => native.netReceive(0, received.subarray(1), found, SLOT), 'too few octets')
+expectThrow(RangeError, () => native.netReceive(0, received, found, received.length + 1), 'longer than there is room')
+check(native.netReceive(0, received, found, SLOT) === -1, 'received before netOpen')
+check(native.netHasOffload(0) === false, 'netHasOffload of a socket')
 native.netOpen(0)
 for (const span of [
   [3, 60],
@@ -34,13 +36,14 @@ const finish = () => {
 
 native.setPoll(() => {
   if (count === 0) {
-    const got = native.netReceive(0, received, lens)
+    const got = native.netReceive(0, received, found, SLOT)
     if (got < 0) finish()
     for (let i = 0; i < got; i++) {
       const off = i * SLOT + native.netHeadroom
-      waiting.set(received.subarray(i * SLOT, i * SLOT + lens[i]), off)
+      const frame = received.subarray(found[2 * i], found[2 * i + 1])
+      waiting.set(frame, off)
       spans[2 * i] = off
-      spans[2 * i + 1] = off + lens[i]
+      spans[2 * i + 1] = off + frame.length
     }
     count = got
     frames += got

@@ -80,16 +80,16 @@ export function attach(label: Label, nets: readonly string[], blocks: readonly s
 
 /** Refuses to start a unikernel whose network is not there, naming it. */
 export function requireNetwork({ name }: Label, network: string, to: string): void {
-  const [, kind, value] = /^(tap|stream):(.+)$/.exec(to) ?? []
+  const [, kind, value] = /^((?:plain-)?tap|stream):(.+)$/.exec(to) ?? []
   if (kind === undefined || value === undefined) {
     throw new UsageError(`Cannot attach network '${network}' to ${to}: expected tap:NAME or stream:PATH`)
   }
-  const isThere = existsSync(kind === 'tap' ? `/sys/class/net/${value}` : value)
+  const isThere = existsSync(kind === 'stream' ? value : `/sys/class/net/${value}`)
   if (isThere) return
   const absent =
-    kind === 'tap'
-      ? `there is no interface ${value} (make one: ip tuntap add ${value} mode tap)`
-      : `nothing listens on ${value}`
+    kind === 'stream'
+      ? `nothing listens on ${value}`
+      : `there is no interface ${value} (make one: ip tuntap add ${value} mode tap)`
   throw new UserError(
     `${name} needs network '${network}', and ${absent}: give --net ${network}=tap:NAME or stream:PATH`,
   )

@@ -23,7 +23,7 @@ export async function runUnix({ artefact, label, boot, attached, forwards, outpu
     else {
       requireNetwork(label, name, value ?? '')
       // Only a native program can open a tap: Node.js has no call for it.
-      if (value?.startsWith('tap:'))
+      if (/^(plain-)?tap:/.test(value ?? ''))
         environment['MIRAGE_TAP'] = (await ensureToolchain(await findToolchain(), output)).tap
     }
   }

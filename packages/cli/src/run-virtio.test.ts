@@ -62,6 +62,8 @@ test('run virtio: a tap or a stream socket instead of user networking', () => {
   const tap = qemuArguments({ ...OPTIONS, attached: attach(LABEL, ['tap:tap0'], []) })
   assert.equal(optionOf(tap, '-netdev'), 'tap,id=n0,ifname=tap0,script=no,downscript=no')
   assert.equal(optionOf(tap, '-append'), '')
+  const plain = qemuArguments({ ...OPTIONS, attached: attach(LABEL, ['plain-tap:tap0'], []) })
+  assert.equal(optionOf(plain, '-netdev'), 'tap,id=n0,ifname=tap0,script=no,downscript=no,vnet_hdr=off')
   const stream = qemuArguments({ ...OPTIONS, attached: attach(LABEL, ['service=stream:/tmp/a,b'], []) })
   assert.equal(optionOf(stream, '-netdev'), 'stream,id=n0,server=off,addr.type=unix,addr.path=/tmp/a,,b')
   assert.throws(() => qemuArguments({ ...OPTIONS, attached: attach(LABEL, ['tap0'], []) }), {

@@ -95,8 +95,10 @@ function netdev({ name, to }: Attached, index: number, forwards: readonly Forwar
     return `user,id=n${index}${subnet}${rules.join('')}`
   }
   if (forwards.length > 0) throw new UsageError(`--port needs the user network: leave --net ${name}=${to} out`)
-  const [, kind, value = ''] = /^(tap|stream):(.+)$/.exec(to) ?? []
-  if (kind === 'tap') return `tap,id=n${index},ifname=${quoteComma(value)},script=no,downscript=no`
+  const [, kind, value = ''] = /^((?:plain-)?tap|stream):(.+)$/.exec(to) ?? []
+  const tap = `tap,id=n${index},ifname=${quoteComma(value)},script=no,downscript=no`
+  if (kind === 'tap') return tap
+  if (kind === 'plain-tap') return `${tap},vnet_hdr=off`
   if (kind === 'stream') return `stream,id=n${index},server=off,addr.type=unix,addr.path=${quoteComma(value)}`
   throw new UsageError(`Cannot attach network '${name}' to ${to}: expected tap:NAME or stream:PATH`)
 }

@@ -84,13 +84,19 @@ declare module 'mirage:native' {
   export const netCount: number
   /** Octets in front of each frame that {@link netSend} overwrites. */
   export const netHeadroom: number
+  /** Octets that {@link netReceive} needs at least. */
+  export const netReceiveMin: number
   /** Lets arriving frames wake the machine; needed before the next two. */
   export function netOpen(index: number): void
+  /** A header of virtio is part of each frame, in front: see `@mirage-ts/core/vnet-header`. */
+  export function netHasOffload(index: number): boolean
   /**
-   * Takes frames without waiting: frame `i` goes to part `i` of `lens.length` equal parts of `bytes`, its length to
-   * `lens[i]`; of a longer one the end is lost. Returns how many, or -1 when the device has gone.
+   * Takes frames without waiting, `spans.length / 2` at most: frame `i` is `bytes[spans[2 * i], spans[2 * i + 1])`, and may be
+   * changed. The rest of `bytes` is the device's: pass the same each time. A device stops when fewer than `longest` octets are
+   * left, and of a longer frame the end may be lost. Returns how many, or -1 when the device has gone. A RangeError when `bytes`
+   * has fewer octets than `longest` or {@link netReceiveMin}.
    */
-  export function netReceive(index: number, bytes: Uint8Array, lens: Uint32Array): number
+  export function netReceive(index: number, bytes: Uint8Array, spans: Uint32Array, longest: number): number
   /**
    * Sends `count` frames without waiting: frame `i` is `bytes[spans[2 * i], spans[2 * i + 1])`, with room in front of it.
    * Returns how many were taken, or -1 when the device has gone. The others must be offered again, first and unchanged;

@@ -211,6 +211,14 @@ for (const [can, offload] of [
   })
 }
 
+test('network: a plain tap is not asked for offload', async () => {
+  await withRelay(echoRelay(true), async () => {
+    const network = await createNetwork({ random }, { attachment: 'plain-tap:tap9' })
+    assert.deepEqual([network.offload.checksum, network.allocLarge()], [false, undefined])
+    network.close()
+  })
+})
+
 test('network: a large frame and what is left to do to it pass the relay', async () => {
   await withRelay(echoRelay(true), async () => {
     const network = await createNetwork({ random }, { attachment: 'tap:tap9' })

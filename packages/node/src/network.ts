@@ -40,7 +40,7 @@ const SPARE_COUNT = 64
 const SPARE_LARGE_COUNT = 4
 
 export interface NetworkOptions {
-  /** `stream:PATH`, a Unix stream socket that somebody listens on, or `tap:NAME`. */
+  /** `stream:PATH`, a Unix stream socket that somebody listens on, `tap:NAME`, or `plain-tap:NAME`, a tap without offload. */
   readonly attachment: string
   /** Default: a random locally administered address. */
   readonly mac?: Mac
@@ -56,7 +56,7 @@ export async function createNetwork(
   { attachment, mac = randomMac(random), offload = true, mtuBytes = DEFAULT_MTU_BYTES }: NetworkOptions,
 ): Promise<Network> {
   const [kind, name] = splitOnce(attachment, ':')
-  if ((kind !== 'stream' && kind !== 'tap') || name === '') {
+  if ((kind !== 'stream' && kind !== 'tap' && kind !== 'plain-tap') || name === '') {
     throw new TypeError(`Cannot open network ${JSON.stringify(attachment)}: expected stream:PATH or tap:NAME`)
   }
   if (!Number.isInteger(mtuBytes) || mtuBytes < LEAST_MTU_BYTES || mtuBytes > MOST_MTU_BYTES) {
@@ -65,7 +65,7 @@ export async function createNetwork(
   const logger = log.logger('network')
   const options = { mac, mtuBytes, name: attachment, log: logger }
   if (kind === 'stream') return StreamNetwork.open(name, { ...options, hasOffload: false })
-  const relay = await openTapRelay(name, offload)
+  const relay = await openTapRelay(name, offload && kind === 'tap')
   const { socketPath, hasOffload } = relay
   try {
     return await StreamNetwork.open(socketPath, { ...options, hasOffload, onClose: relay.close })

@@ -1,35 +1,56 @@
 /**
- * Driver of a network interface that the host handed over as a descriptor. Frames are received into one buffer and sent
- * from another, as many in one call of the host as there are; they are parsed and built in place.
+ * Driver of a network interface that the host handed over as a descriptor. Frames are received into one buffer, one behind the
+ * other, and sent from another, as many in one call of the host as there are; they are parsed and built in place.
+ *
+ * Where the host does so, checksums and the cutting of large TCP frames are left to it and taken from it. A small frame takes no
+ * more of the receive buffer than it is long; large frames are sent from a few large buffers, which come back as soon as the
+ * host has taken them, and it takes them at once as a rule.
  */
-import { SlotFrame } from '@mirage-ts/core/bytes'
-import { clearOffload, NO_OFFLOAD } from '@mirage-ts/core/offload'
+import { frameOf } from '@mirage-ts/core/bytes'
+import { createCounters } from '@mirage-ts/core/metrics'
+import { NO_OFFLOAD } from '@mirage-ts/core/offload'
+import { VNET_HEADER_LEN } from '@mirage-ts/core/vnet-header'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Logger } from '@mirage-ts/signatures/log'
-import type { FrameHandler, Network, NetworkStats } from '@mirage-ts/signatures/network'
+import type { Network } from '@mirage-ts/signatures/network'
 import type { Polled } from '../run-loop.ts'
+import { ETHERNET_HEADER_LEN, EVERY_OFFLOAD, LONGEST_LEN, SlotNetwork, slotFrames } from '../slot-network.ts'
 
 /** What the host offers: `native/include/plat.h`, `plat_net_*`. */
 export interface FrameDevice {
   /** Octets that {@link send} needs in front of each frame. */
   readonly headroomBytes: number
-  /** Frame `i` goes to part `i` of `lens.length` equal parts of `bytes`; returns their number, -1 when it is gone. */
-  receive(bytes: Uint8Array, lens: Uint32Array): number
+  /** In front of each frame, both ways, is a header: see `vnet-header.ts`. */
+  readonly hasOffload: boolean
+  /**
+   * Frame `i` is `bytes[spans[2 * i], spans[2 * i + 1])`; returns their number, -1 when it is gone. It may stop when fewer than
+   * `longest` octets are left, and cuts longer frames.
+   */
+  receive(bytes: Uint8Array, spans: Uint32Array, longest: number): number
   /** Frame `i` is `bytes[spans[2 * i], spans[2 * i + 1])`; returns how many were taken, -1 when it is gone. */
   send(bytes: Uint8Array, spans: Uint32Array, count: number): number
 }
 
-const ETHERNET_HEADER_LEN = 14
 const MTU_BYTES = 1500
-const MAX_LEN = ETHERNET_HEADER_LEN + MTU_BYTES
 
-/** A frame with its headroom, and one octet by which a frame that is too long can be told. */
+/** An ordinary frame with its headroom. */
 const SLOT_LEN = 1536
+const LARGE_SLOT_LEN: number = LONGEST_LEN + 64
 
 /** Frames taken in one round before promises and timers get their turn. */
 const ROUND_BUDGET = 64
+
+/** Of ordinary frames, this one is received whole and told by its length: it is too long. */
+const TOO_LONG: number = ETHERNET_HEADER_LEN + MTU_BYTES + 1
+const RECEIVE_LEN = 96 * 1024
 const TRANSMIT_SLOTS = 256
+
+/** With large frames: two and as many small ones as there may be in a round. */
+const LARGE_RECEIVE_LEN = 160 * 1024
+/** Half of the others, and their memory for two large ones: one is filled while none waits, two when the host is slow. */
+const TRANSMIT_SLOTS_BESIDE_LARGE = 128
+const LARGE_SLOTS = 2
 
 export interface HostNetworkOptions {
   readonly mac: Mac
@@ -45,93 +66,47 @@ export function createHostNetwork(
   return new HostNetwork(device, log, options)
 }
 
-class HostNetwork implements Network, Polled {
-  readonly mac: Mac
-  readonly mtuBytes = MTU_BYTES
-  readonly headroomBytes: number
-  readonly offload = NO_OFFLOAD
-  readonly stats = {
-    rxFrames: 0,
-    rxBytes: 0,
-    rxDropped: 0,
-    txFrames: 0,
-    txBytes: 0,
-    txDropped: 0,
-  } satisfies NetworkStats
+class HostNetwork extends SlotNetwork {
+  readonly counters = createCounters(['shortFrame', 'badOffload'])
   private readonly device: FrameDevice
   private readonly log: Logger
   private readonly name: string
-  private readonly rx: Uint8Array
-  private readonly rxFrames: readonly SlotFrame[]
-  private readonly lens: Uint32Array
+  private readonly rx: Frame
+  private readonly rxSpans = new Uint32Array(2 * ROUND_BUDGET)
+  /** Length of the longest frame that may arrive. */
+  private readonly longest: number
+  /** Memory of all transmit buffers. */
   private readonly tx: Uint8Array
-  private readonly txFrames: readonly SlotFrame[]
-  /** Transmit slots that nobody has: a stack. */
-  private readonly idle: Uint16Array
-  private idleCount: number
-  /** 1 while a slot is lent out by `alloc`: a frame given back twice must not be lent twice. */
-  private readonly lent: Uint8Array
-  /** Frames to be sent, in order: off and end of each in `tx`. */
-  private readonly spans: Uint32Array
+  private readonly slotCount: number
+  /** Frames to be sent, in order: off and end of each in `tx`, and its slot. */
+  private readonly txSpans: Uint32Array
+  private readonly queued: Uint16Array
   private queuedCount = 0
-  private handler: FrameHandler | undefined
-  private isClosed = false
 
   constructor(device: FrameDevice, log: Logger, { mac, name }: HostNetworkOptions) {
-    this.mac = mac
-    this.name = name
+    const { hasOffload } = device
+    const slotCount = hasOffload ? TRANSMIT_SLOTS_BESIDE_LARGE : TRANSMIT_SLOTS
+    const maxLarge = hasOffload ? LARGE_SLOTS : 0
+    const buffer = new ArrayBuffer(slotCount * SLOT_LEN + maxLarge * LARGE_SLOT_LEN)
+    super({
+      mac,
+      mtuBytes: MTU_BYTES,
+      headroomBytes: device.headroomBytes + (hasOffload ? VNET_HEADER_LEN : 0),
+      offload: hasOffload ? EVERY_OFFLOAD : NO_OFFLOAD,
+      hasHeader: hasOffload,
+      hasReceiveOffload: hasOffload,
+      frames: slotFrames(buffer, slotCount, SLOT_LEN),
+      maxLarge,
+    })
     this.device = device
     this.log = log
-    this.headroomBytes = device.headroomBytes
-    this.rx = new Uint8Array(ROUND_BUDGET * SLOT_LEN)
-    this.rxFrames = slotFrames(this.rx, ROUND_BUDGET)
-    this.lens = new Uint32Array(ROUND_BUDGET)
-    this.tx = new Uint8Array(TRANSMIT_SLOTS * SLOT_LEN)
-    this.txFrames = slotFrames(this.tx, TRANSMIT_SLOTS)
-    this.idle = Uint16Array.from(this.txFrames, (frame) => frame.slot)
-    this.idleCount = TRANSMIT_SLOTS
-    this.lent = new Uint8Array(TRANSMIT_SLOTS)
-    this.spans = new Uint32Array(2 * TRANSMIT_SLOTS)
-  }
-
-  listen(handler: FrameHandler): void {
-    this.handler = handler
-  }
-
-  alloc(): Frame | undefined {
-    if (this.idleCount === 0) this.flush()
-    if (this.idleCount === 0 || this.isClosed) return undefined
-    const slot = this.idle[--this.idleCount] as number
-    this.lent[slot] = 1
-    const frame = this.txFrames[slot] as SlotFrame
-    clearOffload(frame)
-    return frame
-  }
-
-  allocLarge(): Frame | undefined {
-    return undefined
-  }
-
-  free(frame: Frame): void {
-    const slot = this.takeBack(frame)
-    this.idle[this.idleCount++] = slot
-  }
-
-  send(frame: Frame, off: number, end: number): void {
-    const slot = this.takeBack(frame)
-    const stats = this.stats
-    if (this.isClosed || off < this.headroomBytes || end > SLOT_LEN || end - off > MAX_LEN) {
-      stats.txDropped++
-      this.idle[this.idleCount++] = slot
-      return
-    }
-    const start = slot * SLOT_LEN
-    const spans = this.spans
-    const at = 2 * this.queuedCount++
-    spans[at] = start + off
-    spans[at + 1] = start + end
-    stats.txFrames++
-    stats.txBytes += end - off
+    this.name = name
+    this.rx = frameOf(new Uint8Array(hasOffload ? LARGE_RECEIVE_LEN : RECEIVE_LEN))
+    this.longest = hasOffload ? LONGEST_LEN : TOO_LONG
+    this.tx = new Uint8Array(buffer)
+    this.slotCount = slotCount
+    this.txSpans = new Uint32Array(2 * (slotCount + maxLarge))
+    this.queued = new Uint16Array(slotCount + maxLarge)
   }
 
   close(): void {
@@ -142,48 +117,60 @@ class HostNetwork implements Network, Polled {
 
   poll(): boolean {
     if (this.isClosed) return false
-    const count = this.device.receive(this.rx, this.lens)
+    const { rx, rxSpans } = this
+    const count = this.device.receive(rx.u8, rxSpans, this.longest)
     if (count < 0) {
       this.goDown()
       return false
     }
-    for (let i = 0; i < count; i++) this.input(i, this.lens[i] as number)
-    return count === ROUND_BUDGET
+    let end = 0
+    for (let i = 0; i < count; i++) {
+      end = rxSpans[2 * i + 1] as number
+      this.input(rx, rxSpans[2 * i] as number, end)
+    }
+    // It may have stopped for want of room.
+    return count === ROUND_BUDGET || rx.u8.length - end < this.longest
   }
 
   flush(): void {
     if (this.queuedCount === 0 || this.isClosed) return
-    const sent = this.device.send(this.tx, this.spans, this.queuedCount)
+    const { txSpans, queued } = this
+    const sent = this.device.send(this.tx, txSpans, this.queuedCount)
     if (sent < 0) {
       this.goDown()
       return
     }
-    const spans = this.spans
-    for (let i = 0; i < sent; i++) this.idle[this.idleCount++] = (spans[2 * i] as number) / SLOT_LEN // the slot
+    for (let i = 0; i < sent; i++) this.putIdle(queued[i] as number)
     // What the device had no room for stays first: it ends the machine's sleep when it has.
-    if (sent < this.queuedCount) spans.copyWithin(0, 2 * sent, 2 * this.queuedCount)
+    if (sent < this.queuedCount) {
+      txSpans.copyWithin(0, 2 * sent, 2 * this.queuedCount)
+      queued.copyWithin(0, sent, this.queuedCount)
+    }
     this.queuedCount -= sent
   }
 
-  private input(i: number, lenBytes: number): void {
-    const handler = this.handler
-    const stats = this.stats
-    if (handler === undefined || lenBytes < ETHERNET_HEADER_LEN || lenBytes > MAX_LEN) {
-      stats.rxDropped++
-      return
-    }
-    stats.rxFrames++
-    stats.rxBytes += lenBytes
-    handler(this.rxFrames[i] as SlotFrame, 0, lenBytes)
+  protected transmit(slot: number, start: number, end: number): void {
+    const { txSpans, queuedCount } = this
+    const at = this.offsetOf(slot)
+    txSpans[2 * queuedCount] = at + start
+    txSpans[2 * queuedCount + 1] = at + end
+    this.queued[queuedCount] = slot
+    this.queuedCount++
   }
 
-  private takeBack(frame: Frame): number {
-    const slot = (frame as SlotFrame).slot
-    if (this.txFrames[slot] !== frame || this.lent[slot] === 0) {
-      throw new TypeError('Cannot take a frame: it was not lent by this network, or has been given back already')
-    }
-    this.lent[slot] = 0
-    return slot
+  protected reclaim(): void {
+    this.flush()
+  }
+
+  protected largeBuffer(slot: number): Uint8Array {
+    const at = this.offsetOf(slot)
+    return this.tx.subarray(at, at + LARGE_SLOT_LEN)
+  }
+
+  /** Where in `tx` the buffer begins. */
+  private offsetOf(slot: number): number {
+    const { slotCount } = this
+    return slot < slotCount ? slot * SLOT_LEN : slotCount * SLOT_LEN + (slot - slotCount) * LARGE_SLOT_LEN
   }
 
   /** The device is gone, and not because we closed it. */
@@ -191,11 +178,4 @@ class HostNetwork implements Network, Polled {
     this.isClosed = true
     this.log.error(() => `${this.name} is down: the host closed it, or it does not speak length-prefixed Ethernet`)
   }
-}
-
-function slotFrames(bytes: Uint8Array, count: number): readonly SlotFrame[] {
-  return Array.from(
-    { length: count },
-    (_, slot) => new SlotFrame(bytes.subarray(slot * SLOT_LEN, (slot + 1) * SLOT_LEN), slot),
-  )
 }

@@ -1,5 +1,5 @@
 /** The network interfaces of a sealed process, in the order in which it was given them. */
-import { netCount, netHeadroom, netOpen, netReceive, netSend } from 'mirage:native'
+import { netCount, netHasOffload, netHeadroom, netOpen, netReceive, netSend } from 'mirage:native'
 import { readMac } from '@mirage-ts/core/addresses'
 import { frameOf } from '@mirage-ts/core/bytes'
 import { NO_LOG } from '@mirage-ts/core/log'
@@ -28,7 +28,8 @@ export function createNetwork(
   netOpen(index)
   const device = {
     headroomBytes: netHeadroom,
-    receive: (bytes: Uint8Array, lens: Uint32Array) => netReceive(index, bytes, lens),
+    hasOffload: netHasOffload(index),
+    receive: (bytes: Uint8Array, spans: Uint32Array, longest: number) => netReceive(index, bytes, spans, longest),
     send: (bytes: Uint8Array, spans: Uint32Array, count: number) => netSend(index, bytes, spans, count),
   }
   const network = createHostNetwork({ device, log: log.logger('network') }, { mac, name: `network ${index}` })

@@ -57,7 +57,7 @@ describe('virtio network', () => {
     network.poll()
     assert.deepEqual(received, [])
     assert.equal(network.stats.rxDropped, 3)
-    assert.equal(network.counters.shortBuffer, 2)
+    assert.equal(network.counters.shortFrame, 2)
   })
 
   it('sends a frame behind an all-zero header, whatever the buffer held (MSA01: stale octets)', () => {

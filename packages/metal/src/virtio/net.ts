@@ -4,16 +4,15 @@
  * Frames are parsed where the device wrote them and built where it will read them. Checksums and the cutting of large TCP
  * frames are left to a device that offers to do it (§5.1.3: CSUM, HOST_TSO4, HOST_TSO6), and taken from it likewise
  * (GUEST_CSUM, GUEST_TSO4, GUEST_TSO6); a large frame arrives in several buffers (MRG_RXBUF) and is put together. The device is
- * not trusted: see {@link parseVnetHeader}, and `input`. Not here: several queues, the control queue, UDP segmentation.
+ * not trusted: see `slot-network.ts`, and `take`. Not here: several queues, the control queue, UDP segmentation.
  */
-import { SlotFrame } from '@mirage-ts/core/bytes'
+import type { SlotFrame } from '@mirage-ts/core/bytes'
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
-import { clearOffload } from '@mirage-ts/core/offload'
-import { emitVnetHeader, parseVnetHeader, VNET_HEADER_LEN, vnetBufferCount } from '@mirage-ts/core/vnet-header'
+import { VNET_HEADER_LEN, vnetBufferCount } from '@mirage-ts/core/vnet-header'
 import type { Mac } from '@mirage-ts/signatures/addresses'
-import type { Frame } from '@mirage-ts/signatures/bytes'
-import type { FrameHandler, Network, NetworkOffload, NetworkStats } from '@mirage-ts/signatures/network'
+import type { Network } from '@mirage-ts/signatures/network'
 import type { Polled } from '../run-loop.ts'
+import { ETHERNET_HEADER_LEN, EVERY_OFFLOAD, LONGEST_LEN, SlotNetwork, slotFrames } from '../slot-network.ts'
 import { LargeReceive } from './net-large.ts'
 import { type DmaMemory, F_RING_EVENT_IDX, negotiate, startDevice, type VirtioTransport } from './transport.ts'
 import { Virtqueue } from './virtqueue.ts'
@@ -36,12 +35,8 @@ const QUEUE_RECEIVE = 0
 const QUEUE_TRANSMIT = 1
 const MAX_QUEUE_SIZE = 256
 
-const NET_HEADER_LEN = VNET_HEADER_LEN
-const ETHERNET_HEADER_LEN = 14
 const CONFIG_MTU = 10
 
-/** Longest packet that a device cuts: what the length field of IPv4 can say. */
-const LARGE_BYTES = 65535
 /** Buffers for large frames at most: the device takes them as fast as we fill them, and each is 64 KiB. */
 const LARGE_SLOTS = 16
 /** Length of a receive buffer when large frames may come: 17 of them take the longest. */
@@ -50,7 +45,7 @@ const MERGED_LEN = 4096
 /** Frames taken in one round before promises and timers get their turn. */
 const ROUND_BUDGET = 128
 
-const COUNTERS = ['shortBuffer', 'badUsed', 'badOffload', 'badMerge'] as const
+const COUNTERS = ['shortFrame', 'badUsed', 'badOffload', 'badMerge'] as const
 
 /** The interface with its counters of what the device did wrong. */
 export interface VirtioNetwork extends Network, Polled {
@@ -87,83 +82,58 @@ function consistent(bits: number): number {
   return agreed
 }
 
-class VirtioNet implements VirtioNetwork {
-  readonly mac: Mac
-  readonly mtuBytes: number
-  readonly headroomBytes = NET_HEADER_LEN
-  readonly offload: NetworkOffload
-  readonly stats = {
-    rxFrames: 0,
-    rxBytes: 0,
-    rxDropped: 0,
-    txFrames: 0,
-    txBytes: 0,
-    txDropped: 0,
-  } satisfies NetworkStats
+class VirtioNet extends SlotNetwork implements VirtioNetwork {
   readonly counters = createCounters(COUNTERS)
   private readonly transport: VirtioTransport
   private readonly memory: DmaMemory
-  /** The device says what is left to do to a frame received. */
-  private readonly hasGuestChecksum: boolean
-  /** Length of a transmit buffer, and of a receive buffer. */
-  private readonly bufferLen: number
-  private readonly rxLen: number
   private readonly receive: Virtqueue
-  private readonly transmit: Virtqueue
+  private readonly transmits: Virtqueue
   private readonly rxFrames: readonly SlotFrame[]
   private readonly rxAddress: number
+  private readonly rxLen: number
   /** Puts large frames together; `undefined` when none can come. */
   private readonly large: LargeReceive | undefined
-  /** Of ordinary frames, then of large ones as they are needed; `slot` is the place. */
-  private readonly txFrames: SlotFrame[]
   /** By slot. */
   private readonly txAddresses: number[]
-  /** Slots of ordinary frames that nobody has: a stack; and of large ones. */
-  private readonly idle: Uint16Array
-  private idleCount: number
-  private readonly idleLarge: number[] = []
-  private readonly firstLarge: number
-  private readonly largeLen: number
   private isMemoryShort = false
-  /** 1 while a slot is lent out by `alloc`: a frame given back twice must not be lent twice. */
-  private readonly lent: Uint8Array
-  private handler: FrameHandler | undefined
-  private isClosed = false
 
   constructor(transport: VirtioTransport, memory: DmaMemory, agreed: number) {
+    const mtuBytes = (agreed & F_MTU) === 0 ? 1500 : Math.min(readConfig16(transport, CONFIG_MTU), 1500)
+    const bufferLen = (VNET_HEADER_LEN + ETHERNET_HEADER_LEN + mtuBytes + 63) & ~63
+    const hasMerged = (agreed & F_MRG_RXBUF) !== 0
+    const rxLen = hasMerged ? MERGED_LEN : bufferLen
+    const hasEventIdx = (agreed & F_RING_EVENT_IDX) !== 0
+    const receive = createQueue(transport, memory, QUEUE_RECEIVE, rxLen, 'device-writes', hasEventIdx)
+    const transmits = createQueue(transport, memory, QUEUE_TRANSMIT, bufferLen, 'device-reads', hasEventIdx)
+    // A slot is a descriptor: the large ones take some away from the others.
+    const hasLarge = (agreed & (F_HOST_TSO4 | F_HOST_TSO6)) !== 0
+    const maxLarge = hasLarge ? Math.min(LARGE_SLOTS, transmits.size >> 1) : 0
+    const slotCount = transmits.size - maxLarge
+    const rx = memory.alloc(receive.size * rxLen, 64)
+    const tx = memory.alloc(slotCount * bufferLen, 64)
+    super({
+      mac: readConfigMac(transport),
+      mtuBytes,
+      headroomBytes: VNET_HEADER_LEN,
+      offload: {
+        checksum: (agreed & F_CSUM) !== 0,
+        tcp4Bytes: (agreed & F_HOST_TSO4) === 0 ? 0 : EVERY_OFFLOAD.tcp4Bytes,
+        tcp6Bytes: (agreed & F_HOST_TSO6) === 0 ? 0 : EVERY_OFFLOAD.tcp6Bytes,
+      },
+      hasHeader: true,
+      hasReceiveOffload: (agreed & F_GUEST_CSUM) !== 0,
+      frames: slotFrames(tx.buffer, slotCount, bufferLen),
+      maxLarge,
+    })
     this.transport = transport
     this.memory = memory
-    this.mac = readConfigMac(transport)
-    this.mtuBytes = (agreed & F_MTU) === 0 ? 1500 : Math.min(readConfig16(transport, CONFIG_MTU), 1500)
-    this.offload = {
-      checksum: (agreed & F_CSUM) !== 0,
-      tcp4Bytes: (agreed & F_HOST_TSO4) === 0 ? 0 : LARGE_BYTES,
-      tcp6Bytes: (agreed & F_HOST_TSO6) === 0 ? 0 : LARGE_BYTES,
-    }
-    this.hasGuestChecksum = (agreed & F_GUEST_CSUM) !== 0
-    const hasMerged = (agreed & F_MRG_RXBUF) !== 0
-    this.bufferLen = (NET_HEADER_LEN + ETHERNET_HEADER_LEN + this.mtuBytes + 63) & ~63
-    this.rxLen = hasMerged ? MERGED_LEN : this.bufferLen
-    const hasEventIdx = (agreed & F_RING_EVENT_IDX) !== 0
-    this.receive = createQueue(transport, memory, QUEUE_RECEIVE, this.rxLen, 'device-writes', hasEventIdx)
-    this.transmit = createQueue(transport, memory, QUEUE_TRANSMIT, this.bufferLen, 'device-reads', hasEventIdx)
-    const hasLarge = this.offload.tcp4Bytes > 0 || this.offload.tcp6Bytes > 0
-    // A slot is a descriptor: the large ones take some away from the others.
-    const largeCount = hasLarge ? Math.min(LARGE_SLOTS, this.transmit.size >> 1) : 0
-    this.firstLarge = this.transmit.size - largeCount
-    this.largeLen = (NET_HEADER_LEN + ETHERNET_HEADER_LEN + LARGE_BYTES + 63) & ~63
-    const rx = memory.alloc(this.receive.size * this.rxLen, 64)
-    const tx = memory.alloc(this.firstLarge * this.bufferLen, 64)
+    this.receive = receive
+    this.transmits = transmits
     this.rxAddress = rx.address
-    this.rxFrames = slotFrames(rx.buffer, this.receive.size, this.rxLen)
-    this.txFrames = slotFrames(tx.buffer, this.firstLarge, this.bufferLen)
-    this.txAddresses = this.txFrames.map(({ slot }) => tx.address + slot * this.bufferLen)
-    this.large = hasMerged
-      ? new LargeReceive(this.rxFrames, NET_HEADER_LEN + ETHERNET_HEADER_LEN + LARGE_BYTES)
-      : undefined
-    this.idle = Uint16Array.from(this.txFrames, (frame) => frame.slot)
-    this.idleCount = this.idle.length
-    this.lent = new Uint8Array(this.transmit.size)
+    this.rxLen = rxLen
+    this.rxFrames = slotFrames(rx.buffer, receive.size, rxLen)
+    this.txAddresses = Array.from({ length: slotCount }, (_, slot) => tx.address + slot * bufferLen)
+    this.large = hasMerged ? new LargeReceive(this.rxFrames, LONGEST_LEN) : undefined
   }
 
   /** Offers every receive buffer and lets the device interrupt. */
@@ -172,42 +142,6 @@ class VirtioNet implements VirtioNetwork {
     this.transport.enableInterrupt()
     this.receive.wantInterrupt()
     this.flush()
-  }
-
-  listen(handler: FrameHandler): void {
-    this.handler = handler
-  }
-
-  alloc(): Frame | undefined {
-    if (this.idleCount === 0) this.reclaim()
-    if (this.idleCount === 0 || this.isClosed) return undefined
-    return this.lend(this.idle[--this.idleCount] as number)
-  }
-
-  allocLarge(): Frame | undefined {
-    if (this.firstLarge === this.transmit.size || this.isClosed) return undefined
-    if (this.idleLarge.length === 0) this.reclaim()
-    const slot = this.idleLarge.pop() ?? this.addLarge()
-    return slot === undefined ? undefined : this.lend(slot)
-  }
-
-  free(frame: Frame): void {
-    this.putIdle(this.takeBack(frame))
-  }
-
-  send(frame: Frame, off: number, end: number): void {
-    const slot = this.takeBack(frame)
-    const maxLen = ETHERNET_HEADER_LEN + (frame.segmentBytes > 0 ? LARGE_BYTES : this.mtuBytes)
-    if (this.isClosed || off < NET_HEADER_LEN || end > frame.u8.length || end - off > maxLen) {
-      this.stats.txDropped++
-      this.putIdle(slot)
-      return
-    }
-    emitVnetHeader(frame, off)
-    const start = off - NET_HEADER_LEN
-    this.transmit.offer(slot, (this.txAddresses[slot] as number) + start, end - start)
-    this.stats.txFrames++
-    this.stats.txBytes += end - off
   }
 
   close(): void {
@@ -222,11 +156,11 @@ class VirtioNet implements VirtioNetwork {
     while (budget > 0) {
       const slot = this.receive.takeUsed()
       if (slot < 0) break
-      this.input(slot, this.receive.usedLen)
+      this.take(slot, this.receive.usedLen)
       this.offerReceive(slot)
       budget--
     }
-    this.counters.badUsed = this.receive.badUsedCount + this.transmit.badUsedCount
+    this.counters.badUsed = this.receive.badUsedCount + this.transmits.badUsedCount
     if (budget === 0) return true
     // Lower the line, then look once more: a frame that came in between would raise no new interrupt.
     if (budget < ROUND_BUDGET || this.transport.hasInterrupt()) this.transport.acknowledgeInterrupt()
@@ -236,101 +170,56 @@ class VirtioNet implements VirtioNetwork {
   flush(): void {
     if (this.isClosed) return
     if (this.receive.needsNotification()) this.transport.notify(QUEUE_RECEIVE)
-    if (this.transmit.needsNotification()) this.transport.notify(QUEUE_TRANSMIT)
+    if (this.transmits.needsNotification()) this.transport.notify(QUEUE_TRANSMIT)
   }
 
-  /** A buffer has come back with `usedLen` octets: a frame, or with merged buffers a part of one. */
-  private input(slot: number, usedLen: number): void {
-    const first = this.rxFrames[slot] as SlotFrame
-    const { large } = this
-    if (large === undefined) {
-      this.inputFrame(first, usedLen)
-    } else if (large.isWaiting) {
-      const end = large.add(slot, usedLen)
-      if (end > 0) this.inputFrame(large.frame, end)
-      else if (end < 0) this.drop('badMerge')
-    } else if (usedLen < NET_HEADER_LEN) {
-      this.drop('shortBuffer')
-    } else {
-      // §5.1.6.4: num_buffers of the first says how many there are.
-      const count = vnetBufferCount(first, 0)
-      if (count === 1) this.inputFrame(first, usedLen)
-      else if (!large.begin(slot, usedLen, count)) this.drop('badMerge')
-    }
+  protected transmit(slot: number, start: number, end: number): void {
+    this.transmits.offer(slot, (this.txAddresses[slot] as number) + start, end - start)
   }
 
-  private inputFrame(frame: Frame, usedLen: number): void {
-    const lenBytes = usedLen - NET_HEADER_LEN
-    if (lenBytes < ETHERNET_HEADER_LEN) {
-      this.drop('shortBuffer')
-      return
-    }
-    if (!this.hasGuestChecksum) {
-      clearOffload(frame)
-    } else if (!parseVnetHeader(frame, 0, NET_HEADER_LEN, usedLen)) {
-      this.drop('badOffload')
-      return
-    }
-    if (this.handler === undefined || (lenBytes > ETHERNET_HEADER_LEN + this.mtuBytes && frame.segmentBytes === 0)) {
-      this.stats.rxDropped++
-      return
-    }
-    this.stats.rxFrames++
-    this.stats.rxBytes += lenBytes
-    this.handler(frame, NET_HEADER_LEN, usedLen)
+  /** Takes what the device has sent back from the transmit queue. */
+  protected reclaim(): void {
+    for (let slot = this.transmits.takeUsed(); slot >= 0; slot = this.transmits.takeUsed()) this.putIdle(slot)
   }
 
-  private drop(why: 'shortBuffer' | 'badOffload' | 'badMerge'): void {
-    this.counters[why]++
-    this.stats.rxDropped++
-  }
-
-  private offerReceive(slot: number): void {
-    this.receive.offer(slot, this.rxAddress + slot * this.rxLen, this.rxLen)
-  }
-
-  private lend(slot: number): Frame {
-    const frame = this.txFrames[slot] as SlotFrame
-    this.lent[slot] = 1
-    clearOffload(frame)
-    return frame
-  }
-
-  /** One more buffer for large frames, while there may be more: a machine that sends none has none. */
-  private addLarge(): number | undefined {
-    const slot = this.txFrames.length
-    if (slot === this.transmit.size || this.isMemoryShort) return undefined
-    let memory: ReturnType<DmaMemory['alloc']>
+  protected largeBuffer(slot: number): Uint8Array | undefined {
+    if (this.isMemoryShort) return undefined
     try {
-      memory = this.memory.alloc(this.largeLen, 64)
+      const { buffer, address } = this.memory.alloc((LONGEST_LEN + 63) & ~63, 64)
+      this.txAddresses[slot] = address
+      return new Uint8Array(buffer)
     } catch {
       // A small machine has no memory for more of them; ordinary frames do as well.
       this.isMemoryShort = true
       return undefined
     }
-    const { buffer, address } = memory
-    this.txFrames.push(new SlotFrame(new Uint8Array(buffer), slot))
-    this.txAddresses.push(address)
-    return slot
   }
 
-  private putIdle(slot: number): void {
-    if (slot < this.firstLarge) this.idle[this.idleCount++] = slot
-    else this.idleLarge.push(slot)
-  }
-
-  /** Takes what the device has sent back from the transmit queue. */
-  private reclaim(): void {
-    for (let slot = this.transmit.takeUsed(); slot >= 0; slot = this.transmit.takeUsed()) this.putIdle(slot)
-  }
-
-  private takeBack(frame: Frame): number {
-    const slot = (frame as SlotFrame).slot
-    if (this.txFrames[slot] !== frame || this.lent[slot] === 0) {
-      throw new TypeError('Cannot take a frame: it was not lent by this network, or has been given back already')
+  /** A buffer has come back with `usedLen` octets: a frame, or with merged buffers a part of one. */
+  private take(slot: number, usedLen: number): void {
+    const first = this.rxFrames[slot] as SlotFrame
+    const { large } = this
+    if (large === undefined) {
+      this.input(first, 0, usedLen)
+    } else if (large.isWaiting) {
+      const end = large.add(slot, usedLen)
+      if (end > 0) this.input(large.frame, 0, end)
+      else if (end < 0) this.dropMerge()
+    } else {
+      // §5.1.6.4: num_buffers of the first says how many there are.
+      const count = usedLen < VNET_HEADER_LEN ? 1 : vnetBufferCount(first, 0)
+      if (count === 1) this.input(first, 0, usedLen)
+      else if (!large.begin(slot, usedLen, count)) this.dropMerge()
     }
-    this.lent[slot] = 0
-    return slot
+  }
+
+  private dropMerge(): void {
+    this.counters.badMerge++
+    this.stats.rxDropped++
+  }
+
+  private offerReceive(slot: number): void {
+    this.receive.offer(slot, this.rxAddress + slot * this.rxLen, this.rxLen)
   }
 }
 
@@ -348,13 +237,6 @@ function createQueue(
   const queue = new Virtqueue(memory, size, slotLen, direction, hasEventIdx)
   transport.enableQueue(index, size, queue.addresses)
   return queue
-}
-
-function slotFrames(buffer: ArrayBuffer, count: number, lenBytes: number): SlotFrame[] {
-  return Array.from(
-    { length: count },
-    (_, slot) => new SlotFrame(new Uint8Array(buffer, slot * lenBytes, lenBytes), slot),
-  )
 }
 
 function readConfigMac(transport: VirtioTransport): Mac {
