@@ -2,9 +2,10 @@
  * Queries per second of the dns-server example, as a sealed process and on unix, against NSD and BIND (one process each), with
  * dnsperf: the same zone, the same run; servers and client on a processor each. Ours is reached over a tap with its own stack,
  * or over a pair of virtual Ethernet interfaces with Linux's, as the others are. Prints ratios: absolute numbers depend on the
- * machine. The processor time that a query takes is less disturbed than the rate by whatever else runs there.
+ * machine. The processor time that a query takes is less disturbed than the rate by whatever else runs there. Also how long a
+ * server takes until it answers, and the memory that a name takes: what there is more of than with the first number of names.
  *
- *   node --import tsx bench/dns.ts [--names 10,10000] [--seconds 4] [--rounds 3]
+ *   node --import tsx bench/dns.ts [--names 10,10000,1000000] [--seconds 4] [--rounds 3]
  *
  * Needs root and Debian's dnsperf, nsd and bind9.
  */
@@ -19,14 +20,15 @@ import { build, copyExample, ROOT } from '../tests/lib/mirage.ts'
 import { Namespace } from '../tests/lib/namespace.ts'
 import { medianBy, onOtherProcessor, startPinned, stop, usageOf } from './lib/servers.ts'
 
-const QUERY_COUNT = 100_000
-const START_LIMIT_MS = 300_000
+/** As many different ones as there are names, and no fewer than this. */
+const MIN_QUERY_COUNT = 100_000
+const START_LIMIT_MS = 200_000
 /** Of ours: nobody is limited, as nobody is by the others. */
 const OPTIONS = ['--rate=0', '--logs=quiet']
 
 const { values } = parseArgs({
   options: {
-    names: { type: 'string', default: '10,10000' },
+    names: { type: 'string', default: '10,10000,1000000' },
     seconds: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '3' },
   },
@@ -45,6 +47,9 @@ interface Result {
   /** Processor time of the server for one query. */
   readonly cpuUs: number
 }
+
+/** Memory with the first number of names, by server. */
+const baselines = new Map<string, { readonly nameCount: number; readonly memoryKb: number }>()
 
 const work = mkdtempSync(join(tmpdir(), 'mirage-bench-'))
 /** Where the client runs, and where those servers do that use Linux's stack. */
@@ -68,7 +73,10 @@ try {
 async function compare(nameCount: number): Promise<void> {
   const queries = join(work, 'queries')
   // A fixed stride that reaches every name and looks random.
-  const lines = Array.from({ length: QUERY_COUNT }, (_, i) => `h${(i * 7919) % nameCount}.example.com A`)
+  const lines = Array.from(
+    { length: Math.max(MIN_QUERY_COUNT, nameCount) },
+    (_, i) => `h${(i * 7919) % nameCount}.example.com A`,
+  )
   writeFileSync(queries, lines.join('\n'))
   const example = copyExample('applications/dns-server')
   rmSync(join(example.folder, 'zones'), { recursive: true })
@@ -82,12 +90,15 @@ async function compare(nameCount: number): Promise<void> {
   try {
     for (const start of starters) {
       const server = await start(zoneFile, example.folder, nameCount)
+      const startedAt = performance.now()
       try {
         await answers(server)
+        const loadMs = performance.now() - startedAt
         const results = Array.from({ length: Number(values.rounds) }, () => dnsperf(server, queries))
         const result = medianBy(results, ({ perSecond }) => perSecond)
         nsd ??= result
         print(server, result, nsd, Math.max(...results.map(({ lost }) => lost)))
+        printLoad(server, nameCount, loadMs)
       } finally {
         await stop(server.process)
       }
@@ -104,6 +115,15 @@ function print({ name, process }: Server, { perSecond, cpuUs }: Result, nsd: Res
   console.log(`  ${name.padEnd(28)} ${rate}, ${time}, ${memory}, ${lost} lost`)
 }
 
+function printLoad({ name, process }: Server, nameCount: number, loadMs: number): void {
+  const { memoryKb } = usageOf(process)
+  const base = baselines.get(name) ?? { nameCount, memoryKb }
+  baselines.set(name, base)
+  const moreNames = nameCount - base.nameCount
+  const each = moreNames > 0 ? `, ${Math.round(((memoryKb - base.memoryKb) * 1024) / moreNames)} octets a name` : ''
+  console.log(`  ${''.padEnd(28)} answers ${(loadMs / 1000).toFixed(1)} s after its start${each}`)
+}
+
 function zoneText(nameCount: number): string {
   const lines = ['$TTL 60', '@ SOA ns root 1 3600 600 86400 60', '@ NS ns', 'ns A 10.0.0.1']
   for (let i = 0; i < nameCount; i++) lines.push(`h${i} A 10.${i >>> 16}.${(i >>> 8) & 255}.${i & 255}`)
@@ -113,7 +133,7 @@ function zoneText(nameCount: number): string {
 async function startSealed(_zone: string, folder: string, nameCount: number): Promise<Server> {
   await build(folder, '-t', 'spt')
   const { toolchain } = await findToolchain()
-  const mem = String(128 + Math.ceil(nameCount / 500))
+  const mem = String(128 + Math.ceil(nameCount / 4000))
   const image = join(folder, 'dist/dns-server.spt')
   const command = [toolchain.spt, '--mem', mem, '--net', 'tap:tap0', image, '--ipv4=10.9.1.2/24', ...OPTIONS]
   return {

@@ -35,8 +35,9 @@ export function parseIpv4(text: string): Ipv4 | undefined {
   if (parts.length !== 4) return undefined
   let address = 0
   for (const part of parts) {
-    const octet = parseDecimal(part, 3)
-    if (octet === undefined || octet > 255 || (part.length > 1 && part.startsWith('0'))) return undefined
+    const octet = Number(part)
+    // What it would be written as: without signs, exponents, spaces and leading zeros.
+    if (!(octet >= 0 && octet <= 255) || String(octet) !== part) return undefined
     address = address * 256 + octet
   }
   return address as Ipv4

@@ -28,6 +28,7 @@ export type NameReason = 'empty-label' | 'label-too-long' | 'name-too-long' | 'b
  */
 export function parseName(text: string, origin: Name = ROOT): Name | NameReason {
   if (text === '.') return ROOT
+  if (/^[\w.*-]*$/.test(text)) return parsePlainName(text, origin)
   let name = ''
   let label = ''
   for (let i = 0; i < text.length; i++) {
@@ -48,6 +49,23 @@ export function parseName(text: string, origin: Name = ROOT): Name | NameReason 
   const isAbsolute = label === ''
   if (isAbsolute && name === '') return 'empty-label'
   const whole = isAbsolute ? `${name}\0` : name + String.fromCharCode(label.length) + label + origin
+  return whole.length > MAX_NAME_LEN ? 'name-too-long' : (whole as Name)
+}
+
+/** The same for text without escapes. */
+function parsePlainName(text: string, origin: Name): Name | NameReason {
+  let name = ''
+  let off = 0
+  for (let dot = text.indexOf('.'); dot >= 0; dot = text.indexOf('.', off)) {
+    if (dot === off) return 'empty-label'
+    if (dot - off > MAX_LABEL_LEN) return 'label-too-long'
+    name += String.fromCharCode(dot - off) + text.slice(off, dot)
+    off = dot + 1
+  }
+  const lastLen = text.length - off
+  if (lastLen > MAX_LABEL_LEN) return 'label-too-long'
+  if (lastLen === 0 && name === '') return 'empty-label'
+  const whole = lastLen === 0 ? `${name}\0` : name + String.fromCharCode(lastLen) + text.slice(off) + origin
   return whole.length > MAX_NAME_LEN ? 'name-too-long' : (whole as Name)
 }
 

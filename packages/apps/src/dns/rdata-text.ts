@@ -292,6 +292,7 @@ function parseNumber(text: string, max: number): number | undefined {
 
 function numberOctets(value: number | undefined, len: number): string | undefined {
   if (value === undefined) return undefined
+  if (len === 4) return String.fromCharCode(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255)
   let octets = ''
   for (let shift = 8 * (len - 1); shift >= 0; shift -= 8) octets += String.fromCharCode((value >>> shift) & 255)
   return octets

@@ -118,11 +118,26 @@ class FileParser {
     const { text } = this
     while (this.pos < text.length) {
       const line = this.line
-      const isIndented = /[ \t]/.test(text.charAt(this.pos))
-      const words = this.entryWords(line)
+      const char = text.charAt(this.pos)
+      const isIndented = char === ' ' || char === '\t'
+      const words = this.plainLine() ?? this.entryWords(line)
       if (words.length > 0) return { line, isIndented, words }
     }
     return undefined
+  }
+
+  /** The words of a line that has only words and spaces, as most lines of large files are; `undefined` for any other. */
+  private plainLine(): Word[] | undefined {
+    const { text, pos } = this
+    const end = text.indexOf('\n', pos)
+    if (end < 0) return undefined
+    const line = text.slice(pos, end)
+    if (/[;()"\\]/.test(line)) return undefined
+    this.pos = end + 1
+    this.line++
+    const words: Word[] = []
+    for (const word of line.match(/[^ \t\r]+/g) ?? []) words.push({ text: word, isQuoted: false })
+    return words
   }
 
   /** The words up to the end of the line, or of the line on which the last parenthesis is closed. */

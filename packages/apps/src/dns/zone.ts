@@ -144,7 +144,8 @@ export class Zone {
       if (known !== 0) this.forget(key)
       return
     }
-    const isBoundary = sets.some(({ type }) => type === TYPE.DNAME || (type === TYPE.NS && !isApex))
+    let isBoundary = false
+    for (const { type } of sets) if (type === TYPE.DNAME || (type === TYPE.NS && !isApex)) isBoundary = true
     names.put(key, sets, isBoundary)
     if (known === 0) this.countBelow(parentOf(key))
   }
