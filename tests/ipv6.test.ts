@@ -18,9 +18,16 @@ const RADVD = `interface tap0 {
 };
 `
 
-for (const { target, versions, name } of [
-  { target: ['unix', '--net', 'direct'], versions: 'dual', name: 'unix with our stack over a tap, both versions' },
-  { target: ['virtio'], versions: 'v6', name: 'virtio in QEMU, IPv6 only' },
+const SECRET = '5f1d0c3b2a49588776655443322110ff'
+
+for (const { target, versions, name, keys } of [
+  {
+    target: ['unix', '--net', 'direct'],
+    versions: 'dual',
+    name: 'unix with our stack over a tap, both versions',
+    keys: [`--ipv6-secret=${SECRET}`, '--temporary-addresses'],
+  },
+  { target: ['virtio'], versions: 'v6', name: 'virtio in QEMU, IPv6 only', keys: [] },
 ]) {
   describe(`IPv6: ${name}`, { skip: NO_NAMESPACES }, () => {
     const { folder, remove } = copyExample('applications/static-website')
@@ -39,7 +46,7 @@ for (const { target, versions, name } of [
       await namespace.run('sysctl', '-q', '-w', 'net.ipv6.conf.all.forwarding=1')
       writeFileSync(config, RADVD)
       await build(folder, '-t', ...target, '--ip', versions)
-      website = await Running.start(folder, ['--net', 'tap:tap0', '--', '--ipv6=2001:db8::2/64'], {
+      website = await Running.start(folder, ['--net', 'tap:tap0', '--', '--ipv6=2001:db8::2/64', ...keys], {
         ready: /listening|serving/i,
         namespace: namespace.name,
       })
@@ -77,6 +84,18 @@ for (const { target, versions, name } of [
       // From an address that is in none of our networks: the answer goes by way of the router.
       const curl = ['--interface', '2001:db8:2::1', '-6', '-sS', '--fail', '-I', `http://[${given}]/index.html`]
       assert.match(await namespace.run('curl', ...curl), /^HTTP\/1\.1 200 /)
+    })
+
+    it('has addresses of its MAC, or of a secret and temporary ones, as it was told (RFC 7217, RFC 8981)', async () => {
+      const given = (): string[] => [...website.output.matchAll(/address (2001:db8:1:\S+)/g)].map(([, one = '']) => one)
+      await website.waitFor(
+        keys.length === 0 ? /address 2001:db8:1:\S+/ : /address 2001:db8:1:[^]*address 2001:db8:1:\S+/,
+      )
+      assert.equal(given().length, keys.length === 0 ? 1 : 2)
+      for (const one of given()) {
+        assert.equal(one.includes('ff:fe'), keys.length === 0)
+        assert.match(await namespace.run('ping', '-6', '-c', '1', one), / 0% packet loss/)
+      }
     })
 
     it('speaks IPv4 or not, as it was configured', async () => {

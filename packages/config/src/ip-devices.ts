@@ -199,6 +199,19 @@ function ipv6Keys({ group, ipv6, ipv6Gateway }: Ipv6Options) {
       section: NETWORK,
       group,
     }),
+    interfaceSecret: bootKey('ipv6-secret', {
+      type: string,
+      doc: 'make IPv6 addresses of this secret, 32 hexadecimal digits, or of a random one, and not of the MAC (RFC 7217)',
+      section: NETWORK,
+      group,
+    }),
+    temporaryAddresses: bootKey('temporary-addresses', {
+      type: bool,
+      default: false,
+      doc: 'connect from IPv6 addresses that change each day (RFC 8981)',
+      section: NETWORK,
+      group,
+    }),
   }
 }
 

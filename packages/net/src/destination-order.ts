@@ -23,7 +23,7 @@ interface Destination {
 
 /** `addresses` in the order in which to try them from a host whose own addresses are `own`, which `addresses` need not name. */
 export function orderDestinations(addresses: readonly IpAddress[], own: readonly IpAddress[]): readonly IpAddress[] {
-  const six = own.flatMap((address) => (isIpv4(address) ? [] : [{ address, isDeprecated: false }]))
+  const six = own.flatMap((address) => (isIpv4(address) ? [] : [{ address, isDeprecated: false, isTemporary: false }]))
   const four = own.filter((address) => isIpv4(address)).map(mappedOf)
   const all = addresses.map((address): Destination => {
     const mapped = mappedOf(address)

@@ -27,6 +27,8 @@ export interface DualTestStackOptions {
   /** Like `2001:db8::2/64`; without one there is the link-local address, and what routers give. */
   readonly ipv6?: string
   readonly ipv6Gateway?: string
+  readonly interfaceSecret?: string
+  readonly temporaryAddresses?: boolean
 }
 
 /** Builds the stack; `cidr` is like `10.0.0.2/24`. */
@@ -46,6 +48,8 @@ export function createDualTestStack(
     {
       cidr: options.ipv6 === undefined ? undefined : parseIpv6Cidr(options.ipv6),
       gateway: options.ipv6Gateway === undefined ? undefined : parseIpv6(options.ipv6Gateway),
+      interfaceSecret: options.interfaceSecret,
+      temporaryAddresses: options.temporaryAddresses ?? false,
     },
   )
   const icmp = createIcmp({ ipv4, clock })

@@ -1,17 +1,19 @@
 /**
- * Addresses, prefixes and routers of one IPv6 interface (RFC 4861 §6.3, RFC 4862, RFC 4191, RFC 8028 §3 left out), without input,
- * output or waiting of its own: duplicate address detection, router solicitation, and what router advertisements say.
+ * The addresses of one IPv6 interface (RFC 4861 §6.3, RFC 4862, RFC 7217), without input, output or waiting of its own: duplicate
+ * address detection, router solicitation, and what router advertisements say; of routers and routes, routers.ts keeps that.
  *
- * Everything a stranger may fill has a bound. Not here: temporary addresses (RFC 8981), stable opaque identifiers (RFC 7217: they
- * need a secret that outlives a reboot), optimistic addresses (RFC 4429).
+ * Everything a stranger may fill has a bound. Not here: optimistic addresses (RFC 4429), RFC 8028 §3.
  */
-import { interfaceIdOf, ipv6InCidr, isIpv6LinkLocal } from '@mirage-ts/core/addresses'
+import { isIpv6LinkLocal } from '@mirage-ts/core/addresses'
 import { after, earlier, NEVER, seconds } from '@mirage-ts/core/time'
-import type { Ipv6, Ipv6Cidr, Mac } from '@mirage-ts/signatures/addresses'
+import type { Ipv6, Ipv6Cidr } from '@mirage-ts/signatures/addresses'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Duration, Instant } from '@mirage-ts/signatures/time'
 import type { NdOptions, PrefixInfo } from '../wire/icmpv6.ts'
+import type { InterfaceIds } from './interface-ids.ts'
+import { Routers, untilOf } from './routers.ts'
 import type { SourceCandidate } from './source-address.ts'
+import { TemporaryAddresses } from './temporary.ts'
 
 export const LINK_LOCAL_PREFIX: Ipv6 = (0xfe80n << 112n) as Ipv6
 
@@ -23,47 +25,42 @@ const MAX_ROUTER_SOLICITS = 3
 const ROUTER_SOLICIT_INTERVAL: Duration = seconds(4)
 const TWO_HOURS: Duration = seconds(7200)
 
-const MAX_ROUTERS = 8
-const MAX_PREFIXES = 16
 const MAX_AUTO_ADDRESSES = 16
-const MAX_ROUTES = 16
-const INFINITE_SECONDS = 0xffffffff
+// RFC 7217 §5
+const IDGEN_RETRIES = 3
+const IDGEN_DELAY: Duration = seconds(1)
 
 /** How an address of ours stands. */
 export type AddressState = 'tentative' | 'usable' | 'duplicate'
 
+/** Where an address is from: the settings, the link itself, a prefix of a router's, chance (RFC 8981), or a DHCPv6 server. */
+export type AddressKind = 'given' | 'local' | 'prefix' | 'temporary' | 'lent'
+
 /** An address of ours. */
 export class OwnAddress implements SourceCandidate {
   readonly address: Ipv6
-  readonly isAutonomous: boolean
+  readonly kind: AddressKind
   state: AddressState = 'tentative'
   preferredUntil: Instant = NEVER
   validUntil: Instant = NEVER
+  /** Of a temporary address: what the two can be at most. */
+  preferredLimit: Instant = NEVER
+  validLimit: Instant = NEVER
   isDeprecated = false
+  /** Addresses in whose place this one is, because they were somebody else's. */
+  collisions = 0
   dadCount = 0
   /** When duplicate address detection goes on; NEVER once it is over. */
   dadAt: Instant = NEVER
 
-  constructor(address: Ipv6, isAutonomous: boolean) {
+  constructor(address: Ipv6, kind: AddressKind) {
     this.address = address
-    this.isAutonomous = isAutonomous
+    this.kind = kind
   }
-}
 
-interface Router {
-  readonly address: Ipv6
-  preference: number
-  until: Instant
-}
-
-interface OnLink {
-  readonly cidr: Ipv6Cidr
-  until: Instant
-}
-
-interface LearnedRoute extends OnLink {
-  readonly router: Ipv6
-  preference: number
+  get isTemporary(): boolean {
+    return this.kind === 'temporary'
+  }
 }
 
 /** What a router advertisement says beside its options. */
@@ -88,9 +85,11 @@ export interface AutoconfEffects {
 }
 
 export interface AutoconfSettings {
-  readonly mac: Mac
+  readonly ids: InterfaceIds
   /** Believes what routers say about prefixes and routes. */
   readonly acceptRouterAdverts: boolean
+  /** Has temporary addresses beside those that prefixes give for good (RFC 8981). */
+  readonly hasTemporary: boolean
 }
 
 export class Autoconf {
@@ -103,10 +102,8 @@ export class Autoconf {
   private readonly effects: AutoconfEffects
   private readonly settings: AutoconfSettings
   private readonly random: Random
-  private routers: Router[] = []
-  private prefixes: OnLink[] = []
-  private routes: LearnedRoute[] = []
-  private staticGateway: Ipv6 | undefined = undefined
+  readonly routers = new Routers()
+  private readonly temporaries: TemporaryAddresses | undefined
   private solicitCount = 0
   private solicitAt: Instant = NEVER
 
@@ -114,11 +111,14 @@ export class Autoconf {
     this.random = random
     this.settings = settings
     this.effects = effects
+    const add = (address: Ipv6, now: Instant): OwnAddress => this.add(address, 'temporary', now)
+    const host = { addresses: this.addresses, add }
+    this.temporaries = settings.hasTemporary ? new TemporaryAddresses(random, host) : undefined
   }
 
   /** Makes the link-local address and begins to ask for routers. */
   start(now: Instant): void {
-    this.add((LINK_LOCAL_PREFIX | interfaceIdOf(this.settings.mac)) as Ipv6, now)
+    this.add(this.stableAddress(LINK_LOCAL_PREFIX, 0), 'local', now)
     if (!this.settings.acceptRouterAdverts) return
     // RFC 4861 §6.3.7 wants a random wait of up to a second; the address is tentative for as long anyway.
     this.solicitAt = after(now, DAD_INTERVAL)
@@ -126,17 +126,13 @@ export class Autoconf {
 
   /** Adds an address with its network. */
   addStatic(cidr: Ipv6Cidr, now: Instant): void {
-    this.prefixes.push({ cidr, until: NEVER })
-    this.add(cidr.address, now)
-  }
-
-  setGateway(gateway: Ipv6): void {
-    this.staticGateway = gateway
+    this.routers.addNetwork(cidr)
+    this.add(cidr.address, 'given', now)
   }
 
   /** Adds an address that is lent until `validUntil` (DHCPv6), or renews it. */
   addLent(address: Ipv6, preferredUntil: Instant, validUntil: Instant, now: Instant): void {
-    const one = this.find(address) ?? this.add(address, now)
+    const one = this.find(address) ?? this.add(address, 'lent', now)
     one.preferredUntil = preferredUntil
     one.validUntil = validUntil
     one.isDeprecated = false
@@ -160,13 +156,18 @@ export class Autoconf {
     return this.find(address)?.state === 'usable'
   }
 
-  private add(address: Ipv6, now: Instant, isAutonomous = false): OwnAddress {
-    const one = new OwnAddress(address, isAutonomous)
+  private add(address: Ipv6, kind: AddressKind, now: Instant): OwnAddress {
+    const one = new OwnAddress(address, kind)
     this.addresses.push(one)
     this.effects.group(address, true)
     one.dadAt = now
     this.detect(one, now)
     return one
+  }
+
+  /** The address that goes with `prefix`, of 64 bits, when `collisions` earlier ones were somebody else's. */
+  private stableAddress(prefix: Ipv6, collisions: number): Ipv6 {
+    return (((prefix >> 64n) << 64n) | this.settings.ids.of(prefix, collisions)) as Ipv6
   }
 
   /** RFC 4862 §5.4: asks, waits, and takes silence for consent. */
@@ -183,14 +184,34 @@ export class Autoconf {
   }
 
   /** Somebody else has, or wants, an address of ours that is still tentative (RFC 4862 §5.4.3, §5.4.4). */
-  collided(address: Ipv6): boolean {
+  collided(address: Ipv6, now: Instant): boolean {
     const one = this.find(address)
     if (one?.state !== 'tentative') return false
     one.state = 'duplicate'
     one.dadAt = NEVER
     this.effects.group(address, false)
     this.effects.changed(one)
+    if (one.kind === 'temporary') {
+      this.addresses.splice(this.addresses.indexOf(one), 1)
+      this.temporaries?.replace(one, now)
+    } else if (this.settings.ids.isOpaque && (one.kind === 'local' || one.kind === 'prefix')) {
+      this.tryAnother(one, now)
+    }
     return true
+  }
+
+  /** RFC 7217 §6: the next identifier, a while after the last was found to be somebody else's; after three none. */
+  private tryAnother(duplicate: OwnAddress, now: Instant): void {
+    if (duplicate.collisions >= IDGEN_RETRIES) return
+    this.addresses.splice(this.addresses.indexOf(duplicate), 1)
+    const collisions = duplicate.collisions + 1
+    const one = new OwnAddress(this.stableAddress(duplicate.address, collisions), duplicate.kind)
+    one.collisions = collisions
+    one.preferredUntil = duplicate.preferredUntil
+    one.validUntil = duplicate.validUntil
+    one.dadAt = after(now, IDGEN_DELAY)
+    this.addresses.push(one)
+    this.effects.group(one.address, true)
   }
 
   /** A checked advertisement of `router` has come (RFC 4861 §6.3.4). */
@@ -200,66 +221,33 @@ export class Autoconf {
     this.isManaged = advert.isManaged
     this.hasOther = advert.hasOther
     if (options.nameservers.length > 0) this.nameservers = options.nameservers
-    this.learnRouter(router, advert, now)
+    this.routers.learnRouter(router, advert.preference, advert.lifetimeSeconds, now)
     for (const prefix of options.prefixes) this.learnPrefix(prefix, now)
-    for (const route of options.routes) {
-      const cidr = { address: route.prefix, prefixBits: route.prefixBits }
+    for (const { prefix, prefixBits, preference, lifetimeSeconds } of options.routes) {
       // RFC 4191 §3.1: a route to everywhere is the router's own entry.
-      if (route.prefixBits === 0) {
-        this.learnRouter(
-          router,
-          { ...advert, preference: route.preference, lifetimeSeconds: route.lifetimeSeconds },
-          now,
-        )
-      } else {
-        this.learnRoute(cidr, router, route.preference, untilOf(route.lifetimeSeconds, now))
-      }
+      if (prefixBits === 0) this.routers.learnRouter(router, preference, lifetimeSeconds, now)
+      else this.routers.learnRoute({ address: prefix, prefixBits }, router, preference, lifetimeSeconds, now)
     }
-  }
-
-  private learnRouter(address: Ipv6, { preference, lifetimeSeconds }: RouterAdvert, now: Instant): void {
-    const known = this.routers.find((router) => router.address === address)
-    const until = after(now, seconds(lifetimeSeconds))
-    if (lifetimeSeconds === 0) {
-      this.routers = this.routers.filter((router) => router !== known)
-    } else if (known !== undefined) {
-      known.preference = preference
-      known.until = until
-    } else if (this.routers.length < MAX_ROUTERS) {
-      this.routers.push({ address, preference, until })
-    }
-  }
-
-  private learnRoute(cidr: Ipv6Cidr, router: Ipv6, preference: number, until: Instant): void {
-    const isSame = (route: LearnedRoute): boolean => route.router === router && isSameNetwork(route.cidr, cidr)
-    this.routes = this.routes.filter((route) => !isSame(route))
-    if (until > 0 && this.routes.length < MAX_ROUTES) this.routes.push({ cidr, router, preference, until })
+    this.temporaries?.update(now)
   }
 
   private learnPrefix(info: PrefixInfo, now: Instant): void {
     const { prefix, prefixBits, isOnLink, isAutonomous, validSeconds, preferredSeconds } = info
     if (isIpv6LinkLocal(prefix) || prefix >> 120n === 0xffn || prefixBits > 128) return
-    if (isOnLink) {
-      const cidr = { address: prefix, prefixBits }
-      this.prefixes = this.prefixes.filter((one) => one.until === NEVER || !isSameNetwork(one.cidr, cidr))
-      const until =
-        validSeconds === INFINITE_SECONDS ? (Number.MAX_SAFE_INTEGER as Instant) : untilOf(validSeconds, now)
-      if (validSeconds > 0 && this.prefixes.length < MAX_PREFIXES) this.prefixes.push({ cidr, until })
-    }
+    if (isOnLink) this.routers.learnNetwork({ address: prefix, prefixBits }, validSeconds, now)
     // RFC 4862 §5.5.3: identifiers have 64 bits, so has the prefix.
     if (!isAutonomous || prefixBits !== 64 || preferredSeconds > validSeconds) return
-    const address = (((prefix >> 64n) << 64n) | interfaceIdOf(this.settings.mac)) as Ipv6
-    const known = this.find(address)
+    const known = this.addresses.find((one) => one.kind === 'prefix' && one.address >> 64n === prefix >> 64n)
     const validUntil = untilOf(validSeconds, now)
     if (known === undefined) {
-      const count = this.addresses.filter((one) => one.isAutonomous).length
-      if (validSeconds === 0 || count >= MAX_AUTO_ADDRESSES) return
-      const one = this.add(address, now, true)
+      const address = this.stableAddress(prefix, 0)
+      const count = this.addresses.filter(({ kind }) => kind === 'prefix').length
+      if (validSeconds === 0 || count >= MAX_AUTO_ADDRESSES || this.find(address) !== undefined) return
+      const one = this.add(address, 'prefix', now)
       one.validUntil = validUntil
       one.preferredUntil = untilOf(preferredSeconds, now)
       return
     }
-    if (!known.isAutonomous) return
     known.preferredUntil = untilOf(preferredSeconds, now)
     known.isDeprecated = preferredSeconds === 0
     // RFC 4862 §5.5.3 (e): nobody makes an address end at once by a forged advertisement; two hours are left at least.
@@ -268,55 +256,14 @@ export class Autoconf {
     else if (known.validUntil > twoHours) known.validUntil = twoHours
   }
 
-  /** Who takes packets for `dst` on: `dst` itself when it is on the link, a router, or nobody. */
-  nextHop(dst: Ipv6, isKnown: (router: Ipv6) => boolean): Ipv6 | undefined {
-    if (isIpv6LinkLocal(dst)) return dst
-    for (const { cidr } of this.prefixes) if (ipv6InCidr(dst, cidr)) return dst
-    let best: LearnedRoute | undefined
-    for (const route of this.routes) {
-      if (!ipv6InCidr(dst, route.cidr)) continue
-      const longer = route.cidr.prefixBits - (best?.cidr.prefixBits ?? -1)
-      if (best === undefined || longer > 0 || (longer === 0 && route.preference > best.preference)) best = route
-    }
-    if (best !== undefined) return best.router
-    return this.staticGateway ?? this.defaultRouter(isKnown)
-  }
-
-  /** RFC 4861 §6.3.6 and RFC 4191 §3.2: one that answers is better than one that may not, then preference counts. */
-  private defaultRouter(isKnown: (router: Ipv6) => boolean): Ipv6 | undefined {
-    let best: Router | undefined
-    let isBestKnown = false
-    for (const router of this.routers) {
-      const known = isKnown(router.address)
-      const isBetter =
-        best === undefined || (known && !isBestKnown) || (known === isBestKnown && router.preference > best.preference)
-      if (!isBetter) continue
-      best = router
-      isBestKnown = known
-    }
-    return best?.address
-  }
-
-  /** `address` is no router any more (RFC 4861 §7.2.5); one that we were told to use at boot stays one. */
-  dropRouter(address: Ipv6): void {
-    this.routers = this.routers.filter((router) => router.address !== address)
-  }
-
-  /** True when `address` is one of the routers we send through. */
-  isRouter(address: Ipv6): boolean {
-    return address === this.staticGateway || this.routers.some((router) => router.address === address)
-  }
-
   nextDeadline(): Instant {
     let next = this.solicitAt
     for (const one of this.addresses) {
       next = earlier(next, earlier(one.dadAt, one.validUntil))
       if (!one.isDeprecated) next = earlier(next, one.preferredUntil)
     }
-    for (const one of this.routers) next = earlier(next, one.until)
-    for (const one of this.prefixes) next = earlier(next, one.until)
-    for (const one of this.routes) next = earlier(next, one.until)
-    return next
+    if (this.temporaries !== undefined) next = earlier(next, this.temporaries.nextDeadline())
+    return earlier(next, this.routers.nextDeadline())
   }
 
   poll(now: Instant): void {
@@ -326,9 +273,8 @@ export class Autoconf {
       if (one.preferredUntil <= now) one.isDeprecated = true
       if (one.validUntil <= now) this.remove(one.address)
     }
-    this.routers = this.routers.filter((one) => one.until > now)
-    this.prefixes = this.prefixes.filter((one) => one.until > now)
-    this.routes = this.routes.filter((one) => one.until > now)
+    this.temporaries?.update(now)
+    this.routers.poll(now)
   }
 
   private solicitRouters(now: Instant): void {
@@ -341,13 +287,4 @@ export class Autoconf {
   private jittered(duration: Duration): Duration {
     return (duration + (this.random.u32() % 200_000)) as Duration
   }
-}
-
-function untilOf(lifetimeSeconds: number, now: Instant): Instant {
-  if (lifetimeSeconds === INFINITE_SECONDS) return NEVER
-  return lifetimeSeconds === 0 ? (0 as Instant) : after(now, seconds(lifetimeSeconds))
-}
-
-function isSameNetwork(a: Ipv6Cidr, b: Ipv6Cidr): boolean {
-  return a.prefixBits === b.prefixBits && ipv6InCidr(a.address, b)
 }

@@ -49,6 +49,13 @@ export interface Ipv6Options {
   readonly gateway?: Ipv6 | undefined
   /** Believes router advertisements: addresses, routes, link parameters (RFC 4861, RFC 4862). Default true. */
   readonly acceptRouterAdvertisements?: boolean
+  /**
+   * Makes interface identifiers of the prefix and a secret in place of the MAC, which would tell who we are wherever we go (RFC
+   * 7217): 32 hexadecimal digits, so that addresses are the same after each boot, or `random` for others each time.
+   */
+  readonly interfaceSecret?: string | undefined
+  /** Has a temporary address beside each that routers give, and begins conversations from it (RFC 8981). Default false. */
+  readonly temporaryAddresses?: boolean
   /** Routers that a packet to a single host may pass, 1 to 255, until a router says another number. Default 64. */
   readonly hopLimit?: number
 }

@@ -111,7 +111,7 @@ export class Discovery {
   /** Who takes packets for `dst` on; `undefined` when nobody does. */
   nextHop(dst: Ipv6): Ipv6 | undefined {
     const better = this.redirects.size === 0 ? undefined : this.redirects.get(dst)
-    return better ?? this.autoconf.nextHop(dst, (router) => this.neighbours.isKnown(router))
+    return better ?? this.autoconf.routers.nextHop(dst, (router) => this.neighbours.isKnown(router))
   }
 
   /** Asks everybody who `target` is, or the station at `mac` whether it still is. */
@@ -212,7 +212,7 @@ export class Discovery {
       return 'invalid'
     }
     // RFC 4862 §5.4.3: somebody wants the address that we are about to take.
-    if (isProbe && this.autoconf.collided(target)) return 'conflict'
+    if (isProbe && this.autoconf.collided(target, now)) return 'conflict'
     if (!this.autoconf.isUsable(target)) return 'notForUs'
     if (isProbe) {
       this.advertise(target, IPV6_ALL_NODES, undefined, FLAG_OVERRIDE)
@@ -234,7 +234,7 @@ export class Discovery {
     if (isIpv6Multicast(target) || (isSolicited && isIpv6Multicast(dst))) return 'invalid'
     if (this.autoconf.find(target) !== undefined) {
       // RFC 4862 §5.4.4: before the address is ours that ends it; after, somebody is mistaken and we go on.
-      this.autoconf.collided(target)
+      this.autoconf.collided(target, now)
       return 'conflict'
     }
     const isOverride = (flags & FLAG_OVERRIDE) !== 0
@@ -287,7 +287,7 @@ export class Discovery {
     const options = parseNdOptions(frame, off + TARGET_END + 16, end)
     if (options === undefined) return 'bad-option'
     const isSane = !isIpv6Multicast(dst) && (target === dst || isIpv6LinkLocal(target))
-    if (!isSane || !this.autoconf.isRouter(src) || this.nextHop(dst) !== src) return 'invalid'
+    if (!isSane || !this.autoconf.routers.isRouter(src) || this.nextHop(dst) !== src) return 'invalid'
     this.counters.redirects++
     if (options.targetMac !== 0) this.neighbours.heardFrom(target, options.targetMac, now)
     this.redirects.delete(dst)

@@ -1,6 +1,6 @@
 /**
  * IPv6 for a host with one interface (RFC 8200, RFC 8504): packets in and out, extension headers, fragments, and the timer
- * of what stands beside it: neighbours.ts (who is where), autoconf.ts (who are we, who routes), discovery.ts (the messages of
+ * of what stands beside it: neighbours.ts (who is where), autoconf.ts (who are we), routers.ts (who routes), discovery.ts (the messages of
  * both), mld.ts (which groups). ICMPv6 for everybody else is in icmpv6.ts.
  *
  * Not here: several interfaces, forwarding, IPsec, jumbograms, flow labels.
@@ -55,6 +55,7 @@ import {
 } from './contract.ts'
 import { type DISCOVERY_COUNTERS, Discovery, type RouterRole } from './discovery.ts'
 import { cutIpv6, Ipv6Reassembly, MAX_PAYLOAD_LEN } from './fragments.ts'
+import { InterfaceIds, interfaceSecret } from './interface-ids.ts'
 import { Mld } from './mld.ts'
 import { Neighbours } from './neighbours.ts'
 import { chooseSource, scopeOf } from './source-address.ts'
@@ -122,14 +123,15 @@ class Ipv6Layer implements CountedIpv6 {
     })
     this.neighbours = new Neighbours(random, {
       solicit: (target, mac) => this.discovery.solicit(target, mac),
-      noRouter: (address) => this.autoconf.dropRouter(address),
+      noRouter: (address) => this.autoconf.routers.drop(address),
       transmit: (frame, off, end, mac) => this.ethernet.send(frame, off, end, ETHERTYPE_IPV6, mac),
       drop: (frame, off, end, why) => this.dropWaiting(frame, off, end, why),
     })
     const acceptRouterAdverts = options.acceptRouterAdvertisements ?? true
+    const ids = new InterfaceIds(ethernet.mac, interfaceSecret(options.interfaceSecret, random))
     this.autoconf = new Autoconf(
       random,
-      { mac: ethernet.mac, acceptRouterAdverts },
+      { ids, acceptRouterAdverts, hasTemporary: options.temporaryAddresses === true },
       {
         probe: (target) => this.discovery.probe(target),
         routerSolicit: () => this.discovery.routerSolicit(),
@@ -159,7 +161,8 @@ class Ipv6Layer implements CountedIpv6 {
     const now = clock.now()
     this.autoconf.start(now)
     if (options.cidr !== undefined) this.autoconf.addStatic(options.cidr, now)
-    if (options.gateway !== undefined) this.autoconf.setGateway(this.checkedGateway(options.gateway, options.cidr))
+    if (options.gateway !== undefined)
+      this.autoconf.routers.setGateway(this.checkedGateway(options.gateway, options.cidr))
     this.arm()
   }
 

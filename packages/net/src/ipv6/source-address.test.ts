@@ -7,10 +7,14 @@ import { chooseSource, commonPrefixBits, policyOf, scopeOf } from './source-addr
 const address = (text: string): Ipv6 => parseIpv6(text) ?? assert.fail(text)
 
 describe('ipv6 source address (RFC 6724)', () => {
-  /** A candidate in brackets is deprecated. */
+  /** A candidate in brackets is deprecated, one with a star temporary. */
   const choose = (dst: string, ...candidates: string[]): string | undefined => {
     const chosen = chooseSource(
-      candidates.map((text) => ({ address: address(text.replace(/[()]/g, '')), isDeprecated: text.startsWith('(') })),
+      candidates.map((text) => ({
+        address: address(text.replace(/[()*]/g, '')),
+        isDeprecated: text.startsWith('('),
+        isTemporary: text.endsWith('*'),
+      })),
       address(dst),
     )
     return chosen === undefined ? undefined : ipv6ToString(chosen)
@@ -26,9 +30,11 @@ describe('ipv6 source address (RFC 6724)', () => {
       ['fe80::1', '(fe80::2)', '2001:db8:1::1'], // rule 2 before rule 3
       ['2002:c633:6401::1', '2002:c633:6401:1::2', '2001:db8:1::2'], // rule 6, §10.1
       ['fc00::1', 'fd00::2', '2001:db8::2'], // rule 6
+      ['2001:db8:1::1', '2001:db8:3::2*', '2001:db8:1::2'], // rule 7 before rule 8
+      ['fc00::1', 'fd00::2', '2001:db8::2*'], // rule 6 before rule 7
       ['2001:db8:1::1', '2001:db8:1::2', '2001:db8:3::2'], // rule 8, §10.1
     ] as const) {
-      const expected = ipv6ToString(address(best.replace(/[()]/g, '')))
+      const expected = ipv6ToString(address(best.replace(/[()*]/g, '')))
       assert.equal(choose(dst, best, other), expected, dst)
       assert.equal(choose(dst, other, best), expected, dst)
     }

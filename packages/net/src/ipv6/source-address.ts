@@ -7,6 +7,8 @@ export interface SourceCandidate {
   readonly address: Ipv6
   /** Better not used for new conversations (RFC 4862 §5.5.4). */
   readonly isDeprecated: boolean
+  /** Made to be forgotten (RFC 8981). */
+  readonly isTemporary: boolean
 }
 
 const LINK_LOCAL = 2
@@ -56,7 +58,7 @@ export function chooseSource(candidates: readonly SourceCandidate[], dst: Ipv6):
   return best?.address
 }
 
-/** RFC 6724 §5: rules 4 to 5.5 and 7 do not apply, as we have one interface, no home address and no temporary ones. */
+/** RFC 6724 §5: rules 4 to 5.5 do not apply, as we have one interface and no home address. */
 function isBetter(a: SourceCandidate, b: SourceCandidate, dst: Ipv6): boolean {
   // Rule 1: the same address.
   if (a.address === dst || b.address === dst) return a.address === dst
@@ -69,6 +71,8 @@ function isBetter(a: SourceCandidate, b: SourceCandidate, dst: Ipv6): boolean {
   const label = policyOf(dst).label
   const [hasA, hasB] = [policyOf(a.address).label === label, policyOf(b.address).label === label]
   if (hasA !== hasB) return hasA
+  // Rule 7: temporary ones.
+  if (a.isTemporary !== b.isTemporary) return a.isTemporary
   // Rule 8: the longest common prefix.
   return commonPrefixBits(a.address, dst) > commonPrefixBits(b.address, dst)
 }
