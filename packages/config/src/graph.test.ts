@@ -105,14 +105,20 @@ test('graph: a stack has what was chosen of it and nothing else', () => {
   }
   const six = 'accept-router-advertisements'
   assert.deepEqual(has({}), ['arp ipv4', 'ipv4 ipv4-gateway'])
-  assert.deepEqual(has({ ip: 'v6' }), ['ipv6', `${six} ipv6 ipv6-gateway`])
-  assert.deepEqual(has({ ip: 'dual' }), ['arp ipv4 ipv6 ip', `${six} ipv4 ipv4-gateway ipv6 ipv6-gateway`])
+  assert.deepEqual(has({ ip: 'v6' }), ['ipv6', `${six} ipv6 ipv6-gateway ipv6-secret temporary-addresses`])
+  assert.deepEqual(has({ ip: 'dual' }), [
+    'arp ipv4 ipv6 ip',
+    `${six} ipv4 ipv4-gateway ipv6 ipv6-gateway ipv6-secret temporary-addresses`,
+  ])
   assert.deepEqual(has({ dhcp: 'true' }), ['arp ipv4 dhcp', 'hostname'])
   assert.deepEqual(has({ ip: 'dual', dhcp: 'true' }), [
     'arp ipv4 ipv6 ip dhcp dhcp6',
-    `${six} hostname ipv6 ipv6-gateway`,
+    `${six} hostname ipv6 ipv6-gateway ipv6-secret temporary-addresses`,
   ])
-  assert.deepEqual(has({ ip: 'v6', dhcp: 'true' }), ['ipv6 dhcp6', `${six} ipv6 ipv6-gateway`])
+  assert.deepEqual(has({ ip: 'v6', dhcp: 'true' }), [
+    'ipv6 dhcp6',
+    `${six} ipv6 ipv6-gateway ipv6-secret temporary-addresses`,
+  ])
 })
 
 test('graph: two keys of one name are refused', () => {
