@@ -58,6 +58,7 @@ function mask(text: string): string {
       .replace(/[\d.]+ (kB|MB|B)\b/g, 'SIZE')
       .replace(/ in [\d.]+ s\b/g, ' in TIME')
       .replace(/\b[0-9a-f]{64}\b/g, 'DIGEST')
+      .replace(/DIGEST-\S+\.(br|gz)$/gm, 'DIGEST-VERSION.$1')
       .replace(/^(Engine {5}QuickJS-ng ).*$/m, '$1VERSION')
       .replace(/^Built with .*$/m, 'Built with VERSIONS')
       .replace(/^(Inputs {5})\d+/m, '$1COUNT')

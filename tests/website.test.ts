@@ -64,6 +64,20 @@ function describeWebsite(curl: Curl, url: () => string): void {
     assert.match(await curl('-sS', '-i', '-H', `If-None-Match: ${etag}`, `${url()}/index.html`), /^HTTP\/1\.1 304 /)
   })
 
+  it('gives files that the build has compressed to clients that take them', async () => {
+    const file = `${url()}/numbers.txt`
+    const plain = readFileSync(join(SITE, 'numbers.txt'), 'latin1')
+    for (const coding of ['gzip', 'br']) {
+      const args = ['-sS', '--compressed', '-H', `Accept-Encoding: ${coding}`, '-D', '-', '-w', '%{size_download}']
+      const output = await curl(...args, file)
+      assert.match(output, new RegExp(`content-encoding: ${coding}\\r`, 'i'))
+      assert.match(output, /vary: accept-encoding\r/i)
+      assert(output.includes(plain), coding)
+      assert(Number(output.slice(output.lastIndexOf('\n'))) < plain.length / 2)
+    }
+    assert.doesNotMatch(await curl('-sS', '-I', file), /content-encoding/i)
+  })
+
   it('answers 404 for what is not there, however it is spelled', async () => {
     for (const path of ['/absent', '/..%2f..%2fpackage.json', '/../package.json', '/%2e%2e/package.json']) {
       const status = await curl('-sS', '--path-as-is', '-o', '/dev/null', '-w', '%{http_code}', url() + path)

@@ -16,7 +16,7 @@ const website = main('./unikernel.ts', 'start', {
 export default register('static-website', [
   website({
     stack: genericStack(),
-    site: crunch('./site'),
+    site: crunch('./site', { isPrecompressed: true }),
     time: defaultTime,
     clock: defaultClock,
     wallClock: defaultWallClock,

@@ -5,6 +5,6 @@ import type { Port } from '@mirage-ts/signatures/addresses'
 import type { KvRo } from '@mirage-ts/signatures/kv'
 
 export async function start(deps: HttpServerDeps & { site: KvRo }, { port }: { port: Port }): Promise<void> {
-  const server = await serveStatic(deps, { port })
+  const server = await serveStatic(deps, { port, isPrecompressed: true })
   await server.closed
 }

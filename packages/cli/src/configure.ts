@@ -13,6 +13,7 @@ import { UserError } from './errors.ts'
 import { type Given, readOptions } from './options.ts'
 import { type Output, timed } from './output.ts'
 import { findPackage, packageName } from './packages.ts'
+import { PRECOMPRESSED } from './precompress.ts'
 import {
   type Context,
   configFailure,
@@ -41,9 +42,6 @@ export interface Configured {
   readonly assets: Assets
   readonly context: Context
 }
-
-/** In the generated folder of a target: files of crunched folders, compressed. */
-const PRECOMPRESSED = 'precompressed'
 
 /** What every command on a configuration begins with: the application, its config.ts run, the command line read. */
 export async function prepare(
@@ -133,7 +131,7 @@ function requirePackages(project: Project, plan: Plan): void {
 export async function writeConfigured({ project, target, files, context }: Configured): Promise<void> {
   const folder = generatedFolder(project, target)
   await mkdir(folder, { recursive: true })
-  // Named by their contents, so those of an earlier build would pile up.
+  // Named by what they were made of, so those of an earlier build would pile up; those still in use are in `files`.
   await rm(resolve(folder, PRECOMPRESSED), { recursive: true, force: true })
   await Promise.all([...files].map(([name, contents]) => writeIfChanged(resolve(project.mirageFolder, name), contents)))
   await writeContext(project, context)

@@ -9,6 +9,9 @@ import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 import type { FolderFile } from './crunch.ts'
 
+/** In the generated folder of a target: files of crunched folders, compressed. */
+export const PRECOMPRESSED = 'precompressed'
+
 /** A file that the build has made. */
 export interface CompressedFile extends FolderFile {
   readonly octets: Uint8Array
@@ -22,9 +25,17 @@ const MAX_RATIO = 0.9
 const OS_OFF = 9
 const OS_UNKNOWN = 255
 
-const CODERS: readonly { readonly suffix: string; readonly compress: (octets: Buffer) => Promise<Buffer> }[] = [
+interface Coder {
+  readonly suffix: string
+  /** Another one may compress otherwise. */
+  readonly version: string | undefined
+  readonly compress: (octets: Buffer) => Promise<Buffer>
+}
+
+const CODERS: readonly Coder[] = [
   {
     suffix: '.br',
+    version: process.versions['brotli'],
     compress: (octets) =>
       promisify(brotliCompress)(octets, {
         params: {
@@ -35,6 +46,7 @@ const CODERS: readonly { readonly suffix: string; readonly compress: (octets: Bu
   },
   {
     suffix: '.gz',
+    version: process.versions['zlib'],
     compress: async (octets) => {
       const packed = await promisify(gzip)(octets, { level: constants.Z_BEST_COMPRESSION })
       packed[OS_OFF] = OS_UNKNOWN
@@ -44,21 +56,23 @@ const CODERS: readonly { readonly suffix: string; readonly compress: (octets: Bu
 ]
 
 /**
- * The files that are worth to be carried compressed as well, to be written into `folder`. What is there already, as a file
- * of that name, stays; files that do not become shorter by a tenth are left out.
+ * The files that are worth to be carried compressed as well, to be written into `folder`, where those of an earlier build are
+ * taken from: a second for each MiB is long. What is there already beside a file, under that name, stays; files that do not become
+ * shorter by a tenth are left out.
  */
 export async function precompress(files: readonly FolderFile[], folder: string): Promise<CompressedFile[]> {
   const paths = new Set(files.map(({ path }) => path))
   const made: CompressedFile[] = []
-  for (const { path, file } of files) {
+  for (const { path, file, sha256: plainSha256 } of files) {
     const plain = await readFile(file)
     if (plain.length < MIN_BYTES || CODERS.some(({ suffix }) => path.endsWith(suffix))) continue
-    for (const { suffix, compress } of CODERS) {
+    for (const { suffix, version, compress } of CODERS) {
       if (paths.has(path + suffix)) continue
-      const octets = await compress(plain)
+      const madeFile = join(folder, `${plainSha256}-${version}${suffix}`)
+      const octets = await readFile(madeFile).catch(() => compress(plain))
       if (octets.length > plain.length * MAX_RATIO) continue
       const sha256 = createHash('sha256').update(octets).digest('hex')
-      made.push({ path: path + suffix, file: join(folder, `${sha256}${suffix}`), sha256, octets })
+      made.push({ path: path + suffix, file: madeFile, sha256, octets })
     }
   }
   return made

@@ -241,7 +241,9 @@ class Connection {
     try {
       const answering = this.handler(request)
       if (!(answering instanceof Promise)) return checked(answering)
-      const late = new Promise<HttpResponse>((resolve, reject) => {
+      // The first of three: the answer, the loss of the connection, the end of the time.
+      const first = new Promise<HttpResponse>((resolve, reject) => {
+        answering.then(resolve, reject)
         request.onLost = (reason) => {
           drop(answering)
           reject(reason)
@@ -253,7 +255,7 @@ class Connection {
           resolve(plainResponse(503))
         })
       })
-      return checked(await Promise.race([answering, late]))
+      return checked(await first)
     } catch (error) {
       if (error instanceof ContentError) {
         counters.refusedRequests++

@@ -19,7 +19,9 @@ export const CODINGS: readonly ContentCoding[] = [
  * none of them.
  */
 export function chooseCoding(fields: Fields, available: readonly ContentCoding[]): ContentCoding | undefined {
-  const weights = parseWeights(fields.get('accept-encoding') ?? '')
+  const accepted = fields.get('accept-encoding')
+  if (accepted === undefined || available.length === 0) return undefined
+  const weights = parseWeights(accepted)
   let best: ContentCoding | undefined
   let bestWeight = 0
   for (const coding of available) {

@@ -292,6 +292,45 @@ test('http: a file compressed beforehand goes to who takes it, with a tag of its
   assert.equal((await ask('/c.html', 'gzip')).status, 404)
 })
 
+test('http: what a file is compressed as is looked up once for each version of it', async () => {
+  let plain = 'plain'
+  let isBrotliThere = true
+  const looked: string[] = []
+  const files = () => {
+    const all = { 'a.html': octets(plain), ...(isBrotliThere ? { 'a.html.br': octets('br') } : {}) }
+    return crunched(all as Record<string, Uint8Array>)
+  }
+  const site: KvRo = {
+    exists: (key) => {
+      if (key !== 'a.html') looked.push(key)
+      return files().exists(key)
+    },
+    get: (key) => files().get(key),
+    getPartial: (key, off, len) => files().getPartial(key, off, len),
+    list: (key) => files().list(key),
+    sizeBytes: (key) => files().sizeBytes(key),
+    digest: (key) => files().digest(key),
+    lastModified: (key) => files().lastModified(key),
+  }
+  const { connect } = await world(site, 4, { isPrecompressed: true })
+  const ask = async () => {
+    const client = connect()
+    const [received] = await Promise.all([
+      readAll(client),
+      sendAll(client, octets('GET /a.html HTTP/1.1\r\nHost: h\r\nAccept-Encoding: br\r\n\r\n')),
+    ])
+    return new TextDecoder().decode(split(received, [])[0]?.body)
+  }
+  const lookUps = ['a.html.br', 'a.html.zst', 'a.html.gz']
+  assert.deepEqual([await ask(), await ask(), await ask()], ['br', 'br', 'br'])
+  assert.deepEqual(looked, lookUps)
+  plain = 'changed'
+  assert.deepEqual([await ask(), await ask()], ['br', 'br'])
+  assert.deepEqual(looked, [...lookUps, ...lookUps])
+  isBrotliThere = false
+  assert.deepEqual([await ask(), await ask()], ['changed', 'changed'])
+})
+
 test('http: other methods are 405 with Allow, unknown ones 501', async () => {
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH']) {
     const { status, head } = await get('/', '', method)

@@ -2,6 +2,7 @@
  * The files of a store as a web site (RFC 9110): GET and HEAD, entity tags and conditions, ranges, files compressed
  * beforehand, `index.html` for a directory. Dates go out, and are compared, where the store keeps them.
  */
+import { KvError } from '@mirage-ts/core/errors'
 import type { KvRo } from '@mirage-ts/signatures/kv'
 import type { WallClock, WallInstant } from '@mirage-ts/signatures/time'
 import { type Body, concatBodies, latin1Body, rangeBody } from './body.ts'
@@ -24,8 +25,8 @@ const OTHER_METHODS: readonly string[] = ['POST', 'PUT', 'DELETE', 'CONNECT', 'O
 
 export interface StaticSiteOptions {
   /**
-   * Serves `page.html.br`, `.zst` or `.gz` in place of `page.html` to clients that take it. Costs a look into the store for
-   * each. Default false.
+   * Serves `page.html.br`, `.zst` or `.gz` in place of `page.html` to clients that take it. Which of them are there is looked up
+   * when a file is asked for that is new, or has changed: change it last. Default false.
    */
   readonly isPrecompressed?: boolean
   /** The Cache-Control field of every file. Default: none. */
@@ -35,7 +36,8 @@ export interface StaticSiteOptions {
 /** Content of requests is of no use to a site. */
 const LIMITS = { contentBytes: 64 * 1024 }
 
-const MAX_FILE_FIELDS = 1024
+/** Files remembered; beyond, all are forgotten. */
+const MAX_FILES = 1024
 
 /** Serves `site` over HTTP; resolves once it listens. */
 export function serveStatic(
@@ -53,6 +55,7 @@ export function createStaticHandler(
 ): Handler<HttpRequest> {
   const common: readonly FieldLine[] = cacheControl === undefined ? [] : [['Cache-Control', cacheControl]]
   const files = new FileFields()
+  const codings = new FileCodings(site)
   return async (request) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return OTHER_METHODS.includes(request.method) ? plainResponse(405, [['Allow', 'GET, HEAD']]) : plainResponse(501)
@@ -63,15 +66,18 @@ export function createStaticHandler(
     const key = segments.join('/')
     switch (await site.exists(key)) {
       case 'value': {
-        const available = isPrecompressed ? await codingsOf(site, key) : []
+        const plainDigest = await site.digest(key)
+        const available = isPrecompressed ? await codings.get(key, plainDigest) : NO_CODINGS
         const coding = chooseCoding(request.fields, available)
-        const fileKey = coding === undefined ? key : key + coding.suffix
-        const digest = await site.digest(fileKey)
+        const codedDigest = coding === undefined ? undefined : await codings.digest(key, coding)
+        const isCoded = coding !== undefined && codedDigest !== undefined
+        const fileKey = isCoded ? key + coding.suffix : key
+        const digest = codedDigest ?? plainDigest
         const modified = pastSeconds(await site.lastModified(fileKey), wallClock)
         const fields = files.get(fileKey, `${digest}${available.length} ${modified}`, () => {
           const lines: FieldLine[] = [['Content-Type', mediaTypeOf(key)], ...common]
           if (available.length > 0) lines.push(['Vary', 'Accept-Encoding'])
-          if (coding !== undefined) lines.push(['Content-Encoding', coding.name])
+          if (isCoded) lines.push(['Content-Encoding', coding.name])
           if (modified !== undefined) lines.push(['Last-Modified', httpDate(modified)])
           return [...lines, ['ETag', `"${digest}"`], ['Accept-Ranges', 'bytes']]
         })
@@ -86,10 +92,38 @@ export function createStaticHandler(
   }
 }
 
-/** The codings in which `key` lies in the store. */
-async function codingsOf(site: KvRo, key: string): Promise<readonly ContentCoding[]> {
-  const kinds = await Promise.all(CODINGS.map(({ suffix }) => site.exists(key + suffix)))
-  return CODINGS.filter((_, i) => kinds[i] === 'value')
+const NO_CODINGS: readonly ContentCoding[] = []
+
+/** The codings in which files asked for lately lie in the store: looked up once for each version of a file. */
+class FileCodings {
+  private readonly site: KvRo
+  private readonly files = new Map<string, { readonly digest: string; readonly codings: readonly ContentCoding[] }>()
+
+  constructor(site: KvRo) {
+    this.site = site
+  }
+
+  /** `digest` is that of the plain file. */
+  async get(key: string, digest: string): Promise<readonly ContentCoding[]> {
+    const known = this.files.get(key)
+    if (known?.digest === digest) return known.codings
+    const kinds = await Promise.all(CODINGS.map(({ suffix }) => this.site.exists(key + suffix)))
+    const codings = CODINGS.filter((_, i) => kinds[i] === 'value')
+    if (this.files.size >= MAX_FILES) this.files.clear()
+    this.files.set(key, { digest, codings })
+    return codings
+  }
+
+  /** The digest of the file in a coding; `undefined` when it has gone away since it was looked up. */
+  async digest(key: string, { suffix }: ContentCoding): Promise<string | undefined> {
+    try {
+      return await this.site.digest(key + suffix)
+    } catch (error) {
+      if (!(error instanceof KvError) || error.code !== 'not-found') throw error
+      this.files.delete(key)
+      return undefined
+    }
+  }
 }
 
 /** The fields of files asked for lately: made, and looked at by the connection, once for each version of a file. */
@@ -99,7 +133,7 @@ class FileFields {
   get(key: string, version: string, make: () => readonly FieldLine[]): readonly FieldLine[] {
     const known = this.files.get(key)
     if (known?.version === version) return known.fields
-    if (this.files.size >= MAX_FILE_FIELDS) this.files.clear()
+    if (this.files.size >= MAX_FILES) this.files.clear()
     const fields = frozenFields(make())
     this.files.set(key, { version, fields })
     return fields
