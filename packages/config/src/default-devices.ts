@@ -1,6 +1,7 @@
 /** What every machine has: a console, clocks, time, randomness, a log. Each is one device that everybody shares. */
 import {
   bootKey,
+  configureKey,
   type Device,
   device,
   type Functor,
@@ -19,16 +20,38 @@ function ofPlatform<const K extends Kind>(
   makes: K,
   other: Partial<Record<TargetName, string>> = {},
 ): Device<K> {
+  return match(target, ofEachPlatform(module, create, makes, other))
+}
+
+function ofEachPlatform<const K extends Kind>(
+  module: string,
+  create: string,
+  makes: K,
+  other: Partial<Record<TargetName, string>> = {},
+): Record<TargetName, Device<K>> {
   const cases: Partial<Record<TargetName, Device<K>>> = {}
   for (const { name, platform } of Object.values(TARGETS)) {
     const functor: Functor<Takes, K> = device(`${platform}/${other[name] ?? module}`, create, { makes })
     cases[name] = functor({})
   }
-  return match(target, cases as Record<TargetName, Device<K>>)
+  return cases as Record<TargetName, Device<K>>
 }
 
-/** Where the machine's output goes. */
-export const defaultConsole: Device<'console'> = ofPlatform('console', 'createConsole', 'console')
+const consoleKey = configureKey('console', {
+  words: ['serial', 'virtio'],
+  default: 'serial',
+  doc: 'virtio: where output goes; virtio is for machines without a serial port, and falls back to one',
+})
+const consoles = ofEachPlatform('console', 'createConsole', 'console')
+const virtioConsole: Functor<Takes, 'console'> = device('@mirage-ts/metal/console-virtio', 'createConsole', {
+  makes: 'console',
+})
+
+/** Where the machine's output goes: on virtio `--console` chooses the device. */
+export const defaultConsole: Device<'console'> = match(target, {
+  ...consoles,
+  virtio: match(consoleKey, { serial: consoles.virtio, virtio: virtioConsole({}) }),
+})
 
 /** The clock that never steps. */
 export const defaultClock: Device<'clock'> = ofPlatform('clock', 'createMonotonicClock', 'clock')

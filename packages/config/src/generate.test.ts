@@ -85,7 +85,8 @@ for (const [name, words] of SKETCHES) {
     )
     const choices = nodes.filter((node) => node.tag === 'choice').map((node) => node.title)
     const open = { undecided: ['-t', '--net'], unix: ['--net'], virtio: [] }[name] ?? []
-    assert.deepEqual([...new Set(choices)], [...open, '--ip', '--dhcp'])
+    const perTarget = name === 'unix' ? [] : ['--console']
+    assert.deepEqual([...new Set(choices)], [...open, '--ip', '--dhcp', ...perTarget])
   })
 }
 

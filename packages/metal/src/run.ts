@@ -3,13 +3,14 @@
 import { commandLine, exit } from 'mirage:native'
 import { type Boot, boot, type Manifest, type Platform } from '@mirage-ts/core/boot'
 import type { ArgKeys, Args } from '@mirage-ts/core/boot-args'
-import { createConsole } from './console.ts'
+import { machineConsole } from './console.ts'
 import { learnPower } from './firmware.ts'
 
 const machine: Platform = {
   argv: () => commandLine,
-  write: createConsole().write,
+  write: (text) => machineConsole().write(text),
   exit(status) {
+    machineConsole().drain()
     learnPower()
     exit(status)
   },

@@ -109,6 +109,10 @@ class MmioTransport implements VirtioTransport {
     return mmioRead8(this.base + CONFIG + off)
   }
 
+  writeConfig32(off: number, value: number): void {
+    mmioWrite32(this.base + CONFIG + off, value)
+  }
+
   private writeAddress(register: number, address: number): void {
     mmioWrite32(this.base + register, address >>> 0)
     mmioWrite32(this.base + register + 4, Math.floor(address / 0x1_0000_0000))

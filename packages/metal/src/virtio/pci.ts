@@ -218,6 +218,11 @@ class PciTransport implements VirtioTransport {
     return mmioRead8(config.base + off)
   }
 
+  writeConfig32(off: number, value: number): void {
+    const { config } = this.registers
+    if (config !== undefined && off + 4 <= this.configLen) mmioWrite32(config.base + off, value)
+  }
+
   private writeAddress(register: number, address: number): void {
     mmioWrite32(this.common + register, address >>> 0)
     mmioWrite32(this.common + register + 4, Math.floor(address / 0x1_0000_0000))

@@ -58,6 +58,7 @@ export class SimulatedDisk implements VirtioTransport {
     this.interrupt = false
   }
   enableInterrupt(): void {}
+  writeConfig32(): void {}
 
   readConfig8(off: number): number {
     const config = new DataView(new ArrayBuffer(64))

@@ -115,6 +115,7 @@ export class SimulatedNetDevice implements VirtioTransport {
   readonly deviceId = 1
   readonly queues: DeviceQueue[] = []
   readonly notified: number[] = []
+  readonly configWrites: [off: number, value: number][] = []
   readonly memory: SimulatedMemory
   /** Bits of word 0 and word 1; EVENT_IDX, MAC and VERSION_1 by default. */
   features: [number, number] = [(1 << 29) | (1 << 5), 1]
@@ -160,5 +161,8 @@ export class SimulatedNetDevice implements VirtioTransport {
   enableInterrupt(): void {}
   readConfig8(off: number): number {
     return [2, 0, 0, 0, 0, 2][off] ?? 0
+  }
+  writeConfig32(off: number, value: number): void {
+    this.configWrites.push([off, value])
   }
 }

@@ -34,6 +34,8 @@ export interface VirtioTransport {
   enableInterrupt(): void
   /** One octet of the device's configuration space. */
   readConfig8(off: number): number
+  /** Writes 32 bits there, where the device has them. */
+  writeConfig32(off: number, value: number): void
 }
 
 /** Physically contiguous memory that the device may read and write. */
