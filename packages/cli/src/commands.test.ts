@@ -77,7 +77,10 @@ test('mirage query: one fact each, as text and as JSON', async (t) => {
   ])
   assert.equal(await query('boot'), '\n')
   const keys = async (...words: string[]) => (await query('keys', '-t', 'virtio', ...words)).replace(/ .*/gm, '')
-  assert.equal(await keys('--ipv6-only'), 'target=virtio\nnet=direct\nip=v6\ndhcp=false\ntcp-congestion=cubic\n')
+  assert.equal(
+    await keys('--ipv6-only'),
+    'target=virtio\nnet=direct\nip=v6\ndhcp=false\nconsole=serial\ntcp-congestion=cubic\n',
+  )
   assert.match(await keys('--ip', 'v4', '--ipv4-only', '--dhcp'), /\nip=v4\ndhcp=true\n/)
   const both = await runMirage(app, 'query', 'keys', '--ipv6-only', '--ip=dual')
   assert.deepEqual([both.status, both.error], [2, 'Cannot choose --ipv6-only and --ip dual: give one of them\n'])

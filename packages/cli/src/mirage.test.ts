@@ -45,6 +45,7 @@ test('mirage configure: writes what describe said, and remembers', async (t) => 
     described.out,
     `Name       hello
 Keys       target=virtio
+           console=serial (default)
 At boot    logs=*:info (default)
 Output     dist/hello.virtio
 Linked     known after mirage build
