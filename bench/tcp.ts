@@ -28,6 +28,7 @@ const HEADROOM = 40
 const PORT = 80 as Port
 const MIB = 1024 * 1024
 const isQuick = process.argv.includes('--quick')
+const gc = (globalThis as { gc?: () => void }).gc
 
 /** The network layer of one end: what is sent waits in `queue` for the other. */
 class Wire implements Ip {
@@ -217,20 +218,62 @@ function connections(): number {
 }
 
 /**
- * µs for each segment when one octet is sent on each of `count` connections in turn, twice a second on each. Were the time between
+ * `count` connections opened, each asked one question while all are open, then closed: connections each second, and octets of
+ * memory for each when all were open, both ends.
+ */
+function concurrent(count: number): { perSecond: number; openBytes: number } {
+  const request = new Uint8Array(100)
+  const pair = new Pair({ maxTimeWait: count }, (pair, connection) => ({
+    onEvents: (events) => {
+      if ((events & EVENT_READABLE) === 0) return
+      const chunk = pair.server.receive(connection, 65536, pair.now)
+      if (chunk !== undefined) pair.server.send(connection, chunk, 0, pair.now)
+      else pair.server.shutdown(connection, pair.now)
+    },
+  }))
+  gc?.()
+  const before = memoryBytes()
+  const started = cpuMs()
+  const all = Array.from({ length: count }, () => pair.open(nobody))
+  let us = cpuMs() - started
+  gc?.()
+  const openBytes = (memoryBytes() - before) / count
+  const asking = cpuMs()
+  for (const connection of all) {
+    pair.client.send(connection, request, 0, pair.now)
+    pair.pump()
+    if (pair.client.receive(connection, 65536, pair.now)?.length !== request.length) throw new Error('no answer')
+  }
+  for (const connection of all) {
+    pair.client.close(connection, pair.now)
+    pair.pump()
+  }
+  us += cpuMs() - asking
+  return { perSecond: (count * 1000) / us, openBytes }
+}
+
+function memoryBytes(): number {
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}
+
+/**
+ * µs for each segment when one octet is sent on each of `busyCount` of `count` connections in turn, twice a second on each. Were the time between
  * two segments of a connection not always the same, timers would expire for many connections that do not for few (delayed
  * acknowledgements, for one), and the figures would be of different work.
  */
-function many(count: number): number {
+function many(count: number, busyCount = count): number {
   const pair = new Pair({ noDelay: true }, (pair, connection) => new Sink(pair, connection))
-  const all = Array.from({ length: count }, () => pair.open(nobody))
+  const all = Array.from({ length: count }, () => pair.open(nobody)).slice(-busyCount)
+  // What opening has left behind is not part of the cost of a segment.
+  gc?.()
   const one = new Uint8Array(1)
-  const rounds = Math.ceil((isQuick ? 20_000 : 100_000) / count)
+  const rounds = Math.ceil((isQuick ? 20_000 : 100_000) / busyCount)
   pair.segmentCount = 0
   const started = cpuMs()
   for (let round = 0; round < rounds; round++) {
     for (const connection of all) {
-      pair.now = (pair.now + Math.round(500_000 / count)) as Instant
+      pair.now = (pair.now + Math.round(500_000 / busyCount)) as Instant
       pair.client.send(connection, one, 0, pair.now)
       pair.pump()
     }
@@ -240,7 +283,6 @@ function many(count: number): number {
 
 /** Octets of memory for each of `count` idle connections that have carried text. One end of each. */
 function idleBytes(count: number): number | undefined {
-  const gc = (globalThis as { gc?: () => void }).gc
   if (gc === undefined) return undefined
   // As an application has them: with a flow on each end.
   const flows: MachineFlow[] = []
@@ -296,6 +338,16 @@ console.log(
     `${median(transfers.map((one) => one.mbitPerS)).toFixed(0)} Mbit/s with both ends on one core`,
 )
 console.log(`connect, one request, close: ${thrice(connections).toFixed(0)} a second`)
+const all = [concurrent(10_000), concurrent(10_000), concurrent(10_000)]
+const openBytes =
+  gc === undefined ? '' : `; ${median(all.map((one) => one.openBytes)).toFixed(0)} octets each, both ends`
+console.log(
+  `10,000 at once, opened, asked, closed: ${median(all.map((one) => one.perSecond)).toFixed(0)} a second${openBytes}`,
+)
+// Ten busy ones of many show what our tables and timers cost; all of them busy, what the caches of the processor do.
 for (const count of [10, 100, 1000, 10_000]) {
-  console.log(`${String(count).padStart(6)} connections: ${thrice(() => many(count)).toFixed(2)} µs a segment`)
+  const few = thrice(() => many(count, 10))
+  const busy = count === 10 ? few : thrice(() => many(count))
+  const name = `${String(count).padStart(6)} connections`
+  console.log(`${name}: ${few.toFixed(2)} µs a segment when 10 of them are busy, ${busy.toFixed(2)} when all are`)
 }

@@ -12,7 +12,8 @@ test('seq: what is added is the difference, across the wrap (RFC 9293 §3.4)', (
     fc.property(anySeq, distance, (a, n) => {
       assert.equal(seqDiff(seqAdd(a, n), a), n)
       assert.equal(seqAdd(seqAdd(a, n), -n), a)
-      assert.ok(seqAdd(a, n) >= 0 && seqAdd(a, n) <= 0xffffffff)
+      // Small integers both engines keep in a field; what is larger would cost an object.
+      assert.equal(seqAdd(a, n), seqAdd(a, n) | 0)
     }),
   )
 })
@@ -35,5 +36,5 @@ test('seq: the ends of the number space', () => {
   assert.ok(seqLt(seq(0xffffffff), seq(0)))
   assert.ok(seqLt(seq(0x7fffffff), seq(0x80000000)))
   assert.equal(seqAdd(seq(0xffffffff), 1), 0)
-  assert.equal(seq(-1), 0xffffffff)
+  assert.equal(seq(-1), seq(0xffffffff))
 })

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict'
 import { ipv4 } from '@mirage-ts/core/addresses'
 import { createFrame } from '@mirage-ts/core/bytes'
 import { NO_LOG } from '@mirage-ts/core/log'
-import { type Seq, seqAdd, seqDiff } from '@mirage-ts/net/seq'
+import { type Seq, seq, seqAdd, seqDiff } from '@mirage-ts/net/seq'
 import { type Connection, type ConnectionUser, STATE_NAMES } from '@mirage-ts/net/tcp/connection'
 import { type Listener, TcpMachine } from '@mirage-ts/net/tcp/machine'
 import { type TcpOptions, TcpSettings } from '@mirage-ts/net/tcp/options'
@@ -37,7 +37,7 @@ export const US = ipv4(10, 0, 0, 1)
 export const PEER = ipv4(10, 0, 0, 2)
 export const OUR_PORT = 80 as Port
 export const PEER_PORT = 40000 as Port
-const PEER_ISS = 0xfffffc00 as Seq
+const PEER_ISS = seq(0xfffffc00)
 const HEADROOM = 34
 const LETTERS = [
   ['S', FLAG_SYN],

@@ -100,10 +100,35 @@ export class Tuning {
   }
 }
 
+/**
+ * A segment touches most of a connection, so with thousands of busy ones what counts is how many lines of the processor's cache
+ * that is: the fields that every segment needs come first, the timers together, what is seldom looked at last.
+ */
 export class Connection {
   state: State = CLOSED
   /** The machine's number for it; -1 once the machine has forgotten it. */
   number = -1
+
+  // --- Timers: moments in µs, NEVER when off ---
+
+  /** One of TIMER_. */
+  sendTimer = TIMER_OFF
+  sendAtUs: number = NEVER
+  /** Times sendTimer ran out since something was last acknowledged. */
+  timeouts = 0
+  /** Since when the peer owes an answer; R2 of RFC 9293 §3.8.3 counts from here. */
+  unansweredSinceUs = 0
+  /** End of TIME-WAIT, of an orphan's FIN-WAIT-2, or of SYN-RECEIVED. */
+  stateAtUs: number = NEVER
+  /** When to try to send again after the device had no room. */
+  retryAtUs: number = NEVER
+  /** When a delayed acknowledgement leaves at the latest. */
+  ackAtUs: number = NEVER
+  /** Its own settings, and the timer of keep-alive; undefined while the machine's settings do and keep-alive is off. */
+  tuning: Tuning | undefined = undefined
+
+  // --- Who talks ---
+
   readonly local: IpAddress
   readonly localPort: Port
   readonly remote: IpAddress
@@ -113,15 +138,9 @@ export class Connection {
   user: ConnectionUser | undefined = undefined
   /** EVENT_ bits to tell the user. */
   events = 0
-  /** Why it ended, when not in an orderly way. */
-  failure: NetErrorCode | undefined = undefined
-  /** The latest soft error (RFC 1122 §4.2.3.9): names the failure should the connection time out. */
-  softError: NetErrorCode | undefined = undefined
 
   // --- What we send (RFC 9293 §3.3.1, SND variables) ---
 
-  /** Initial send sequence number: that of our SYN. */
-  iss: Seq
   /** First octet not acknowledged; sndUna <= sndCursor <= sndNxt. */
   sndUna: Seq
   /** First octet never sent. */
@@ -135,14 +154,10 @@ export class Connection {
   /** Sequence and acknowledgement number of the segment that last set sndWnd. */
   sndWl1 = 0 as Seq
   sndWl2 = 0 as Seq
-  /** Window scaling is in use or, before the peer's SYN is here, on offer. */
-  isScaling = true
   /** Shift of the windows the peer announces; 0 unless both sides sent the option. */
   sndScale = 0
   /** Octets of text in a full segment: the least of what the peer and the path take, less the options of every segment. */
   sndMss: number = DEFAULT_MSS
-  /** What the peer takes, options included. */
-  peerMss: number = DEFAULT_MSS
   /** End of the last segment sent that was neither full nor acknowledged by then (Nagle as refined by Minshall). */
   sndSmallEnd: Seq
   /** The user has no more to send: a FIN follows the octets in sendRing. */
@@ -172,8 +187,6 @@ export class Connection {
 
   // --- What we receive (RCV variables) ---
 
-  /** Initial receive sequence number: that of the peer's SYN. */
-  irs = 0 as Seq
   /** Next octet expected. */
   rcvNxt = 0 as Seq
   /** Right edge of the greatest window announced: RCV.NXT + RCV.WND. Never moves back. */
@@ -200,6 +213,8 @@ export class Connection {
 
   // --- Acknowledging ---
 
+  /** When a segment last arrived that was not of another turn of the sequence numbers. */
+  heardUs = 0
   /** rcvNxt when an acknowledgement last left: Last.ACK.sent of RFC 7323 §4.3. */
   lastAckSent = 0 as Seq
   /** RFC 3168: a packet met congestion: acknowledgements say so until the peer has heard. */
@@ -208,11 +223,6 @@ export class Connection {
   isAckDue = false
   /** Segments with text received since the last acknowledgement left. */
   unackedSegments = 0
-  /** When a delayed acknowledgement leaves at the latest. */
-  ackAtUs: number = NEVER
-  /** Challenge acknowledgements sent in the period that began at challengesSinceUs (RFC 5961 §7). */
-  challengeCount = 0
-  challengesSinceUs = 0
 
   // --- Loss recovery and congestion control ---
 
@@ -238,25 +248,23 @@ export class Connection {
   /** So must a probe of a window too small to send otherwise. */
   isProbeDue = false
 
-  // --- Timers: moments in µs, NEVER when off ---
+  // --- What is seldom looked at: last, so that the rest lies together in memory ---
 
-  /** One of TIMER_. */
-  sendTimer = TIMER_OFF
-  sendAtUs: number = NEVER
-  /** Times sendTimer ran out since something was last acknowledged. */
-  timeouts = 0
-  /** Since when the peer owes an answer; R2 of RFC 9293 §3.8.3 counts from here. */
-  unansweredSinceUs = 0
-  /** End of TIME-WAIT, of an orphan's FIN-WAIT-2, or of SYN-RECEIVED. */
-  stateAtUs: number = NEVER
-  /** When to try to send again after the device had no room. */
-  retryAtUs: number = NEVER
-
-  /** When a segment last arrived that was not of another turn of the sequence numbers. */
-  heardUs = 0
-  /** Its own settings, and the timer of keep-alive; undefined while the machine's settings do and keep-alive is off. */
-  tuning: Tuning | undefined = undefined
-
+  /** Why it ended, when not in an orderly way. */
+  failure: NetErrorCode | undefined = undefined
+  /** The latest soft error (RFC 1122 §4.2.3.9): names the failure should the connection time out. */
+  softError: NetErrorCode | undefined = undefined
+  /** Initial send sequence number: that of our SYN. */
+  iss: Seq
+  /** Initial receive sequence number: that of the peer's SYN. */
+  irs = 0 as Seq
+  /** Window scaling is in use or, before the peer's SYN is here, on offer. */
+  isScaling = true
+  /** What the peer takes, options included. */
+  peerMss: number = DEFAULT_MSS
+  /** Challenge acknowledgements sent in the period that began at challengesSinceUs (RFC 5961 §7). */
+  challengeCount = 0
+  challengesSinceUs = 0
   /** The user waits for room in sendRing that only other connections can make. */
   isStarved = false
 

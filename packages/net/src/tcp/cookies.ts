@@ -65,14 +65,14 @@ export class SynCookies {
   ): Seq {
     const high = ((period & PERIOD_MASK) << PERIOD_SHIFT) | (index << MSS_SHIFT)
     const hash = this.hash.hash(local, localPort, remote, remotePort, peerIss ^ high)
-    return ((high | (hash & HASH_MASK)) >>> 0) as Seq
+    return (high | (hash & HASH_MASK)) as Seq
   }
 }
 
 /** Our timestamp `tick`, a little earlier so that its low bits can tell the options of the SYN `h`. */
 export function tickWithOptions(tick: Seq, h: TcpHeader): Seq {
   const scale = h.windowScale === NO_OPTION ? NO_SCALE : h.windowScale
-  const told = ((tick & ~OPTION_MASK) | (h.isSackPermitted ? OPTION_SACK : 0) | scale) >>> 0
+  const told = (tick & ~OPTION_MASK) | (h.isSackPermitted ? OPTION_SACK : 0) | scale
   // Never ahead of the clock: the next timestamp must not look older.
   return seqLt(tick, told as Seq) ? seqAdd(told as Seq, -(OPTION_MASK + 1)) : (told as Seq)
 }

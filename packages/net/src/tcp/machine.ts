@@ -179,7 +179,13 @@ export class TcpMachine {
       const number = this.deadlines.nextNumber()
       this.deadlines.remove(number)
       const connection = this.connections[number] as Connection
-      if (connection.deadlineUs() <= now) timersExpire(this, connection, now)
+      const dueUs = connection.deadlineUs()
+      if (dueUs > now) {
+        // What was due has moved, and nothing else has happened: the rest of the connection need not be looked at.
+        this.deadlines.schedule(number, dueUs)
+        continue
+      }
+      timersExpire(this, connection, now)
       this.settle(connection, now)
     }
   }

@@ -11,24 +11,24 @@ import type { TcpHeader } from '../wire/tcp.ts'
 export const MAX_RANGES = 64
 /** Ranges that an acknowledgement names at most: RFC 2018 §3. */
 const RECENT_COUNT = 4
-const NO_RANGES = new Uint32Array(0)
+const NO_RANGES = new Int32Array(0)
 
 export class Reassembly {
   /** Ranges now waiting. */
   count = 0
   /** starts[i] < ends[i] < starts[i + 1], in sequence order, for i < count; allocated when first needed. */
-  private starts: Uint32Array = NO_RANGES
-  private ends: Uint32Array = NO_RANGES
+  private starts: Int32Array = NO_RANGES
+  private ends: Int32Array = NO_RANGES
   /** A number within each of the ranges last added to, the latest first. */
-  private recent: Uint32Array = NO_RANGES
+  private recent: Int32Array = NO_RANGES
   private recentCount = 0
 
   /** Adds `[start, end)`. False when that needs one range too many: the octets must be dropped. */
   insert(start: Seq, end: Seq): boolean {
     if (this.starts.length === 0) {
-      this.starts = new Uint32Array(MAX_RANGES)
-      this.ends = new Uint32Array(MAX_RANGES)
-      this.recent = new Uint32Array(RECENT_COUNT)
+      this.starts = new Int32Array(MAX_RANGES)
+      this.ends = new Int32Array(MAX_RANGES)
+      this.recent = new Int32Array(RECENT_COUNT)
     }
     const first = this.firstEndingAtOrAfter(start)
     // Ranges first .. last - 1 touch the new one.

@@ -49,8 +49,8 @@ export class Scoreboard {
   /** Number of the first segment; segment `n` lies in slot `n & mask`. */
   private first = 0
   private mask = INITIAL_SLOTS - 1
-  private starts = new Uint32Array(INITIAL_SLOTS)
-  private ends = new Uint32Array(INITIAL_SLOTS)
+  private starts = new Int32Array(INITIAL_SLOTS)
+  private ends = new Int32Array(INITIAL_SLOTS)
   private sentUs = new Float64Array(INITIAL_SLOTS)
   private flags = new Uint8Array(INITIAL_SLOTS)
   /** The list in order of sending: slots, NONE at its ends. */
@@ -60,8 +60,8 @@ export class Scoreboard {
   private newest = NONE
   /** No segment with a smaller number is lost. */
   private lostFrom = 0
-  private readonly cachedStarts = new Uint32Array(CACHED_BLOCKS)
-  private readonly cachedEnds = new Uint32Array(CACHED_BLOCKS)
+  private readonly cachedStarts = new Int32Array(CACHED_BLOCKS)
+  private readonly cachedEnds = new Int32Array(CACHED_BLOCKS)
   private cachedCount = 0
 
   /** Octets thought to be in the network: `pipe` of RFC 6675 §4. */
@@ -346,8 +346,8 @@ export class Scoreboard {
     const { mask, first, starts, ends, sentUs, flags, later } = this
     const slots = 2 * (mask + 1)
     this.mask = slots - 1
-    this.starts = new Uint32Array(slots)
-    this.ends = new Uint32Array(slots)
+    this.starts = new Int32Array(slots)
+    this.ends = new Int32Array(slots)
     this.sentUs = new Float64Array(slots)
     this.flags = new Uint8Array(slots)
     this.later = new Int32Array(slots)

@@ -25,7 +25,7 @@ test('tcp timestamps: in every segment once both SYNs have them, echoing the pee
   s.send({ seq: 1, ack: 1, timestamps: [101, clock(s)] })
   s.advance(ms(10))
   s.write('x')
-  s.expect({ text: 'x', timestamps: [(clock(s) - 10 + (s.now - started) / 1000) >>> 0, 101] })
+  s.expect({ text: 'x', timestamps: [(clock(s) - 10 + (s.now - started) / 1000) | 0, 101] })
 })
 
 test('tcp timestamps: none to a peer without them, nor when turned off', () => {

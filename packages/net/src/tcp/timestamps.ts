@@ -11,7 +11,7 @@ const RECENT_FOR_US = 24 * 86_400 * 1e6
 
 /** The clock of a connection at `atUs`. */
 export function tickAt(atUs: number, offset: number): Seq {
-  return ((Math.floor(atUs / TICK_US) + offset) >>> 0) as Seq
+  return ((Math.floor(atUs / TICK_US) + offset) | 0) as Seq
 }
 
 /** RFC 7323 §5.3 R1: the segment is older than one received before, so it is of another turn of the sequence numbers. */

@@ -85,8 +85,8 @@ export class TcpHeader {
   tsEcr = 0
   /** Blocks of selective acknowledgement: [sackStarts[i], sackEnds[i]) for i < sackCount. */
   sackCount = 0
-  readonly sackStarts: Uint32Array = new Uint32Array(MAX_SACK_BLOCKS)
-  readonly sackEnds: Uint32Array = new Uint32Array(MAX_SACK_BLOCKS)
+  readonly sackStarts: Int32Array = new Int32Array(MAX_SACK_BLOCKS)
+  readonly sackEnds: Int32Array = new Int32Array(MAX_SACK_BLOCKS)
   /** Where the text lies in the frame that was parsed. */
   payloadOff = 0
   payloadEnd = 0
@@ -117,8 +117,8 @@ export function parseTcp(frame: Frame, off: number, end: number, out: TcpHeader)
   if (headerLen > end - off) return 'truncated'
   out.srcPort = dv.getUint16(off + SRC_PORT) as Port
   out.dstPort = dv.getUint16(off + DST_PORT) as Port
-  out.seq = dv.getUint32(off + SEQ) as Seq
-  out.ack = dv.getUint32(off + ACK) as Seq
+  out.seq = dv.getInt32(off + SEQ) as Seq
+  out.ack = dv.getInt32(off + ACK) as Seq
   out.flags = dv.getUint8(off + FLAGS)
   out.window = dv.getUint16(off + WINDOW)
   out.mss = NO_OPTION
@@ -169,8 +169,8 @@ function parseOptions(frame: Frame, off: number, end: number, out: TcpHeader): T
       if (!Number.isInteger(count) || count > MAX_SACK_BLOCKS) return 'bad-option'
       out.sackCount = count
       for (let i = 0; i < count; i++) {
-        out.sackStarts[i] = dv.getUint32(at + 2 + i * SACK_BLOCK_LEN)
-        out.sackEnds[i] = dv.getUint32(at + 6 + i * SACK_BLOCK_LEN)
+        out.sackStarts[i] = dv.getInt32(at + 2 + i * SACK_BLOCK_LEN)
+        out.sackEnds[i] = dv.getInt32(at + 6 + i * SACK_BLOCK_LEN)
       }
     }
     at += len
@@ -180,8 +180,8 @@ function parseOptions(frame: Frame, off: number, end: number, out: TcpHeader): T
 
 function readTimestamps(frame: Frame, at: number, out: TcpHeader): void {
   out.hasTimestamps = true
-  out.tsVal = frame.dv.getUint32(at)
-  out.tsEcr = frame.dv.getUint32(at + 4)
+  out.tsVal = frame.dv.getInt32(at)
+  out.tsEcr = frame.dv.getInt32(at + 4)
 }
 
 /** Writes `header` at `off`, checksum zero, and returns its length. The payload range is not looked at. */
@@ -190,8 +190,8 @@ export function emitTcp(frame: Frame, off: number, header: TcpHeader): number {
   const headerLen = tcpHeaderLen(header)
   dv.setUint16(off + SRC_PORT, header.srcPort)
   dv.setUint16(off + DST_PORT, header.dstPort)
-  dv.setUint32(off + SEQ, header.seq)
-  dv.setUint32(off + ACK, header.ack)
+  dv.setInt32(off + SEQ, header.seq)
+  dv.setInt32(off + ACK, header.ack)
   dv.setUint8(off + DATA_OFFSET, headerLen << 2)
   dv.setUint8(off + FLAGS, header.flags)
   dv.setUint16(off + WINDOW, header.window)
@@ -206,8 +206,8 @@ export function emitTcp(frame: Frame, off: number, header: TcpHeader): number {
   }
   if (header.hasTimestamps) {
     dv.setInt32(at, header.isSackPermitted ? SACK_PERMITTED_TIMESTAMPS : ALIGNED_TIMESTAMPS)
-    dv.setUint32(at + 4, header.tsVal)
-    dv.setUint32(at + 8, header.tsEcr)
+    dv.setInt32(at + 4, header.tsVal)
+    dv.setInt32(at + 8, header.tsEcr)
     at += TIMESTAMPS_LEN
   } else if (header.isSackPermitted) {
     dv.setUint16(at, (OPTION_NOP << 8) | OPTION_NOP)
@@ -221,8 +221,8 @@ export function emitTcp(frame: Frame, off: number, header: TcpHeader): number {
     dv.setUint8(at + 3, 2 + header.sackCount * SACK_BLOCK_LEN)
     at += 4
     for (let i = 0; i < header.sackCount; i++, at += SACK_BLOCK_LEN) {
-      dv.setUint32(at, header.sackStarts[i] as number)
-      dv.setUint32(at + 4, header.sackEnds[i] as number)
+      dv.setInt32(at, header.sackStarts[i] as number)
+      dv.setInt32(at + 4, header.sackEnds[i] as number)
     }
   }
   if (header.windowScale !== NO_OPTION) {
@@ -249,7 +249,7 @@ export function quotedDstPort(frame: Frame, off: number): Port {
 
 /** See {@link quotedSrcPort}. */
 export function quotedSeq(frame: Frame, off: number): Seq {
-  return frame.dv.getUint32(off + SEQ) as Seq
+  return frame.dv.getInt32(off + SEQ) as Seq
 }
 
 /** Puts the checksum into the segment `[off, end)`, whose checksum field is zero. */
