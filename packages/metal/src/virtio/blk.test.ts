@@ -6,6 +6,8 @@ import { createVirtioBlock, type VirtioBlock } from './blk.ts'
 import { SimulatedDisk } from './simulated-blk.ts'
 import { SimulatedMemory } from './simulated-device.ts'
 
+const F_INDIRECT = 1 << 28
+
 function setUp(change: (disk: SimulatedDisk) => void = () => {}, units = 2000): { disk: SimulatedDisk } & VirtioBlock {
   const memory = new SimulatedMemory()
   const disk = new SimulatedDisk(memory, units)
@@ -60,7 +62,55 @@ runBlockConformance(test, 'virtio block of 4 KiB sectors, short transfers', asyn
   close() {},
 }))
 
+runBlockConformance(test, 'virtio block with indirect descriptors, a short queue and short segments', async () => ({
+  block: selfDriven(
+    setUp((disk) => {
+      disk.features[0] |= F_INDIRECT | (1 << 1) | (1 << 2)
+      disk.sizeMax = 1536
+      disk.segmentsMax = 3
+      disk.queueSize = 2
+    }),
+  ),
+  close() {},
+}))
+
 describe('virtio block', () => {
+  it('makes large requests of several segments, and more small ones at once, with indirect descriptors (§2.7.5.3)', async () => {
+    const world = setUp((disk) => {
+      disk.features[0] |= F_INDIRECT
+      disk.queueSize = 32
+    })
+    const octets = new Uint8Array(2000 * 512).map((_, i) => i * 7)
+    await driven(world, world.block.write(0, octets))
+    assert.deepEqual(world.disk.image, octets)
+    assert.equal(world.disk.maxSegments, 16)
+    const read = new Uint8Array(octets.length)
+    await driven(world, world.block.read(0, read))
+    assert.deepEqual(read, octets)
+    const parts = Array.from({ length: 100 }, () => new Uint8Array(4096))
+    world.disk.maxWaiting = 0
+    await driven(world, Promise.all(parts.map((part, i) => world.block.read(8 * i, part))))
+    assert.ok(parts.every((part, i) => part.every((octet, j) => octet === octets[4096 * i + j])))
+    assert.equal(world.disk.maxWaiting, 32)
+  })
+
+  it('is not confused by a device that repeats ids or invents them, with indirect descriptors', async () => {
+    const world = setUp((disk) => {
+      disk.features[0] |= F_INDIRECT
+    })
+    const reads = [0, 1].map((sector) => world.block.read(sector, new Uint8Array(512)))
+    world.polled.flush()
+    const chains = [world.disk.queue?.takeChain(), world.disk.queue?.takeChain()]
+    for (const id of [5, 16, 0xffff_ffff]) world.disk.queue?.giveBack(id, 1)
+    for (const chain of chains) {
+      chain?.parts.at(-1)?.view.setUint8(0, 0)
+      for (let i = 0; i < 3; i++) world.disk.queue?.giveBack(chain?.id ?? 0, 1)
+    }
+    world.polled.poll()
+    await Promise.all(reads)
+    await driven(world, world.block.read(2, new Uint8Array(512)))
+  })
+
   it('cuts a long transfer into requests that are in flight together', async () => {
     const world = setUp()
     const octets = new Uint8Array(2000 * 512).fill(7)

@@ -1,20 +1,30 @@
 /**
  * Driver of the virtio block device (Virtual I/O Device 1.2 §5.2): one queue, several requests in flight.
  *
- * Data goes through buffers of the driver that the device can reach: one copy each way. Without `F_FLUSH` the device
+ * Data goes through buffers of the driver that the device can reach: one copy each way. Where the device knows indirect
+ * descriptors a request has as many of them as it needs, so that small requests go in greater number, and large ones whole. Without `F_FLUSH` the device
  * writes through (§5.2.6.2), so flushing has nothing to do. A device that cannot discard but write zeroes is told that it
  * may unmap what they fill. Not here: several queues, secure erase.
  */
 import { BlockError } from '@mirage-ts/core/errors'
 import type { Block } from '@mirage-ts/signatures/block'
 import type { Polled } from '../run-loop.ts'
-import { ChainQueue, type RequestBuffers } from './chain-queue.ts'
-import { type DmaMemory, F_RING_EVENT_IDX, negotiate, startDevice, type VirtioTransport } from './transport.ts'
+import { BlockRequests, type RequestShape, STATUS_OK, TYPE_GET_ID, TYPE_READ } from './blk-requests.ts'
+import { ChainQueue } from './chain-queue.ts'
+import {
+  type DmaMemory,
+  F_RING_EVENT_IDX,
+  F_RING_INDIRECT_DESC,
+  negotiate,
+  startDevice,
+  type VirtioTransport,
+} from './transport.ts'
 
 export const DEVICE_ID_BLOCK = 2
 
 // §5.2.3, bits of word 0
 const F_SIZE_MAX = 1 << 1
+const F_SEGMENTS_MAX = 1 << 2
 const F_READ_ONLY = 1 << 5
 const F_BLOCK_SIZE = 1 << 6
 const F_FLUSH = 1 << 9
@@ -24,35 +34,33 @@ const F_WRITE_ZEROES = 1 << 14
 // §5.2.4
 const CONFIG_CAPACITY = 0
 const CONFIG_SIZE_MAX = 8
+const CONFIG_SEGMENTS_MAX = 12
 const CONFIG_BLOCK_SIZE = 20
 const CONFIG_MAX_DISCARD = 36
 const CONFIG_MAX_ZEROES = 48
 const CONFIG_ZEROES_MAY_UNMAP = 56
 
 // §5.2.6
-const TYPE_READ = 0
 const TYPE_WRITE = 1
 const TYPE_FLUSH = 4
-const TYPE_GET_ID = 8
 const TYPE_DISCARD = 11
 const TYPE_WRITE_ZEROES = 13
 /** §5.2.6: struct virtio_blk_discard_write_zeroes, flags. */
 const MAY_UNMAP = 1
-const STATUS_OK = 0
 const STATUS_UNSUPPORTED = 2
-/** What the octet of the status holds before the device has written it. */
-const STATUS_NONE = 0xff
 
-const HEADER_LEN = 16
 const ID_LEN = 20
 const DISCARD_LEN = 16
 /** The unit of `capacity` and of the sector in a request, whatever the device's own is. */
 const UNIT_BYTES = 512
 const LITTLE = true
 
-const MAX_SLOTS = 8
-const SLOT_DATA_BYTES = 65_536
+/** Half a megabyte for data, in either shape. */
+const DIRECT: RequestShape = { slotCount: 8, segmentLen: 65_536, segmentCount: 8, segmentsPerRequest: 1 }
+const INDIRECT: RequestShape = { slotCount: 32, segmentLen: 16_384, segmentCount: 32, segmentsPerRequest: 16 }
 const MAX_QUEUE_SIZE = 64
+/** Buffers of a request beside those of its data. */
+const OTHER_BUFFERS = 2
 
 /** A block device and what the run loop needs of it. */
 export interface VirtioBlock {
@@ -64,23 +72,40 @@ export interface VirtioBlock {
 
 /** Starts the device. Throws when it is not one we can drive. */
 export function createVirtioBlock(transport: VirtioTransport, memory: DmaMemory): VirtioBlock {
-  const wanted = F_RING_EVENT_IDX | F_SIZE_MAX | F_READ_ONLY | F_BLOCK_SIZE | F_FLUSH | F_DISCARD | F_WRITE_ZEROES
-  const features = negotiate(transport, wanted)
+  const ofRing = F_RING_EVENT_IDX | F_RING_INDIRECT_DESC
+  const ofDisk = F_SIZE_MAX | F_SEGMENTS_MAX | F_READ_ONLY | F_BLOCK_SIZE | F_FLUSH | F_DISCARD | F_WRITE_ZEROES
+  const features = negotiate(transport, ofRing | ofDisk)
   const maxSize = Math.min(transport.queueMaxSize(0), MAX_QUEUE_SIZE)
-  if (maxSize < 4) throw new Error(`Cannot use block device at ${transport.name}: its queue has ${maxSize} places`)
+  const isIndirect = (features & F_RING_INDIRECT_DESC) !== 0
+  if (maxSize < (isIndirect ? 1 : 4))
+    throw new Error(`Cannot use block device at ${transport.name}: its queue has ${maxSize} places`)
   const sectorBytes = (features & F_BLOCK_SIZE) === 0 ? UNIT_BYTES : readConfig32(transport, CONFIG_BLOCK_SIZE)
   const capacity = readConfig32(transport, CONFIG_CAPACITY) + readConfig32(transport, CONFIG_CAPACITY + 4) * 2 ** 32
   const sectorCount = Math.floor((capacity * UNIT_BYTES) / sectorBytes)
   if (sectorBytes < UNIT_BYTES || sectorBytes > 4096 || (sectorBytes & (sectorBytes - 1)) !== 0) {
     throw new Error(`Cannot use block device at ${transport.name}: it has sectors of ${sectorBytes} octets`)
   }
-  const sizeMax = (features & F_SIZE_MAX) === 0 ? SLOT_DATA_BYTES : readConfig32(transport, CONFIG_SIZE_MAX)
-  const dataLen = Math.min(SLOT_DATA_BYTES, sizeMax - (sizeMax % sectorBytes))
-  if (dataLen === 0) throw new Error(`Cannot use block device at ${transport.name}: a transfer takes ${sizeMax} octets`)
+  const sizeMax = (features & F_SIZE_MAX) === 0 ? 2 ** 32 : readConfig32(transport, CONFIG_SIZE_MAX)
+  const segmentsMax = (features & F_SEGMENTS_MAX) === 0 ? 2 ** 32 : readConfig32(transport, CONFIG_SEGMENTS_MAX)
+  const given = isIndirect ? INDIRECT : DIRECT
+  const shape = {
+    ...given,
+    segmentLen: Math.min(given.segmentLen, sizeMax - (sizeMax % sectorBytes)),
+    // A device that says none means as many as it likes.
+    segmentsPerRequest: Math.min(given.segmentsPerRequest, segmentsMax || 1),
+  }
+  if (shape.segmentLen === 0) {
+    throw new Error(`Cannot use block device at ${transport.name}: a transfer takes ${sizeMax} octets`)
+  }
   const size = 2 ** Math.floor(Math.log2(maxSize))
-  const queue = new ChainQueue(memory, size, (features & F_RING_EVENT_IDX) !== 0)
+  const queue = new ChainQueue(memory, size, {
+    bufferCount: OTHER_BUFFERS + shape.segmentsPerRequest,
+    isIndirect,
+    slotCount: shape.slotCount,
+    hasEventIdx: (features & F_RING_EVENT_IDX) !== 0,
+  })
   transport.enableQueue(0, size, queue.addresses)
-  const requests = new Requests(transport, memory, queue, dataLen)
+  const requests = new BlockRequests(transport, memory, queue, shape)
   startDevice(transport)
   transport.enableInterrupt()
   queue.wantInterrupt()
@@ -99,121 +124,14 @@ export function createVirtioBlock(transport: VirtioTransport, memory: DmaMemory)
     discardType: hasDiscard ? TYPE_DISCARD : TYPE_WRITE_ZEROES,
     maxDiscard,
   })
-  return { block, polled: requests, readId: () => requests.readId() }
+  return { block, polled: requests, readId: () => readId(requests) }
 }
 
-/** A request that the device has, or that waits for a slot. */
-interface Request {
-  readonly type: number
-  /** In units of 512 octets. */
-  readonly unit: number
-  /** Read from or written into; borrowed until the request is done. */
-  readonly octets: Uint8Array
-  readonly done: (status: number) => void
-}
-
-/** The requests of one device. */
-class Requests implements Polled {
-  readonly dataLen: number
-  private readonly transport: VirtioTransport
-  private readonly queue: ChainQueue
-  private readonly buffers: readonly RequestBuffers[]
-  private readonly data: readonly Uint8Array[]
-  private readonly control: DataView
-  private readonly pending: (Request | undefined)[]
-  private readonly idle: number[]
-  private readonly waiting: Request[] = []
-  private isStopped = false
-
-  constructor(transport: VirtioTransport, memory: DmaMemory, queue: ChainQueue, dataLen: number) {
-    this.transport = transport
-    this.queue = queue
-    this.dataLen = dataLen
-    const count = Math.min(queue.slotCount, MAX_SLOTS)
-    const data = memory.alloc(count * dataLen, 4096)
-    const control = memory.alloc(count * 2 * HEADER_LEN, 16)
-    this.control = new DataView(control.buffer)
-    this.data = Array.from({ length: count }, (_, slot) => new Uint8Array(data.buffer, slot * dataLen, dataLen))
-    this.buffers = Array.from({ length: count }, (_, slot) => ({
-      header: control.address + slot * 2 * HEADER_LEN,
-      headerLen: HEADER_LEN,
-      data: data.address + slot * dataLen,
-      status: control.address + slot * 2 * HEADER_LEN + HEADER_LEN,
-    }))
-    this.pending = new Array<Request | undefined>(count).fill(undefined)
-    this.idle = Array.from({ length: count }, (_, slot) => count - 1 - slot)
-  }
-
-  /** Makes a request and resolves with the status that the device gives it; -1 when the device was stopped. */
-  make(type: number, unit: number, octets: Uint8Array): Promise<number> {
-    if (this.isStopped) return Promise.resolve(-1)
-    return new Promise((done) => {
-      const request = { type, unit, octets, done }
-      const slot = this.idle.pop()
-      if (slot === undefined) this.waiting.push(request)
-      else this.start(slot, request)
-    })
-  }
-
-  async readId(): Promise<string> {
-    const octets = new Uint8Array(ID_LEN)
-    if ((await this.make(TYPE_GET_ID, 0, octets)) !== STATUS_OK) return ''
-    const end = octets.indexOf(0)
-    return String.fromCharCode(...octets.subarray(0, end < 0 ? ID_LEN : end))
-  }
-
-  stop(): void {
-    if (this.isStopped) return
-    this.isStopped = true
-    this.transport.setStatus(0)
-    for (const request of [...this.pending, ...this.waiting.splice(0)]) request?.done(-1)
-    this.pending.fill(undefined)
-  }
-
-  poll(): boolean {
-    if (this.isStopped) return false
-    let hasTaken = false
-    for (let slot = this.queue.takeUsed(); slot >= 0; slot = this.queue.takeUsed()) {
-      hasTaken = true
-      this.finish(slot)
-    }
-    if (hasTaken || this.transport.hasInterrupt()) this.transport.acknowledgeInterrupt()
-    return this.queue.wantInterrupt()
-  }
-
-  flush(): void {
-    if (!this.isStopped && this.queue.needsNotification()) this.transport.notify(0)
-  }
-
-  private start(slot: number, request: Request): void {
-    const { type, unit, octets } = request
-    const at = slot * 2 * HEADER_LEN
-    this.control.setUint32(at, type, LITTLE)
-    this.control.setUint32(at + 4, 0, LITTLE)
-    this.control.setUint32(at + 8, unit >>> 0, LITTLE)
-    this.control.setUint32(at + 12, Math.floor(unit / 2 ** 32), LITTLE)
-    this.control.setUint8(at + HEADER_LEN, STATUS_NONE)
-    const deviceWrites = type === TYPE_READ || type === TYPE_GET_ID
-    if (!deviceWrites) (this.data[slot] as Uint8Array).set(octets)
-    this.pending[slot] = request
-    this.queue.offer(slot, this.buffers[slot] as RequestBuffers, octets.length, deviceWrites)
-  }
-
-  private finish(slot: number): void {
-    const request = this.pending[slot]
-    this.pending[slot] = undefined
-    if (request !== undefined) {
-      const status = this.control.getUint8(slot * 2 * HEADER_LEN + HEADER_LEN)
-      const isRead = request.type === TYPE_READ || request.type === TYPE_GET_ID
-      if (isRead && status === STATUS_OK) {
-        request.octets.set((this.data[slot] as Uint8Array).subarray(0, request.octets.length))
-      }
-      request.done(status)
-    }
-    const next = this.waiting.shift()
-    if (next === undefined) this.idle.push(slot)
-    else this.start(slot, next)
-  }
+async function readId(requests: BlockRequests): Promise<string> {
+  const octets = new Uint8Array(ID_LEN)
+  if ((await requests.make(TYPE_GET_ID, 0, octets)) !== STATUS_OK) return ''
+  const end = octets.indexOf(0)
+  return String.fromCharCode(...octets.subarray(0, end < 0 ? ID_LEN : end))
 }
 
 interface DiskShape {
@@ -233,13 +151,13 @@ class Disk implements Block {
   readonly sectorBytes: number
   readonly sectorCount: number
   readonly isReadOnly: boolean
-  private readonly requests: Requests
+  private readonly requests: BlockRequests
   private readonly hasFlush: boolean
   private readonly discardType: number
   private readonly maxDiscard: number
   private isClosed = false
 
-  constructor(requests: Requests, shape: DiskShape) {
+  constructor(requests: BlockRequests, shape: DiskShape) {
     this.requests = requests
     this.sectorBytes = shape.sectorBytes
     this.sectorCount = shape.sectorCount

@@ -24,6 +24,10 @@ export class SimulatedDisk implements VirtioTransport {
   zeroesMayUnmap = true
   /** Greatest number of requests that waited at once. */
   maxWaiting = 0
+  /** Greatest number of buffers that held the data of a request. */
+  maxSegments = 0
+  /** F_SEG_MAX's. */
+  segmentsMax = 0
   interrupt = false
   private statusBits = 0
 
@@ -64,6 +68,7 @@ export class SimulatedDisk implements VirtioTransport {
     const config = new DataView(new ArrayBuffer(64))
     config.setUint32(0, this.image.length / UNIT, LITTLE)
     config.setUint32(8, this.sizeMax, LITTLE)
+    config.setUint32(12, this.segmentsMax, LITTLE)
     config.setUint32(20, this.sectorBytes, LITTLE)
     config.setUint32(36, 100, LITTLE)
     config.setUint32(48, 70, LITTLE)
@@ -80,20 +85,29 @@ export class SimulatedDisk implements VirtioTransport {
       const header = (parts[0] as { view: DataView }).view
       const status = parts.at(-1) as { view: DataView; isWritable: boolean }
       if (parts[0]?.isWritable === true || !status.isWritable) throw new Error('The wrong buffers are writable')
-      status.view.setUint8(0, this.answer(header, parts.length === 3 ? parts[1] : undefined))
+      this.maxSegments = Math.max(this.maxSegments, parts.length - 2)
+      status.view.setUint8(0, this.answer(header, parts.slice(1, -1)))
       this.queue?.giveBack(id, 1)
     }
     this.interrupt = chains.length > 0
   }
 
-  private answer(header: DataView, data: { view: DataView; isWritable: boolean } | undefined): number {
+  private answer(header: DataView, data: readonly { view: DataView; isWritable: boolean }[]): number {
     const type = header.getUint32(0, LITTLE)
-    const unit = header.getUint32(8, LITTLE)
     if (type === 4) this.flushCount++
-    if (data === undefined) return type === 4 ? 0 : 2
-    const { view, isWritable } = data
+    let unit = header.getUint32(8, LITTLE)
+    let status = type === 4 && data.length === 0 ? 0 : 2
+    for (const { view, isWritable } of data) {
+      if (isWritable !== (type === 0 || type === 8)) throw new Error('The data has the wrong direction')
+      status = this.transfer(type, unit, view)
+      if (status !== 0) return status
+      unit += view.byteLength / UNIT
+    }
+    return status
+  }
+
+  private transfer(type: number, unit: number, view: DataView): number {
     const octets = new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
-    if (isWritable !== (type === 0 || type === 8)) throw new Error('The data has the wrong direction')
     if (type === 8) {
       octets.fill(0)
       octets.set(Array.from(this.id, (char) => char.charCodeAt(0)))

@@ -66,16 +66,23 @@ export class DeviceQueue {
     | undefined {
     const first = this.take()
     if (first === undefined) return undefined
-    const parts = [{ view: first.view, isWritable: first.isWritable }]
-    for (let id = first.id; ; ) {
-      const descriptor = this.memory.view(this.addresses.descriptors + 16 * id, 16)
-      if ((descriptor.getUint16(12, LITTLE) & 1) === 0) return { id: first.id, parts }
-      if (parts.length > this.size) throw new Error('A chain of descriptors has no end')
-      id = descriptor.getUint16(14, LITTLE)
-      const next = this.memory.view(this.addresses.descriptors + 16 * id, 16)
-      const address = next.getUint32(0, LITTLE) + next.getUint32(4, LITTLE) * 0x1_0000_0000
-      const isWritable = (next.getUint16(12, LITTLE) & 2) !== 0
-      parts.push({ view: this.memory.view(address, next.getUint32(8, LITTLE)), isWritable })
+    const head = this.memory.view(this.addresses.descriptors + 16 * first.id, 16)
+    // §2.7.5.3: a table elsewhere, in which descriptors are counted from its start.
+    const isIndirect = (head.getUint16(12, LITTLE) & 4) !== 0
+    const count = isIndirect ? head.getUint32(8, LITTLE) / 16 : this.size
+    const table = isIndirect ? first.view : this.memory.view(this.addresses.descriptors, 16 * this.size)
+    const parts: { readonly view: DataView; readonly isWritable: boolean }[] = []
+    for (let at = isIndirect ? 0 : first.id; ; at = table.getUint16(16 * at + 14, LITTLE)) {
+      if (at >= count || parts.length === count)
+        throw new Error('A chain of descriptors has no end, or leaves its table')
+      const address = table.getUint32(16 * at, LITTLE) + table.getUint32(16 * at + 4, LITTLE) * 0x1_0000_0000
+      const flags = table.getUint16(16 * at + 12, LITTLE)
+      if ((flags & 4) !== 0) throw new Error('An indirect table names another')
+      parts.push({
+        view: this.memory.view(address, table.getUint32(16 * at + 8, LITTLE)),
+        isWritable: (flags & 2) !== 0,
+      })
+      if ((flags & 1) === 0) return { id: first.id, parts }
     }
   }
 

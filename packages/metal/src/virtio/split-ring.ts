@@ -85,10 +85,22 @@ export class SplitRing {
 
   /** Writes descriptor `index`; `next` is only looked at with `FLAG_NEXT`. */
   protected describe(index: number, address: number, lenBytes: number, flags: number, next: number): void {
+    this.describeIn(this.descriptors, index, address, lenBytes, flags, next)
+  }
+
+  /** Likewise in another table of descriptors. */
+  protected describeIn(
+    table: DataView,
+    index: number,
+    address: number,
+    lenBytes: number,
+    flags: number,
+    next: number,
+  ): void {
     const at = index * DESCRIPTOR_LEN
-    this.descriptors.setUint32(at, address >>> 0, LITTLE)
-    this.descriptors.setUint32(at + 4, Math.floor(address / 0x1_0000_0000), LITTLE)
-    this.descriptors.setUint32(at + DESC_LEN, lenBytes, LITTLE)
-    this.descriptors.setUint32(at + DESC_FLAGS, flags | (next << 16), LITTLE)
+    table.setUint32(at, address >>> 0, LITTLE)
+    table.setUint32(at + 4, Math.floor(address / 0x1_0000_0000), LITTLE)
+    table.setUint32(at + DESC_LEN, lenBytes, LITTLE)
+    table.setUint32(at + DESC_FLAGS, flags | (next << 16), LITTLE)
   }
 }

@@ -54,6 +54,7 @@ export const STATUS_FEATURES_OK = 8
 export const STATUS_FAILED = 128
 
 /** Feature bits of every device (§6), as bits of their word. */
+export const F_RING_INDIRECT_DESC = 1 << 28 // word 0
 export const F_RING_EVENT_IDX = 1 << 29 // word 0
 export const F_VERSION_1 = 1 << 0 // bit 32: word 1
 
