@@ -15,7 +15,7 @@ import { NOBODY } from '@mirage-ts/apps/dns/policy'
 import { formatRdata } from '@mirage-ts/apps/dns/rdata-text'
 import { createDnsServer, type DnsServer } from '@mirage-ts/apps/dns/server'
 import { loadZone } from '@mirage-ts/apps/dns/server-config'
-import { dnskeyRdata, signZone } from '@mirage-ts/apps/dns/sign-zone'
+import { type DenialOptions, dnskeyRdata, signZone } from '@mirage-ts/apps/dns/sign-zone'
 import { TYPE } from '@mirage-ts/apps/dns/types'
 import { port } from '@mirage-ts/core/addresses'
 import { NO_LOG } from '@mirage-ts/core/log'
@@ -75,13 +75,14 @@ function signedByBind(algorithm: string, options: readonly string[]): Sign {
   }
 }
 
-function signedByUs(...keys: readonly ZoneKey[]): Sign {
+function signedByUs(keys: readonly ZoneKey[], denial: DenialOptions = { kind: 'nsec' }): Sign {
   return async (folder) => {
     const zone = await loadZone(await createDirectoryKv({}, { folder }), createRandom(), ORIGIN, 'zone')
     const now = createWallClock().now()
     const hourMicros = 3600e6
     const inception = (now - hourMicros) as WallInstant
-    const rrs = await signZone(zone, { keys, inception, expiration: (now + 24 * hourMicros) as WallInstant })
+    const expiration = (now + 24 * hourMicros) as WallInstant
+    const rrs = await signZone(zone, { keys, inception, expiration, denial })
     writeFileSync(join(folder, 'signed'), `${rrs.map(formatRr).join('\n')}\n`)
     run(folder, 'dnssec-verify', ...(keys.length === 1 ? ['-z'] : []), '-o', 'example.test', 'signed')
     return formatRdata(TYPE.DNSKEY, dnskeyRdata(keys[0] as ZoneKey))
@@ -99,9 +100,23 @@ describe('signed zones, validated by delv', () => {
     },
     {
       what: 'signed by us: NSEC, Ed25519, a key for the entry and one for the zone',
-      sign: signedByUs(createZoneKey(15, 'secure-entry-point'), createZoneKey(15, 'zone')),
+      sign: signedByUs([createZoneKey(15, 'secure-entry-point'), createZoneKey(15, 'zone')]),
     },
-    { what: 'signed by us: NSEC, ECDSA P-256, one key', sign: signedByUs(createZoneKey(13, 'secure-entry-point')) },
+    { what: 'signed by us: NSEC, ECDSA P-256, one key', sign: signedByUs([createZoneKey(13, 'secure-entry-point')]) },
+    {
+      what: 'signed by us: NSEC3, Ed25519',
+      sign: signedByUs([createZoneKey(15, 'secure-entry-point')], { kind: 'nsec3' }),
+    },
+    {
+      what: 'signed by us: NSEC3 with salt, iterations and opt-out, ECDSA P-256',
+      sign: signedByUs([createZoneKey(13, 'secure-entry-point')], {
+        kind: 'nsec3',
+        salt: Uint8Array.of(0xab, 0xcd),
+        iterations: 5,
+        isOptOut: true,
+      }),
+      isOptOut: true,
+    },
   ]) {
     describe(what, () => {
       const folder = mkdtempSync(join(tmpdir(), 'mirage-dnssec-'))

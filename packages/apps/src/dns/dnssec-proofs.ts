@@ -2,10 +2,8 @@
  * What an authoritative server adds to the answers of a zone that has been signed (RFC 4035 §3.1, RFC 5155 §7.2): signatures, and
  * proofs that there is nothing, by NSEC or NSEC3 records. The zone brings all of them; nothing is signed here.
  */
-import { textToOctets } from '@mirage-ts/core/octets'
-import { sha1 } from '@noble/hashes/legacy.js'
-import { compareNames, isWithin, type Name, type NameKey, nameKey, parentOf, wildcardOf } from './name.ts'
-import { base32Hex } from './text.ts'
+import { compareNames, isWithin, type NameKey, parentOf, wildcardOf } from './name.ts'
+import { hashingOf, type Nsec3Hashing, nsec3Owner } from './nsec3.ts'
 import { TYPE } from './types.ts'
 import type { RrSet, Zone, ZoneNode } from './zone.ts'
 
@@ -29,10 +27,8 @@ interface Chain {
   readonly soaSet: RrSet
   /** Nodes with NSEC records, by {@link compareNames}; or with NSEC3 records, by the text of their hash. */
   readonly nodes: readonly ZoneNode[]
-  /** The hashes of `nodes`, and how they are made; `undefined` with NSEC. */
-  readonly hashing:
-    | { readonly labels: readonly string[]; readonly iterations: number; readonly salt: Uint8Array }
-    | undefined
+  /** How the names of `nodes` are made; `undefined` with NSEC. */
+  readonly hashing: Nsec3Hashing | undefined
 }
 
 const chains = new WeakMap<Zone, Chain>()
@@ -49,9 +45,7 @@ function chainOf(zone: Zone): Chain {
   } else {
     // Base32hex orders as the octets do (RFC 4648 §7), and all hashes are of one length.
     nodes.sort((a, b) => (a.key < b.key ? -1 : 1))
-    const saltLen = parameters[4] as number
-    const iterations = ((parameters[2] as number) << 8) + (parameters[3] as number)
-    hashing = { labels: nodes.map(({ key }) => firstLabel(key)), iterations, salt: parameters.slice(5, 5 + saltLen) }
+    hashing = hashingOf(parameters)
   }
   const chain = { soaSet: zone.soaSet, nodes, hashing }
   chains.set(zone, chain)
@@ -128,11 +122,11 @@ export class Proofs {
   /** Adds the record whose span `key` is in. */
   private cover(zone: Zone, key: NameKey): void {
     const { nodes, hashing } = chainOf(zone)
-    const label = hashing === undefined ? '' : hashOf(zone, key)
-    const isBefore = (i: number): boolean =>
-      hashing === undefined
-        ? compareNames((nodes[i] as ZoneNode).key, key) <= 0
-        : (hashing.labels[i] as string) <= label
+    const owner = hashing === undefined ? key : nsec3Owner(key, zone.origin, hashing)
+    const isBefore = (i: number): boolean => {
+      const { key: other } = nodes[i] as ZoneNode
+      return hashing === undefined ? compareNames(other, owner) <= 0 : other <= owner
+    }
     let low = 0
     let high = nodes.length
     while (low < high) {
@@ -151,7 +145,7 @@ export class Proofs {
   }
 
   private add(node: ZoneNode, set: RrSet): void {
-    if (this.authorities.includes(set)) return
+    if (this.authorities.some(({ name, type }) => name === set.name && type === set.type)) return
     this.authorities.push(set)
     const signatures = signaturesOf(node, set)
     if (signatures !== undefined) this.authorities.push(signatures)
@@ -163,28 +157,9 @@ function isHashed(zone: Zone): boolean {
 }
 
 function findMatch(zone: Zone, key: NameKey): ZoneNode | undefined {
-  if (!isHashed(zone)) {
-    const node = zone.find(key)
-    return node?.set(TYPE.NSEC) === undefined ? undefined : node
-  }
-  const label = hashOf(zone, key)
-  const node = zone.find(nameKey((String.fromCharCode(label.length) + label + zone.origin) as Name))
-  return node?.set(TYPE.NSEC3) === undefined ? undefined : node
-}
-
-/** RFC 5155 §5: SHA-1 again and again, as the text of a label. */
-function hashOf(zone: Zone, key: NameKey): string {
   const { hashing } = chainOf(zone)
-  const { iterations = 0, salt = new Uint8Array(0) } = hashing ?? {}
-  const once = (octets: Uint8Array): Uint8Array => {
-    const salted = new Uint8Array(octets.length + salt.length)
-    salted.set(octets)
-    salted.set(salt, octets.length)
-    return sha1(salted)
-  }
-  let digest = once(textToOctets(key))
-  for (let i = 0; i < iterations; i++) digest = once(digest)
-  return base32Hex(digest, 0, digest.length).toLowerCase()
+  const node = zone.find(hashing === undefined ? key : nsec3Owner(key, zone.origin, hashing))
+  return node?.set(hashing === undefined ? TYPE.NSEC : TYPE.NSEC3) === undefined ? undefined : node
 }
 
 /** The name one label longer than `encloser` on the way to `key` (RFC 5155 §1.3). */
@@ -192,8 +167,4 @@ function nextCloser(key: NameKey, encloser: NameKey): NameKey {
   let at = key
   while (parentOf(at) !== encloser && isWithin(parentOf(at), encloser)) at = parentOf(at)
   return at
-}
-
-function firstLabel(key: NameKey): string {
-  return key.slice(1, 1 + key.charCodeAt(0))
 }

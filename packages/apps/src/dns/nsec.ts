@@ -21,5 +21,10 @@ export function typeBitMaps(types: readonly number[]): string {
 
 /** RDATA: `next` is the name after the owner, in multicast DNS the owner itself. */
 export function nsecRdata(next: Name, types: readonly number[]): Uint8Array {
-  return textToOctets(next + typeBitMaps(types))
+  return nsecRdataOf(next, typeBitMaps(types))
+}
+
+/** The same with bit maps as {@link typeBitMaps} makes them. */
+export function nsecRdataOf(next: Name, bitMaps: string): Uint8Array {
+  return textToOctets(next + bitMaps)
 }

@@ -6,7 +6,8 @@ import { createZoneKey, zoneKeyOf } from '@mirage-ts/testing/zone-key'
 import { buildZone } from './build-zone.ts'
 import { canonicalSet } from './canonical.ts'
 import { formatRr } from './message.ts'
-import { dnsName } from './name.ts'
+import { dnsName, nameKey, nameToString } from './name.ts'
+import { nsec3Owner } from './nsec3.ts'
 import { dnskeyRdata, keyTag, type SignZoneOptions, signZone } from './sign-zone.ts'
 import type { Zone } from './zone.ts'
 import { parseZoneFile } from './zone-file.ts'
@@ -80,6 +81,44 @@ describe('signing a zone (RFC 4034, RFC 4035 §2)', () => {
     assert.ok(lines.some((l) => l.startsWith('*.example.com. 3600 IN RRSIG A 15 2 ')))
   })
 
+  it('hashes names as RFC 5155 appendix A does', () => {
+    const hashing = { iterations: 12, salt: Uint8Array.of(0xaa, 0xbb, 0xcc, 0xdd) }
+    const example = nameKey(dnsName('example'))
+    for (const [name, label] of [
+      ['example', '0p9mhaveqvm6t7vbl5lop2u3t2rp3tom'],
+      ['a.example', '35mthgpgcu1qg68fab165klnsnk3dpvl'],
+      ['ai.example', 'gjeqe526plbf1g8mklp59enfd789njgi'],
+      ['y.w.example', 'ji6neoaepv8b5o6k4ev33abha8ht9fgc'],
+      ['*.w.example', 'r53bq7cc2uvmubfu5ocmm6pers9tk9en'],
+    ] as const) {
+      assert.equal(nameToString(nsec3Owner(nameKey(dnsName(name)), example, hashing)), `${label}.example.`)
+    }
+  })
+
+  it('NSEC3: names without records have one too, delegations that are not signed none where spans opt out', async () => {
+    const text = 'a.b A 192.0.2.3\nsub NS ns.sub\nns.sub A 192.0.2.1\nsafe NS ns\nsafe DS 1 13 2 00\n'
+    const hashing = { iterations: 0, salt: new Uint8Array(0) }
+    const origin = nameKey(dnsName('example.com'))
+    const ownerOf = (name: string) => nameToString(nsec3Owner(nameKey(dnsName(name)), origin, hashing))
+    for (const [isOptOut, names] of [
+      [false, ['example.com', 'a.b.example.com', 'b.example.com', 'safe.example.com', 'sub.example.com']],
+      [true, ['example.com', 'a.b.example.com', 'b.example.com', 'safe.example.com']],
+    ] as const) {
+      const lines = await signedLines(text, { denial: { kind: 'nsec3', isOptOut } })
+      const records = lines.flatMap((l) => /^(\S+) 60 IN NSEC3 (\S+ \S+ \S+ \S+) (\S+) ?(.*)/.exec(l)?.slice(1) ?? [])
+      const owners = records.filter((_, i) => i % 4 === 0)
+      assert.deepEqual(owners, names.map(ownerOf).sort())
+      assert.deepEqual([...new Set(records.filter((_, i) => i % 4 === 1))], [`1 ${isOptOut ? 1 : 0} 0 -`])
+      const nexts = records.filter((_, i) => i % 4 === 2).map((hash) => `${hash.toLowerCase()}.example.com.`)
+      assert.deepEqual(nexts, [...owners.slice(1), owners[0]])
+      const typesOf = (name: string) => records[4 * owners.indexOf(ownerOf(name)) + 3]
+      assert.equal(typesOf('example.com'), 'NS SOA RRSIG DNSKEY NSEC3PARAM')
+      assert.equal(typesOf('b.example.com'), '')
+      assert.equal(typesOf('safe.example.com'), 'NS DS RRSIG')
+      if (!isOptOut) assert.equal(typesOf('sub.example.com'), 'NS')
+    }
+  })
+
   it('signs again: old signatures and chains go, keys that it had stay', async () => {
     const keys = [createZoneKey(15, 'zone')]
     const first = await signedLines('www A 192.0.2.1\n', { keys })
@@ -108,6 +147,12 @@ describe('signing a zone (RFC 4034, RFC 4035 §2)', () => {
     await assert.rejects(signedLines('', { keys: [] }), /Cannot sign example\.com\.: there are no keys; expected one/)
     await assert.rejects(signedLines('', { expiration: VALIDITY.inception }), /end before they begin/)
     await assert.rejects(signedLines('', { expiration: 9_999_999_999e6 as WallInstant }), /more than 68 years/)
+    for (const [denial, problem] of [
+      [{ kind: 'nsec3', iterations: 101 }, /NSEC3 with 101 iterations; expected 0 to 100/],
+      [{ kind: 'nsec3', salt: new Uint8Array(256) }, /256 octets of salt; expected 255 at most/],
+    ] as const) {
+      await assert.rejects(signedLines('', { denial }), problem)
+    }
     await assert.rejects(
       signedLines('@ DNSKEY 256 3 13 AAAA\n'),
       /a DNSKEY record of algorithm 13; expected a key of it/,

@@ -1,14 +1,16 @@
 /**
- * Signing a zone (RFC 4034, RFC 4035 §2): its keys, the chain of NSEC records, a signature for each set that the zone speaks
- * for. No cryptography here: keys come with a {@link ZoneKey}.
+ * Signing a zone (RFC 4034, RFC 4035 §2): its keys, the chain of NSEC or NSEC3 records, a signature for each set that the zone
+ * speaks for. No cryptography here but the hash of names: keys come with a {@link ZoneKey}. Changes of a zone that is signed are
+ * for `resign-zone.ts`.
  */
 import { octetsToText, textToOctets } from '@mirage-ts/core/octets'
 import type { WallInstant } from '@mirage-ts/signatures/time'
 import type { ZoneKey } from '@mirage-ts/signatures/zone-key'
 import { canonicalSet } from './canonical.ts'
+import { Chain, type Denial, isSpokenFor, MADE_TYPES, type NameKind } from './denial.ts'
 import type { Rr } from './message.ts'
-import { compareNames, isWithin, labelCount, type NameKey, nameKey, nameToString } from './name.ts'
-import { nsecRdata } from './nsec.ts'
+import { compareNames, isWithin, labelCount, type NameKey, nameKey, nameToString, parentOf } from './name.ts'
+import { nsec3paramRdata } from './nsec3.ts'
 import { CLASS, TYPE } from './types.ts'
 import { type RrSet, rrsOf, type Zone } from './zone.ts'
 
@@ -19,10 +21,27 @@ export interface SignZoneOptions {
   readonly inception: WallInstant
   /** When they cease to hold: sign again well before, by more than the longest TTL. */
   readonly expiration: WallInstant
+  /** Default NSEC. */
+  readonly denial?: DenialOptions
 }
 
-/** What signing makes, and so makes anew. */
-const MADE: readonly number[] = [TYPE.RRSIG, TYPE.NSEC, TYPE.NSEC3, TYPE.NSEC3PARAM]
+/** How what is not there is proved: by NSEC, which shows all names one after the other, or by NSEC3, which hides them. */
+export type DenialOptions =
+  | { readonly kind: 'nsec' }
+  | {
+      readonly kind: 'nsec3'
+      /** Hashes beyond the first. Default 0, as RFC 9276 asks; resolvers may take more than 0 for no signature at all. */
+      readonly iterations?: number
+      /** Default none, as RFC 9276 asks; at most 255 octets. */
+      readonly salt?: Uint8Array
+      /** Leaves delegations out that are not signed (RFC 5155 §6). Default false. */
+      readonly isOptOut?: boolean
+    }
+
+const NO_SALT = new Uint8Array(0)
+/** RFC 9276 §3.2: beyond, an answer may be an error. */
+const MAX_ITERATIONS = 100
+const MAX_SALT_BYTES = 255
 
 /** What the zone above vouches for, and what tells it whom to vouch for (RFC 7344 §4.1). */
 const ENTRY_TYPES: readonly number[] = [TYPE.DNSKEY, TYPE.CDS, TYPE.CDNSKEY]
@@ -37,9 +56,11 @@ const DNSSEC_PROTOCOL = 3
 const MAX_VALIDITY_SECONDS = 2 ** 31 - 1
 
 /** What a signature says of itself, the same for all that one key makes. */
-interface Signer {
+export interface Signer {
   readonly key: ZoneKey
   readonly tag: number
+  /** The algorithm has no keys of the other role: this one signs everything. */
+  readonly isOnlyRole: boolean
   readonly zone: NameKey
   readonly inception: number
   readonly expiration: number
@@ -52,31 +73,63 @@ interface Signer {
  */
 export async function signZone(zone: Zone, options: SignZoneOptions): Promise<Rr[]> {
   checkOptions(zone, options)
-  const signers = options.keys.map((key) => signerOf(zone, key, options))
-  const names = namesOf(zone, keySet(zone, options.keys))
-  const chain = names.filter((name) => name.kind !== 'occluded')
-  const nsecTtl = Math.min(zone.soa.minimum, zone.soaSet.ttl)
+  const signers = signersOf(zone.origin, options)
+  const denial = denialOf(options.denial)
+  const chain = new Chain(zone.origin, denial)
+  const nsecTtl = nsecTtlOf(zone)
+  const made: RrSet[] = [keySet(zone, options.keys)]
+  if (denial.kind === 'nsec3') {
+    const rdatas = [nsec3paramRdata(denial.hashing)]
+    made.push({ name: zone.soaSet.name, type: TYPE.NSEC3PARAM, ttl: nsecTtl, rdatas })
+  }
+  const names = namesOf(zone, made)
+  const links = linksOf(names, zone.origin, chain, nsecTtl)
   const rrs: Rr[] = []
-  let place = 0
   for (const { key, kind, sets } of names) {
-    if (kind === 'occluded') {
-      rrs.push(...sets.flatMap(rrsOf))
-      continue
-    }
-    const spoken = sets.filter(({ type }) => kind !== 'delegation' || type === TYPE.DS)
-    const shown = kind === 'delegation' ? [...spoken.map(({ type }) => type), TYPE.NS] : spoken.map(({ type }) => type)
-    // RFC 4034 §4.1.1: the last name leads back to the first.
-    const next = (chain[++place % chain.length] as ZoneName).key
-    // RFC 9077 §3: what is not there is not remembered for longer than the SOA record says.
-    const rdata = nsecRdata(next, [...shown, TYPE.RRSIG, TYPE.NSEC])
-    const nsec: RrSet = { name: key, type: TYPE.NSEC, ttl: nsecTtl, rdatas: [rdata] }
-    rrs.push(...sets.flatMap(rrsOf), ...rrsOf(nsec))
-    for (const set of [...spoken, nsec]) {
-      for (const signer of signers)
-        if (signs(signer.key, set.type, options.keys)) rrs.push(await signature(set, signer))
+    const spoken = sets.filter(({ type }) => isSpokenFor(type, kind))
+    // A NSEC record is at the name that it is about.
+    const link = links.get(key)
+    const own = link === undefined ? [] : [link]
+    links.delete(key)
+    rrs.push(...[...sets, ...own].flatMap(rrsOf))
+    for (const set of [...spoken, ...own]) rrs.push(...(await signaturesFor(set, signers)))
+  }
+  for (const link of links.values()) rrs.push(...rrsOf(link), ...(await signaturesFor(link, signers)))
+  return rrs
+}
+
+/** The records of the chain by owner, in their order. */
+function linksOf(names: readonly ZoneName[], origin: NameKey, chain: Chain, ttl: number): Map<NameKey, RrSet> {
+  const bitMaps = new Map<NameKey, string>()
+  for (const { key, kind, sets } of names) {
+    const types = sets.map(({ type }) => type)
+    if (!chain.includes(kind, types)) continue
+    bitMaps.set(chain.ownerOf(key), chain.bitMaps(kind, types))
+    if (!chain.hasEmptyNames) continue
+    for (let above = key; above !== origin; above = parentOf(above)) {
+      const owner = chain.ownerOf(above)
+      if (!bitMaps.has(owner)) bitMaps.set(owner, chain.bitMaps('own', []))
     }
   }
-  return rrs
+  const owners = [...bitMaps.keys()].sort((a, b) => chain.compare(a, b))
+  // RFC 4034 §4.1.1: the last leads back to the first.
+  return new Map(
+    owners.map((name, i) => {
+      const next = owners[(i + 1) % owners.length] as NameKey
+      return [name, { name, type: chain.type, ttl, rdatas: [chain.rdata(next, bitMaps.get(name) as string)] }]
+    }),
+  )
+}
+
+/** RFC 9077 §3: what is not there is not remembered for longer than the SOA record says. */
+export function nsecTtlOf(zone: Zone): number {
+  return Math.min(zone.soa.minimum, zone.soaSet.ttl)
+}
+
+function denialOf(options: DenialOptions = { kind: 'nsec' }): Denial {
+  if (options.kind === 'nsec') return options
+  const { iterations = 0, salt = NO_SALT, isOptOut = false } = options
+  return { kind: 'nsec3', hashing: { iterations, salt }, isOptOut }
 }
 
 /** DNSKEY RDATA (RFC 4034 §2.1). */
@@ -92,7 +145,7 @@ export function keyTag(dnskey: Uint8Array): number {
   return (sum + (sum >>> 16)) & 0xffff
 }
 
-function checkOptions(zone: Zone, { keys, inception, expiration }: SignZoneOptions): void {
+function checkOptions(zone: Zone, { keys, inception, expiration, denial }: SignZoneOptions): void {
   const fail = (why: string): never => {
     throw new TypeError(`Cannot sign ${nameToString(zone.origin)}: ${why}`)
   }
@@ -100,6 +153,13 @@ function checkOptions(zone: Zone, { keys, inception, expiration }: SignZoneOptio
   const seconds = (expiration - inception) / 1e6
   if (!(seconds > 0)) fail('the signatures would end before they begin; expected expiration after inception')
   if (seconds > MAX_VALIDITY_SECONDS) fail('the signatures would hold for more than 68 years; expected less')
+  if (denial?.kind === 'nsec3') {
+    const { iterations = 0, salt = NO_SALT } = denial
+    const isCount = Number.isInteger(iterations) && iterations >= 0 && iterations <= MAX_ITERATIONS
+    if (!isCount) fail(`NSEC3 with ${iterations} iterations; expected 0 to ${MAX_ITERATIONS}, 0 best`)
+    if (salt.length > MAX_SALT_BYTES)
+      fail(`NSEC3 with ${salt.length} octets of salt; expected ${MAX_SALT_BYTES} at most`)
+  }
   // RFC 4035 §2.2: a zone is signed by every algorithm that it has keys of.
   for (const [, , , algorithm] of zone.apex.set(TYPE.DNSKEY)?.rdatas ?? []) {
     if (keys.some((key) => key.algorithm === algorithm)) continue
@@ -107,17 +167,29 @@ function checkOptions(zone: Zone, { keys, inception, expiration }: SignZoneOptio
   }
 }
 
-/** RFC 4034 §3.1.5: times are seconds modulo 2^32. */
-function signerOf(zone: Zone, key: ZoneKey, { inception, expiration }: SignZoneOptions): Signer {
+/** What signs a zone, and for how long. */
+export type SigningOptions = Pick<SignZoneOptions, 'keys' | 'inception' | 'expiration'>
+
+/** Those that sign with the keys of `options`. */
+export function signersOf(origin: NameKey, { keys, inception, expiration }: SigningOptions): readonly Signer[] {
+  // RFC 4034 §3.1.5: times are seconds modulo 2^32.
   const seconds = (instant: WallInstant): number => Math.floor(instant / 1e6) >>> 0
-  const tag = keyTag(dnskeyRdata(key))
-  return { key, tag, zone: zone.origin, inception: seconds(inception), expiration: seconds(expiration) }
+  return keys.map((key) => {
+    const tag = keyTag(dnskeyRdata(key))
+    const others = keys.filter(({ algorithm, role }) => algorithm === key.algorithm && role !== key.role)
+    const isOnlyRole = others.length === 0
+    return { key, tag, isOnlyRole, zone: origin, inception: seconds(inception), expiration: seconds(expiration) }
+  })
 }
 
-/** True when `key` signs sets of `type`; where an algorithm has keys of one role only, they sign everything. */
-function signs(key: ZoneKey, type: number, keys: readonly ZoneKey[]): boolean {
-  const role = ENTRY_TYPES.includes(type) ? 'secure-entry-point' : 'zone'
-  return key.role === role || !keys.some((other) => other.algorithm === key.algorithm && other.role === role)
+/** The signatures of a set, a record of each key that signs sets of its type. */
+export async function signaturesFor(set: RrSet, signers: readonly Signer[]): Promise<Rr[]> {
+  const role = ENTRY_TYPES.includes(set.type) ? 'secure-entry-point' : 'zone'
+  const rrs: Rr[] = []
+  for (const signer of signers) {
+    if (signer.key.role === role || signer.isOnlyRole) rrs.push(await signature(set, signer))
+  }
+  return rrs
 }
 
 /** The keys of the zone: those that sign, and those that it had, to be known before or after they do (RFC 7583). */
@@ -130,18 +202,17 @@ function keySet(zone: Zone, keys: readonly ZoneKey[]): RrSet {
 
 interface ZoneName {
   readonly key: NameKey
-  /** `occluded`: below a delegation or a DNAME record, where the zone does not speak (RFC 4035 §2.2, RFC 6672 §2.4). */
-  readonly kind: 'own' | 'delegation' | 'occluded'
+  readonly kind: NameKind
   readonly sets: readonly RrSet[]
 }
 
-/** The names that have records, in their order (RFC 4034 §6.1). */
-function namesOf(zone: Zone, dnskeys: RrSet): ZoneName[] {
+/** The names that have records, in their order (RFC 4034 §6.1), the apex with those of `made`. */
+function namesOf(zone: Zone, made: readonly RrSet[]): ZoneName[] {
   const byName = new Map<NameKey, RrSet[]>()
   const [soa, ...others] = zone.allSets()
   const replaced = zone.apex.set(TYPE.DNSKEY)
-  for (const set of [soa as RrSet, dnskeys, ...others]) {
-    if (set === replaced || MADE.includes(set.type)) continue
+  for (const set of [soa as RrSet, ...made, ...others]) {
+    if (set === replaced || (MADE_TYPES.includes(set.type) && !made.includes(set))) continue
     const key = nameKey(set.name)
     const sets = byName.get(key)
     if (sets === undefined) byName.set(key, [set])
