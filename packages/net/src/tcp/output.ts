@@ -312,14 +312,9 @@ function sendLarge(m: TcpMachine, c: Connection, maxLen: number, sent: number, t
   const trafficClass = c.isEcn ? c.trafficClass | ECN_CAPABLE : c.trafficClass
   emit(m, c, frame, c.sndCursor, flags, sent, len, now, trafficClass)
   m.lendBoard(c)
-  const end = seqAdd(c.sndCursor, len)
-  for (let start = c.sndCursor; start !== end; ) {
-    const next = seqAdd(start, sndMss)
-    c.board.push(start, next, now, false)
-    start = next
-  }
+  c.board.pushRun(c.sndCursor, sndMss, count, now)
   m.counters.largeFrames++
-  hasSent(c, end, len, now)
+  hasSent(c, seqAdd(c.sndCursor, len), len, now)
   return count
 }
 

@@ -6,7 +6,7 @@
  * is lost), so that finding losses by time looks at each segment once. Connections borrow a scoreboard while something
  * is in flight. A segment that a block covers in part counts as not arrived; RFC 2018 §8 calls blocks advisory.
  */
-import { type Seq, seqDiff, seqLe, seqLt, seqMax } from '../seq.ts'
+import { type Seq, seqAdd, seqDiff, seqLe, seqLt, seqMax } from '../seq.ts'
 
 /** The peer has it: a SACK block covers it. */
 const SACKED = 1
@@ -21,9 +21,9 @@ const CACHED_BLOCKS = 4
 /** Segments in flight at most: what a 6 MiB window of full segments makes. Tiny segments end there. */
 export const MAX_SEGMENTS = 4096
 
-/** Is told about each segment the moment it is known to have arrived. */
+/** Is told about segments the moment they are known to have arrived. */
 export interface DeliveryListener {
-  /** A segment that ends at `end` has arrived; it was last sent at `sentUs`. */
+  /** A segment, or several in a row that were sent once and at one moment, has arrived: up to `end`, last sent at `sentUs`. */
   onDelivered(lenBytes: number, end: Seq, sentUs: number, isRepeated: boolean): void
 }
 
@@ -86,14 +86,42 @@ export class Scoreboard {
     this.append(slot)
   }
 
+  /** `count` segments of `lenBytes` octets each leave that follow those held, for the first time: what a large frame is cut into. */
+  pushRun(start: Seq, lenBytes: number, count: number, now: number): void {
+    while (this.count + count > this.mask + 1) this.grow()
+    const { mask, starts, ends, sentUs, flags, later, earlier } = this
+    let slot = (this.first + this.count) & mask
+    let previous = this.newest
+    if (previous === NONE) this.oldest = slot
+    for (let at = start, left = count; left > 0; left--) {
+      starts[slot] = at
+      at = seqAdd(at, lenBytes)
+      ends[slot] = at
+      sentUs[slot] = now
+      flags[slot] = 0
+      earlier[slot] = previous
+      if (previous !== NONE) later[previous] = slot
+      previous = slot
+      slot = (slot + 1) & mask
+    }
+    later[previous] = NONE
+    this.newest = previous
+    this.count += count
+    this.heldBytes += lenBytes * count
+  }
+
   /** Everything before `una` has arrived; segments not known to have are told to `listener`. */
   acknowledge(una: Seq, listener: DeliveryListener): void {
     while (this.count > 0) {
       const slot = this.first & this.mask
       const end = this.ends[slot] as Seq
+      const flags = this.flags[slot] as number
       const isWhole = seqLe(end, una)
+      if (isWhole && flags === 0) {
+        this.acknowledgeRun(slot, una, listener)
+        continue
+      }
       if (isWhole) {
-        const flags = this.flags[slot] as number
         if ((flags & SACKED) !== 0) this.sackedCount--
         else this.tell(slot, listener)
         if ((flags & (SACKED | LOST)) === 0) this.unlink(slot)
@@ -225,6 +253,27 @@ export class Scoreboard {
     this.cachedCount = 0
   }
 
+  /** The first segment, in `slot`, has arrived, with those after it that left with it and end before `una`; nothing is known of them. */
+  private acknowledgeRun(slot: number, una: Seq, listener: DeliveryListener): void {
+    const { mask, ends, sentUs, flags, later } = this
+    const at = sentUs[slot] as number
+    let last = slot
+    let count = 1
+    for (; count < this.count; count++) {
+      const next = (last + 1) & mask
+      // In the list they must follow each other too, to be taken out of it at once.
+      if (later[last] !== next || flags[next] !== 0 || sentUs[next] !== at || seqLt(una, ends[next] as Seq)) break
+      last = next
+    }
+    const end = ends[last] as Seq
+    const lenBytes = seqDiff(end, this.starts[slot] as Seq)
+    this.unlinkRun(slot, last)
+    this.first += count
+    this.count -= count
+    this.heldBytes -= lenBytes
+    listener.onDelivered(lenBytes, end, at, false)
+  }
+
   private lenOf(slot: number): number {
     return seqDiff(this.ends[slot] as Seq, this.starts[slot] as Seq)
   }
@@ -275,8 +324,13 @@ export class Scoreboard {
   }
 
   private unlink(slot: number): void {
-    const earlier = this.earlier[slot] as number
-    const later = this.later[slot] as number
+    this.unlinkRun(slot, slot)
+  }
+
+  /** Takes `from` to `to`, which follow each other in the list, out of it. */
+  private unlinkRun(from: number, to: number): void {
+    const earlier = this.earlier[from] as number
+    const later = this.later[to] as number
     if (earlier === NONE) this.oldest = later
     else this.later[earlier] = later
     if (later === NONE) this.newest = earlier
