@@ -7,12 +7,10 @@ import type { Frame } from '@mirage-ts/signatures/bytes'
 
 export const VNET_HEADER_LEN = 12
 
-const FLAGS = 0
-const GSO_TYPE = 1
-const HEADER_LEN = 2
-const GSO_SIZE = 4
-const CHECKSUM_START = 6
-const CHECKSUM_OFFSET = 8
+// Words of 32 bits, of which each access costs as much as one of an octet: flags (8 bits), GSO type (8), length of headers (16);
+// size of segments (16), start of the checksum (16); offset of the checksum (16), number of buffers (16).
+const WORD_1 = 4
+const WORD_2 = 8
 const BUFFER_COUNT = 10
 
 const FLAG_NEEDS_CHECKSUM = 1
@@ -40,19 +38,22 @@ export function vnetBufferCount(frame: Frame, at: number): number {
 export function emitVnetHeader(frame: Frame, off: number): void {
   const { dv, checksumState, checksumFrom, checksumAt, segmentBytes } = frame
   const at = off - VNET_HEADER_LEN
-  dv.setUint32(at, 0)
-  dv.setUint32(at + 4, 0)
-  dv.setUint32(at + 8, 0)
-  if (checksumState !== CHECKSUM_PARTIAL) return
-  dv.setUint8(at + FLAGS, FLAG_NEEDS_CHECKSUM)
-  dv.setUint16(at + CHECKSUM_START, checksumFrom - off, LITTLE)
-  dv.setUint16(at + CHECKSUM_OFFSET, checksumAt - checksumFrom, LITTLE)
-  if (segmentBytes === 0) return
-  const isIpv6 = dv.getUint8(off + ETHERNET_HEADER_LEN) >>> 4 === IPV6
-  const tcpHeaderLen = (dv.getUint8(checksumFrom + TCP_DATA_OFFSET) >>> 4) << 2
-  dv.setUint8(at + GSO_TYPE, isIpv6 ? GSO_TCP6 : GSO_TCP4)
-  dv.setUint16(at + HEADER_LEN, checksumFrom - off + tcpHeaderLen, LITTLE)
-  dv.setUint16(at + GSO_SIZE, segmentBytes, LITTLE)
+  if (checksumState !== CHECKSUM_PARTIAL) {
+    dv.setUint32(at, 0)
+    dv.setUint32(at + WORD_1, 0)
+    dv.setUint32(at + WORD_2, 0)
+    return
+  }
+  const start = checksumFrom - off
+  let first = FLAG_NEEDS_CHECKSUM
+  if (segmentBytes > 0) {
+    const isIpv6 = dv.getUint8(off + ETHERNET_HEADER_LEN) >>> 4 === IPV6
+    const tcpHeaderLen = (dv.getUint8(checksumFrom + TCP_DATA_OFFSET) >>> 4) << 2
+    first |= ((isIpv6 ? GSO_TCP6 : GSO_TCP4) << 8) | ((start + tcpHeaderLen) << 16)
+  }
+  dv.setUint32(at, first, LITTLE)
+  dv.setUint32(at + WORD_1, segmentBytes | (start << 16), LITTLE)
+  dv.setUint32(at + WORD_2, checksumAt - checksumFrom, LITTLE)
 }
 
 /**
@@ -62,22 +63,23 @@ export function emitVnetHeader(frame: Frame, off: number): void {
  */
 export function parseVnetHeader(frame: Frame, at: number, off: number, end: number): boolean {
   const { dv } = frame
-  const flags = dv.getUint8(at + FLAGS)
-  const gsoType = dv.getUint8(at + GSO_TYPE) & ~GSO_ECN
+  const first = dv.getUint32(at, LITTLE)
+  const gsoType = (first >>> 8) & 0xff & ~GSO_ECN
   frame.segmentBytes = 0
-  if ((flags & FLAG_NEEDS_CHECKSUM) === 0) {
-    frame.checksumState = (flags & FLAG_DATA_VALID) === 0 ? CHECKSUM_AS_IS : CHECKSUM_VERIFIED
+  if ((first & FLAG_NEEDS_CHECKSUM) === 0) {
+    frame.checksumState = (first & FLAG_DATA_VALID) === 0 ? CHECKSUM_AS_IS : CHECKSUM_VERIFIED
     // §5.1.6.4.1: with a type, the device must set NEEDS_CSUM.
     return gsoType === GSO_NONE
   }
-  const from = off + dv.getUint16(at + CHECKSUM_START, LITTLE)
-  const to = from + dv.getUint16(at + CHECKSUM_OFFSET, LITTLE)
+  const second = dv.getUint32(at + WORD_1, LITTLE)
+  const from = off + (second >>> 16)
+  const to = from + dv.getUint16(at + WORD_2, LITTLE)
   if (from < off + ETHERNET_HEADER_LEN || to + 2 > end) return false
   frame.checksumState = CHECKSUM_PARTIAL
   frame.checksumFrom = from
   frame.checksumAt = to
   if (gsoType === GSO_NONE) return true
-  const segmentBytes = dv.getUint16(at + GSO_SIZE, LITTLE)
+  const segmentBytes = second & 0xffff
   if ((gsoType !== GSO_TCP4 && gsoType !== GSO_TCP6) || segmentBytes === 0) return false
   if (to !== from + TCP_CHECKSUM || from + TCP_HEADER_LEN > end) return false
   const tcpHeaderLen = (dv.getUint8(from + TCP_DATA_OFFSET) >>> 4) << 2

@@ -77,7 +77,8 @@ class HostNetwork extends SlotNetwork {
   private readonly longest: number
   /** Memory of all transmit buffers. */
   private readonly tx: Uint8Array
-  private readonly slotCount: number
+  /** Where in it the buffer of each slot begins. */
+  private readonly offsets: Uint32Array
   /** Frames to be sent, in order: off and end of each in `tx`, and its slot. */
   private readonly txSpans: Uint32Array
   private readonly queued: Uint16Array
@@ -104,7 +105,9 @@ class HostNetwork extends SlotNetwork {
     this.rx = frameOf(new Uint8Array(hasOffload ? LARGE_RECEIVE_LEN : RECEIVE_LEN))
     this.longest = hasOffload ? LONGEST_LEN : TOO_LONG
     this.tx = new Uint8Array(buffer)
-    this.slotCount = slotCount
+    this.offsets = Uint32Array.from({ length: slotCount + maxLarge }, (_, slot) =>
+      slot < slotCount ? slot * SLOT_LEN : slotCount * SLOT_LEN + (slot - slotCount) * LARGE_SLOT_LEN,
+    )
     this.txSpans = new Uint32Array(2 * (slotCount + maxLarge))
     this.queued = new Uint16Array(slotCount + maxLarge)
   }
@@ -151,7 +154,7 @@ class HostNetwork extends SlotNetwork {
 
   protected transmit(slot: number, start: number, end: number): void {
     const { txSpans, queuedCount } = this
-    const at = this.offsetOf(slot)
+    const at = this.offsets[slot] as number
     txSpans[2 * queuedCount] = at + start
     txSpans[2 * queuedCount + 1] = at + end
     this.queued[queuedCount] = slot
@@ -163,14 +166,8 @@ class HostNetwork extends SlotNetwork {
   }
 
   protected largeBuffer(slot: number): Uint8Array {
-    const at = this.offsetOf(slot)
+    const at = this.offsets[slot] as number
     return this.tx.subarray(at, at + LARGE_SLOT_LEN)
-  }
-
-  /** Where in `tx` the buffer begins. */
-  private offsetOf(slot: number): number {
-    const { slotCount } = this
-    return slot < slotCount ? slot * SLOT_LEN : slotCount * SLOT_LEN + (slot - slotCount) * LARGE_SLOT_LEN
   }
 
   /** The device is gone, and not because we closed it. */
