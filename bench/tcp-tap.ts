@@ -1,88 +1,171 @@
 /**
- * Bulk TCP over a tap: our stack under Node against Linux's, with the offloads of the tap and without; and Linux against Linux
- * over two such taps, which Node joins (the same relay and the same sockets, no offloads). Medians of 3, Mbit/s, and the
- * processor time of our process for each MiB, of which the part in user mode does not depend on who else is at work. Root only:
+ * Bulk TCP over a tap, one flow: Debian's iperf3 against the example iperf3 with our own stack, under Node and as a sealed process,
+ * with the offloads of the tap and without; and iperf3 against itself over Linux's stack, without offloads as the yardstick:
+ * over a pair of virtual Ethernet interfaces, and over two taps that a program joins. Server and client have a processor each.
+ * Medians of Mbit/s, ratios to Linux without offloads, and the processor time of the server for each MiB, relay included.
  *
- *   node --import tsx bench/tcp-tap.ts [--offload | --plain]
+ *   node --import tsx bench/tcp-tap.ts [--seconds 3] [--rounds 3] [--only sealed]
+ *
+ * Needs root and Debian's iperf3 and ethtool.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import type { Port } from '@mirage-ts/signatures/addresses'
-import { LINUX, LINUX_ADDRESS, LinuxLink } from '../tests/lib/linux-tcp.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { findToolchain } from '@mirage-ts/cli/toolchain'
+import { build, copyExample } from '../tests/lib/mirage.ts'
 import { Namespace } from '../tests/lib/namespace.ts'
+import { tapProgram } from '../tests/lib/tap.ts'
 import { median } from './lib/machine.ts'
+import { record } from './lib/results.ts'
+import { onOtherProcessor, startPinned, stop, usageOf } from './lib/servers.ts'
 
-const BULK = fileURLToPath(new URL('./lib/tcp-bulk.mjs', import.meta.url))
-const TAP_SOURCE = fileURLToPath(new URL('../native/host/tap.c', import.meta.url))
-const LEN_BYTES = 128 * 1024 * 1024
-let nextPort = 3000
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '3' },
+    only: { type: 'string', default: '' },
+  },
+})
+const START_LIMIT_MS = 30_000
+const MIB = 1024 * 1024
+/** What `ethtool -K` turns off: checksums, segments cut or joined by the interface. */
+const OFFLOADS = ['tx', 'rx', 'sg', 'tso', 'gso', 'gro'] as const
 
-interface Peer {
-  line(): Promise<unknown>
+interface Subject {
+  readonly name: string
+  /** Starts the server; its namespaces end with `end`. */
+  readonly start: () => Promise<Served>
 }
 
-/** Starts tcp-bulk.mjs in a namespace. */
-function bulkPeer(namespace: string, ...args: (string | number)[]): Peer {
-  const child = spawn('ip', ['netns', 'exec', namespace, process.execPath, BULK, ...args.map(String)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
-  return { line: async () => JSON.parse((await lines.next()).value ?? 'null') }
+interface Served {
+  readonly process: ChildProcess
+  readonly address: string
+  /** Where the client runs. */
+  readonly client: Namespace
+  readonly end: () => void
 }
 
-function mbitPerS(ms: number): number {
-  return (LEN_BYTES * 8) / 1000 / ms
-}
-
-interface Run {
+/** What a transfer came to. */
+interface Transfer {
   readonly mbit: number
-  /** Milliseconds of our processor for each MiB: in user mode, and in all. */
-  readonly userMs: number
+  /** Milliseconds of the server's processor for each MiB. */
   readonly cpuMs: number
 }
 
-/** One transfer between our stack and Linux's. */
-async function ours(link: LinuxLink, isUp: boolean): Promise<Run> {
-  const port = nextPort++ as Port
-  const peer = bulkPeer(link.namespaceName, 'serve', LINUX, port, isUp ? 0 : LEN_BYTES)
-  await peer.line()
-  const cpu = process.cpuUsage()
-  const started = performance.now()
-  const flow = await link.stack.tcp.connect({ address: LINUX_ADDRESS, port })
-  const piece = new Uint8Array(256 * 1024)
-  for (let left = isUp ? LEN_BYTES : 0; left > 0; left -= piece.length) await flow.write(piece)
-  flow.shutdownWrite()
-  // What arrives is only counted, by its end.
-  for (let chunk = await flow.read(); chunk !== undefined; chunk = await flow.read()) flow.recycle?.(chunk)
-  await peer.line()
-  const took = performance.now() - started
-  const { user, system } = process.cpuUsage(cpu)
-  await flow.close()
-  const mib = LEN_BYTES / 1024 / 1024
-  return { mbit: mbitPerS(took), userMs: user / 1000 / mib, cpuMs: (user + system) / 1000 / mib }
+interface Row {
+  readonly name: string
+  readonly received: Transfer
+  readonly sent: Transfer
 }
 
-/** Two namespaces with a tap each, whose frames this process passes on. */
-async function linuxPair(): Promise<{ names: readonly [string, string]; close: () => void }> {
+const YARDSTICK = 'Linux, virtual Ethernet without offloads'
+const LINUX = ['iperf3', '-s']
+
+const sealed = copyExample('applications/iperf3')
+const unix = copyExample('applications/iperf3')
+try {
+  await build(sealed.folder, '-t', 'spt')
+  await build(unix.folder, '-t', 'unix', '--net', 'direct')
+  const { toolchain } = await findToolchain()
+  const sealedOn = (tap: string) => () =>
+    ours([toolchain.spt, '--net', `${tap}:tap0`, join(sealed.folder, 'dist/iperf3.spt')])
+  const unixOn = (tap: string) => () =>
+    ours([process.execPath, join(unix.folder, 'dist/iperf3.mjs'), `--net:service=${tap}:tap0`], toolchain.tap)
+  const subjects: readonly Subject[] = [
+    { name: YARDSTICK, start: () => virtualEthernet('off') },
+    { name: 'Linux, virtual Ethernet with offloads', start: () => virtualEthernet('on') },
+    { name: 'Linux, two plain taps and a program', start: joinedTaps },
+    { name: 'ours under Node, offloads', start: unixOn('tap') },
+    { name: 'ours under Node, plain', start: unixOn('plain-tap') },
+    { name: 'ours as a sealed process, offloads', start: sealedOn('tap') },
+    { name: 'ours as a sealed process, plain', start: sealedOn('plain-tap') },
+  ]
+  const rows: Row[] = []
+  for (const { name, start } of subjects) {
+    if (name !== YARDSTICK && !name.includes(values.only)) continue
+    const served = await start()
+    try {
+      await isServing(served)
+      rows.push({ name, received: await measure(served, []), sent: await measure(served, ['-R']) })
+    } finally {
+      await stop(served.process)
+      served.end()
+    }
+  }
+  print(rows)
+} finally {
+  sealed.remove()
+  unix.remove()
+}
+
+function print(rows: readonly Row[]): void {
+  const [yardstick] = rows
+  if (yardstick === undefined) return
+  console.log('| | received, Mbit/s | of Linux | ms each MiB | sent, Mbit/s | of Linux | ms each MiB |')
+  console.log('| --- | --- | --- | --- | --- | --- | --- |')
+  for (const { name, received, sent } of rows) {
+    const cells = [
+      [received, yardstick.received],
+      [sent, yardstick.sent],
+    ].map(([one, other]) =>
+      one === undefined || other === undefined
+        ? ''
+        : `${Math.round(one.mbit).toLocaleString('en')} | ${(one.mbit / other.mbit).toFixed(2)} | ${one.cpuMs.toFixed(2)}`,
+    )
+    console.log(`| ${name} | ${cells.join(' | ')} |`)
+  }
+  for (const { name, received, sent } of rows) {
+    record({ group: 'Bulk TCP received', name, value: received.mbit, unit: 'Mbit/s' })
+    record({ group: 'Bulk TCP sent', name, value: sent.mbit, unit: 'Mbit/s' })
+  }
+}
+
+/** Our server on one end of a tap, Linux on the other. */
+async function ours(command: readonly string[], relay?: string): Promise<Served> {
+  const client = new Namespace()
+  client.addTap('tap0', '10.0.0.1/24')
+  const child = startPinned([...command, '--ipv4=10.0.0.2/24', '--logs=quiet'], {
+    namespace: client,
+    ...(relay === undefined ? {} : { env: { MIRAGE_TAP: relay } }),
+  })
+  return { process: child, address: '10.0.0.2', client, end: () => client.remove() }
+}
+
+async function virtualEthernet(offload: 'on' | 'off'): Promise<Served> {
+  const client = new Namespace()
+  const server = new Namespace()
+  client.ip('link', 'add', 'veth0', 'type', 'veth', 'peer', 'name', 'veth0', 'netns', server.name)
+  for (const [side, cidr] of [[client, '10.0.0.1/24'] as const, [server, '10.0.0.2/24'] as const]) {
+    await side.run('ethtool', '-K', 'veth0', ...OFFLOADS.flatMap((name) => [name, offload]))
+    side.ip('addr', 'add', cidr, 'dev', 'veth0')
+    side.ip('link', 'set', 'veth0', 'up')
+  }
+  const end = (): void => {
+    client.remove()
+    server.remove()
+  }
+  return { process: startPinned(LINUX, { namespace: server }), address: '10.0.0.2', client, end }
+}
+
+/** Two namespaces with a tap each, whose frames this process passes on by way of `mirage-tap`. */
+async function joinedTaps(): Promise<Served> {
   const folder = mkdtempSync(join(tmpdir(), 'mirage-bench-'))
-  const tap = join(folder, 'mirage-tap')
-  execFileSync('cc', ['-D_GNU_SOURCE', '-O2', '-o', tap, TAP_SOURCE])
   const namespaces = [new Namespace(), new Namespace()] as const
   const relays: ChildProcess[] = []
   const sockets = []
   for (const [i, namespace] of namespaces.entries()) {
     const path = join(folder, `${i}.sock`)
-    const relay = spawn('ip', ['netns', 'exec', namespace.name, tap, 'tap0', path], {
+    const relay = spawn('ip', ['netns', 'exec', namespace.name, tapProgram(), 'tap0', path], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     relays.push(relay)
     await createInterface(relay.stdout)[Symbol.asyncIterator]().next()
-    namespace.ip('addr', 'add', `10.77.0.${i + 1}/24`, 'dev', 'tap0')
+    namespace.ip('addr', 'add', `10.0.0.${i + 1}/24`, 'dev', 'tap0')
     namespace.ip('link', 'set', 'tap0', 'up')
     sockets.push(connect(path))
   }
@@ -91,47 +174,59 @@ async function linuxPair(): Promise<{ names: readonly [string, string]; close: (
     a.on('error', () => {}).pipe(b)
     b.on('error', () => {}).pipe(a)
   }
-  const close = (): void => {
+  const end = (): void => {
     for (const relay of relays) relay.kill()
     for (const namespace of namespaces) namespace.remove()
     rmSync(folder, { recursive: true, force: true })
   }
-  return { names: [namespaces[0].name, namespaces[1].name], close }
+  const child = startPinned(LINUX, { namespace: namespaces[1] })
+  return { process: child, address: '10.0.0.2', client: namespaces[0], end }
 }
 
-async function linux(names: readonly [string, string]): Promise<number> {
-  const port = nextPort++
-  const server = bulkPeer(names[0], 'serve', LINUX, port, 0)
-  await server.line()
-  const started = performance.now()
-  bulkPeer(names[1], 'send', LINUX, port, LEN_BYTES)
-  await server.line()
-  return mbitPerS(performance.now() - started)
-}
-
-async function thrice<T>(run: () => Promise<T>): Promise<T[]> {
-  const results = []
-  for (let i = 0; i < 3; i++) results.push(await run())
-  return results
-}
-
-const pair = await linuxPair()
-const linuxMbit = median(await thrice(() => linux(pair.names)))
-pair.close()
-console.log(`Linux to Linux over two taps:    ${linuxMbit.toFixed(0).padStart(6)} Mbit/s`)
-for (const hasOffload of [true, false]) {
-  if (process.argv.includes(hasOffload ? '--plain' : '--offload')) continue
-  const link = await LinuxLink.open({ hasOffload, hasLine: false })
-  for (const isUp of [true, false]) {
-    const runs = await thrice(() => ours(link, isUp))
-    const mbit = median(runs.map((run) => run.mbit))
-    const userMs = median(runs.map((run) => run.userMs))
-    const cpuMs = median(runs.map((run) => run.cpuMs))
-    console.log(
-      `${isUp ? 'We send to Linux' : 'We receive from Linux'}, ${hasOffload ? 'offloads' : 'plain'}:`.padEnd(33) +
-        `${mbit.toFixed(0).padStart(6)} Mbit/s, ${(mbit / linuxMbit).toFixed(2)} of that; ` +
-        `${userMs.toFixed(2)} ms in user mode for each MiB, ${cpuMs.toFixed(2)} in all`,
+/** Waits until the server takes a short test. */
+async function isServing({ client, address, process: { exitCode } }: Served): Promise<void> {
+  for (const end = Date.now() + START_LIMIT_MS; Date.now() < end && exitCode === null; ) {
+    const isThere = await client.run('timeout', '5', 'iperf3', '-c', address, '-n', '100K').then(
+      () => true,
+      () => false, // not yet
     )
+    if (isThere) return
+    await sleep(100)
   }
-  link.close()
+  throw new Error(`Nothing at ${address} answers iperf3`)
+}
+
+/** The medians of some rounds; Linux sends, or with `-R` receives. */
+async function measure({ client, address, process }: Served, options: readonly string[]): Promise<Transfer> {
+  const runs: Transfer[] = []
+  for (let round = 0; round < Number(values.rounds); round++) {
+    const before = usageOf(process).cpuUs
+    const limit = ['timeout', String(Number(values.seconds) + 20)]
+    const test = ['iperf3', '-c', address, '--json', '-t', values.seconds, ...options]
+    const command = ['ip', 'netns', 'exec', client.name, ...limit, ...onOtherProcessor(test)]
+    // Not in this process: it may be carrying the frames.
+    const text = await output(command)
+    const { bytes, bits_per_second: rate } = (JSON.parse(text) as Report).end.sum_received
+    runs.push({ mbit: rate / 1e6, cpuMs: (usageOf(process).cpuUs - before) / 1000 / (bytes / MIB) })
+  }
+  return { mbit: median(runs.map(({ mbit }) => mbit)), cpuMs: median(runs.map(({ cpuMs }) => cpuMs)) }
+}
+
+interface Report {
+  readonly end: { readonly sum_received: { readonly bytes: number; readonly bits_per_second: number } }
+}
+
+function output([file = '', ...args]: readonly string[]): Promise<string> {
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  let text = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    text += chunk.toString()
+  })
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (status) => {
+      if (status === 0) resolve(text)
+      else reject(new Error(`${args.join(' ')} ended with ${status}: ${text.slice(-500)}`))
+    })
+  })
 }
