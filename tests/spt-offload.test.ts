@@ -34,7 +34,7 @@ describe('offloads of a tap on spt', { skip: NO_NAMESPACES }, () => {
   })
 
   /** Runs `body` with the sealed process on tap0 of a new namespace. */
-  async function withEcho(tap: string, body: (namespace: Namespace) => Promise<void>): Promise<void> {
+  async function withEcho(tap: string, body: (namespace: Namespace) => Promise<void>, memMib = 32): Promise<void> {
     const namespace = new Namespace()
     let echo: ChildProcess | undefined
     try {
@@ -44,7 +44,7 @@ describe('offloads of a tap on spt', { skip: NO_NAMESPACES }, () => {
       const { spt } = (await findToolchain()).toolchain
       const image = join(folder, 'dist/tcp-echo.spt')
       const boot = ['--ipv4=10.0.0.2/24', '--ipv6=2001:db8::2/64']
-      echo = inNamespace(namespace, spt, '--mem', '32', '--net', `${tap}:tap0`, image, ...boot)
+      echo = inNamespace(namespace, spt, '--mem', String(memMib), '--net', `${tap}:tap0`, image, ...boot)
       expected ??= JSON.parse(await namespace.run(process.execPath, PEER, 'hash', '-', '0', String(LEN_BYTES)))
       await body(namespace)
       assert.equal(echo.exitCode, null)
@@ -116,6 +116,17 @@ describe('offloads of a tap on spt', { skip: NO_NAMESPACES }, () => {
         far.remove()
       }
     })
+  })
+
+  // Buffers of 4 MiB each way for each connection, were there memory for them.
+  it('in 8 MiB, three streams at once', { timeout: 60_000 }, async () => {
+    const body = async (namespace: Namespace): Promise<void> => {
+      namespace.ip('addr', 'add', '10.0.0.1/24', 'dev', 'tap0')
+      await untilThere(namespace, HOSTS[0])
+      const said = await Promise.all([1, 2, 3].map(() => echoed(namespace, HOSTS[0])))
+      for (const one of said) assert.deepEqual(JSON.parse(one), expected)
+    }
+    await withEcho('tap', body, 8)
   })
 })
 

@@ -36,6 +36,27 @@ test('tcp memory: spare buffers are used again, and make way when another size i
   assert.ok(memory.usedBytes + memory.spareBytes <= 64 * 1024)
 })
 
+test('tcp memory: on a machine with less than the bound there is a lower bound, and nothing is thrown', () => {
+  let leftBytes = 400 * 1024
+  const memory = new RingMemory(1 << 20, (bytes) => {
+    if (bytes > leftBytes) throw new RangeError('out of memory')
+    leftBytes -= bytes
+    return new Uint8Array(bytes)
+  })
+  const ring = new Ring(memory, 1 << 20)
+  assert.equal(ring.reserve(250 * 1024), true)
+  assert.equal(ring.reserve(300 * 1024), false)
+  assert.equal(memory.usedBytes, 256 * 1024)
+  assert.equal(memory.maxBytes, 320 * 1024)
+  assert.ok(memory.isTight)
+  assert.equal(memory.take(32 * 1024), undefined)
+  assert.notEqual(memory.take(16 * 1024), undefined)
+  ring.release()
+  leftBytes = 0
+  assert.equal(memory.take(4096), undefined)
+  assert.equal(memory.maxBytes, 80 * 1024)
+})
+
 test('tcp memory: a ring that needed much begins with much, and forgets that by and by', () => {
   const ring = new Ring(new RingMemory(1 << 20), 65536)
   ring.reserve(30_000)

@@ -9,6 +9,8 @@ export const MIN_BUFFER_BYTES = 4096
 const SMALL_BYTES = 16 * 1024
 /** Chunks that can be told from those of others when they come back: as many as a user has at a time. */
 const HANDED_OVER_COUNT = 8
+/** When the machine has no more memory, so much more is taken at most, in small buffers: who waits for one must not wait for ever. */
+const LAST_BYTES = 64 * 1024
 /** Spare buffers kept, as a share of the bound. */
 const SPARE_SHARE = 8
 
@@ -16,15 +18,18 @@ export class RingMemory {
   /** Octets in rings; usedBytes + spareBytes <= maxBytes. */
   usedBytes = 0
   spareBytes = 0
-  readonly maxBytes: number
+  /** The bound; less when the machine turned out to have less. */
+  maxBytes: number
+  private readonly allocate: (bytes: number) => Uint8Array
   /** By size: spares[i] holds buffers of MIN_BUFFER_BYTES << i. */
   private readonly spares: Uint8Array[][] = []
   /** The last chunks handed over and not come back: in turn, from nextHandedOver on. */
   private readonly handedOver: (Uint8Array | undefined)[] = new Array<undefined>(HANDED_OVER_COUNT).fill(undefined)
   private nextHandedOver = 0
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, allocate: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes)) {
     this.maxBytes = maxBytes
+    this.allocate = allocate
   }
 
   /** Three quarters are in use: windows are kept small and buffers do not grow. */
@@ -51,7 +56,9 @@ export class RingMemory {
       this.spares.length = 0
       this.spareBytes = 0
     }
-    return new Uint8Array(bytes)
+    const made = this.make(bytes)
+    if (made === undefined) this.usedBytes -= bytes
+    return made
   }
 
   /** Gives `buffer[off, end)` to a user, to keep or to {@link recycle}; from now on it is the user's memory. */
@@ -75,6 +82,19 @@ export class RingMemory {
   give(buffer: Uint8Array): void {
     this.usedBytes -= buffer.length
     this.keep(buffer)
+  }
+
+  /** Undefined when the machine has no more. Then the bound is lowered to about what is in use: others need memory, too. */
+  private make(bytes: number): Uint8Array | undefined {
+    try {
+      return this.allocate(bytes)
+    } catch {
+      // A RangeError of V8, an InternalError of QuickJS: nothing else can be thrown here.
+      this.spares.length = 0
+      this.spareBytes = 0
+      this.maxBytes = Math.min(this.maxBytes, this.usedBytes - bytes + LAST_BYTES)
+      return undefined
+    }
   }
 
   private keep(buffer: Uint8Array): void {
