@@ -1,9 +1,11 @@
 /*
- * Time.  Monotonic time is the time stamp counter, whose frequency comes from
- * the processor or hypervisor if they tell it, else from 2 ms of the PIT.
- * Wall time is read once, from KVM's wall clock or the CMOS clock.
+ * Time.  Monotonic time is KVM's clock where there is one, which the host keeps
+ * right; else the time stamp counter, whose frequency comes from the processor
+ * or hypervisor if they tell it, else from 2 ms of the PIT.  Wall time is read
+ * once, from KVM's wall clock or the CMOS clock.
  */
 #include "machine.h"
+#include "pvclock.h"
 
 enum {
     PIT_HZ = 1193182,
@@ -17,6 +19,13 @@ enum {
     CMOS_INDEX = 0x70,
     CMOS_DATA = 0x71,
 
+    KVM_FIRST_LEAF = 0x40000000,
+    KVM_LAST_LEAF = 0x40010000, /* others may have taken the first */
+    KVM_LEAF_STEP = 0x100,
+    KVM_HAS_OLD_CLOCK = 1 << 0,
+    KVM_HAS_CLOCK = 1 << 3,
+    MSR_KVM_OLD_WALL_CLOCK = 0x11,
+    MSR_KVM_OLD_SYSTEM_TIME = 0x12,
     MSR_KVM_WALL_CLOCK = 0x4b564d00,
     MSR_KVM_SYSTEM_TIME = 0x4b564d01,
 };
@@ -29,26 +38,29 @@ static SEALED uint64_t us_per_cycle_32; /* microseconds * 2^32 per cycle */
 static SEALED uint64_t wall_at_boot_us;
 static uint64_t latest_us;
 
-static struct {
-    uint32_t version, reserved;
-    uint64_t tsc, system_ns;
-    uint32_t multiplier;
-    int8_t shift;
-    uint8_t flags, reserved2[2];
-} __attribute__((aligned(32))) kvm_time;
-
-static struct {
-    uint32_t version, seconds, nanoseconds;
-} __attribute__((aligned(16))) kvm_wall;
+/* The host's page, and what was last read there. */
+static volatile struct pvclock_time kvm_page __attribute__((aligned(64)));
+static struct pvclock_time kvm_time;
+static SEALED bool has_kvm_clock;
+static SEALED uint64_t kvm_ns_at_boot;
 
 static uint64_t cycles_to_us(uint64_t cycles)
 {
     return (uint64_t)((unsigned __int128)cycles * us_per_cycle_32 >> 32);
 }
 
+static uint64_t kvm_us(void)
+{
+    struct pvclock_time time;
+    if (pvclock_read(&kvm_page, &time))
+        kvm_time = time;
+    uint64_t ns = pvclock_ns(&kvm_time, rdtsc());
+    return ns > kvm_ns_at_boot ? (ns - kvm_ns_at_boot) / 1000 : 0;
+}
+
 uint64_t plat_clock_monotonic_us(void)
 {
-    uint64_t now = cycles_to_us(rdtsc() - tsc_at_boot);
+    uint64_t now = has_kvm_clock ? kvm_us() : cycles_to_us(rdtsc() - tsc_at_boot);
     if (now > latest_us)
         latest_us = now;
     return latest_us;
@@ -59,25 +71,46 @@ uint64_t plat_clock_wall_us(void)
     return wall_at_boot_us + plat_clock_monotonic_us();
 }
 
+/* CPUID leaf of KVM's features, or 0. */
+static uint32_t kvm_features(void)
+{
+    if (!(cpuid(1).ecx >> 31 & 1))
+        return 0;
+    for (uint32_t leaf = KVM_FIRST_LEAF; leaf < KVM_LAST_LEAF;
+         leaf += KVM_LEAF_STEP) {
+        struct cpuid signature = cpuid(leaf);
+        if (signature.ebx == 0x4b4d564b && signature.ecx == 0x564b4d56 &&
+            signature.edx == 0x4d) /* "KVMKVMKVM" */
+            return cpuid(leaf + 1).eax;
+    }
+    return 0;
+}
+
 /* KVM's clock, when it is there: sets the wall clock, returns cycles/s. */
 static uint64_t kvm_clock(void)
 {
-    struct cpuid signature = cpuid(0x40000000);
-    if (!(cpuid(1).ecx >> 31 & 1) || signature.ebx != 0x4b4d564b ||
-        !(cpuid(0x40000001).eax >> 3 & 1))
+    static volatile struct pvclock_wall wall_page __attribute__((aligned(16)));
+    struct pvclock_wall wall;
+    uint32_t has = kvm_features();
+    bool is_new = has & KVM_HAS_CLOCK;
+    if (!is_new && !(has & KVM_HAS_OLD_CLOCK))
         return 0;
 
-    wrmsr(MSR_KVM_SYSTEM_TIME, (uint64_t)&kvm_time | 1);
-    wrmsr(MSR_KVM_WALL_CLOCK, (uint64_t)&kvm_wall);
+    wrmsr(is_new ? MSR_KVM_SYSTEM_TIME : MSR_KVM_OLD_SYSTEM_TIME,
+          (uint64_t)&kvm_page | 1);
+    wrmsr(is_new ? MSR_KVM_WALL_CLOCK : MSR_KVM_OLD_WALL_CLOCK,
+          (uint64_t)&wall_page);
     plat_barrier();
-    wrmsr(MSR_KVM_SYSTEM_TIME, 0);
-    if (!kvm_time.multiplier || !kvm_wall.seconds)
+    if (!pvclock_read(&kvm_page, &kvm_time)) {
+        wrmsr(is_new ? MSR_KVM_SYSTEM_TIME : MSR_KVM_OLD_SYSTEM_TIME, 0);
         return 0;
-
-    wall_at_boot_us = kvm_wall.seconds * 1000000ull +
-                      (kvm_wall.nanoseconds + kvm_time.system_ns) / 1000;
-    uint64_t hz = (1000000000ull << 32) / kvm_time.multiplier;
-    return kvm_time.shift < 0 ? hz << -kvm_time.shift : hz >> kvm_time.shift;
+    }
+    has_kvm_clock = true;
+    kvm_ns_at_boot = pvclock_ns(&kvm_time, tsc_at_boot);
+    if (pvclock_read_wall(&wall_page, &wall))
+        wall_at_boot_us = wall.seconds * 1000000ull +
+                          (wall.nanoseconds + kvm_ns_at_boot) / 1000;
+    return pvclock_hz(&kvm_time);
 }
 
 static uint64_t announced_hz(void)
@@ -205,6 +238,6 @@ void clock_start(void)
     if (!wall_at_boot_us) {
         uint64_t wall = read_cmos_clock();
         if (wall)
-            wall_at_boot_us = wall - cycles_to_us(rdtsc() - tsc_at_boot);
+            wall_at_boot_us = wall - plat_clock_monotonic_us();
     }
 }
