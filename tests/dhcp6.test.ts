@@ -160,7 +160,7 @@ describe('DHCPv6 from dnsmasq', { skip: NO_NAMESPACES }, () => {
   })
 
   for (const versions of ['dual', 'v6']) {
-    it(`an application built with --dhcp --ip ${versions} is lent an address of IPv6`, {
+    it(`an application built with --dhcp --ip ${versions} is lent an address of IPv6, and says its name (RFC 4704)`, {
       timeout: 120_000,
     }, async (t) => {
       const namespace = new Namespace()
@@ -174,19 +174,27 @@ describe('DHCPv6 from dnsmasq', { skip: NO_NAMESPACES }, () => {
       ]
       const words = ['--no-daemon', '--conf-file=/dev/null', '--user=root', '--port=0', '--interface=tap0', '--no-ping']
       const more = ['--leasefile-ro', '--enable-ra', '--ra-param=tap0,4,1200', '--dhcp-authoritative', ...ranges]
-      const server = spawn('ip', ['netns', 'exec', namespace.name, 'dnsmasq', ...words, ...more], { stdio: 'ignore' })
+      words.push('--log-facility=-')
+      const server = spawn('ip', ['netns', 'exec', namespace.name, 'dnsmasq', ...words, ...more], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      })
+      let said = ''
+      server.stderr?.on('data', (chunk: Buffer) => {
+        said += chunk.toString()
+      })
       t.after(async () => {
         server.kill()
         await once(server, 'close')
         namespace.remove()
       })
       await build(folder, '-t', 'unix', '--net', 'direct', '--dhcp', '--ip', versions)
-      const website = await Running.start(folder, ['--net', 'tap:tap0'], {
+      const website = await Running.start(folder, ['--net', 'tap:tap0', '--', '--hostname=web'], {
         ready: /listening|serving/i,
         namespace: namespace.name,
       })
       t.after(() => website.stop())
       await website.waitFor(/lent 2001:db8:6::1..\n/)
+      assert.match(said, /DHCPREPLY\(tap0\) 2001:db8:6::1.. .* web\n/)
       const [, address = ''] = /lent (2001:db8:6::1..)\n/.exec(website.output) ?? []
       await website.waitFor(new RegExp(`address ${address}\n`))
       const answer = await namespace.run('curl', '-6', '-sS', '--fail', '-I', `http://[${address}]/index.html`)

@@ -117,7 +117,7 @@ test('graph: a stack has what was chosen of it and nothing else', () => {
   ])
   assert.deepEqual(has({ ip: 'v6', dhcp: 'true' }), [
     'ipv6 dhcp6',
-    `${six} ipv6 ipv6-gateway ipv6-secret temporary-addresses`,
+    `${six} hostname ipv6 ipv6-gateway ipv6-secret temporary-addresses`,
   ])
 })
 

@@ -2,6 +2,7 @@
 import type { Dhcp, Dhcp6 } from '@mirage-ts/signatures/dhcp'
 import type { HostIp } from '@mirage-ts/signatures/ip'
 import {
+  type BootKey,
   bool,
   bootKey,
   configureKey,
@@ -114,8 +115,22 @@ export interface DhcpDevices {
   readonly udp: Device<'udp'>
 }
 
+/** `--hostname`, the name that DHCP clients ask for: one key for all clients of a stack. */
+export function hostnameKey({ group }: GroupOptions = {}): BootKey<string> {
+  return bootKey('hostname', {
+    type: string,
+    doc: 'the name to ask the DHCP server for; with a dot, it is entered in DNS',
+    section: NETWORK,
+    group,
+  })
+}
+
 /** A DHCP client that gives `ipv4` its address; `--hostname` is the name it asks for. */
-export function dhcpClient(devices: DhcpDevices, { group }: GroupOptions = {}): Device<'dhcp'> {
+export function dhcpClient(
+  devices: DhcpDevices,
+  options: GroupOptions = {},
+  hostname: BootKey<string> = hostnameKey(options),
+): Device<'dhcp'> {
   return device('@mirage-ts/net/dhcp/client', 'createDhcp', {
     takes: {
       ethernet: 'ethernet',
@@ -128,14 +143,7 @@ export function dhcpClient(devices: DhcpDevices, { group }: GroupOptions = {}): 
       log: 'log',
     },
     makes: 'dhcp',
-    keys: {
-      hostname: bootKey('hostname', {
-        type: string,
-        doc: 'the name to ask the DHCP server for; with a dot, it is entered in DNS',
-        section: NETWORK,
-        group,
-      }),
-    },
+    keys: { hostname },
   })({ ...devices, clock: defaultClock, time: defaultTime, random: defaultRandom, log: defaultLog })
 }
 
@@ -146,18 +154,33 @@ export interface Dhcp6Devices {
   readonly udp: Device<'udp'>
 }
 
-/** A DHCPv6 client that gives `ipv6` further addresses, or the stack resolvers, when routers say that there are some. */
-export function dhcp6Client(devices: Dhcp6Devices): Device<'dhcp6'> {
-  return device('@mirage-ts/net/dhcp6/client', 'createDhcp6', { takes: DHCP6_TAKES, makes: 'dhcp6' })(
-    dhcp6Dependencies(devices),
-  )
+/**
+ * A DHCPv6 client that gives `ipv6` further addresses, or the stack resolvers, when routers say that there are some; `--hostname`
+ * is the name it asks for.
+ */
+export function dhcp6Client(
+  devices: Dhcp6Devices,
+  options: GroupOptions = {},
+  hostname: BootKey<string> = hostnameKey(options),
+): Device<'dhcp6'> {
+  return device('@mirage-ts/net/dhcp6/client', 'createDhcp6', {
+    takes: DHCP6_TAKES,
+    makes: 'dhcp6',
+    keys: { hostname },
+  })(dhcp6Dependencies(devices))
 }
 
 /** One that keeps the others waiting until `ipv6` has an address, from whomever. */
-export function readyDhcp6Client(devices: Dhcp6Devices): Device<'dhcp6'> {
-  return device('@mirage-ts/net/dhcp6/ready', 'createReadyDhcp6', { takes: DHCP6_TAKES, makes: 'dhcp6' })(
-    dhcp6Dependencies(devices),
-  )
+export function readyDhcp6Client(
+  devices: Dhcp6Devices,
+  options: GroupOptions = {},
+  hostname: BootKey<string> = hostnameKey(options),
+): Device<'dhcp6'> {
+  return device('@mirage-ts/net/dhcp6/ready', 'createReadyDhcp6', {
+    takes: DHCP6_TAKES,
+    makes: 'dhcp6',
+    keys: { hostname },
+  })(dhcp6Dependencies(devices))
 }
 
 const DHCP6_TAKES = {

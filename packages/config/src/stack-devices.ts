@@ -7,6 +7,7 @@ import {
   directUdp,
   dualIcmp,
   dualIp,
+  hostnameKey,
   type IpKind,
   type Ipv4Options,
   type Ipv6Options,
@@ -58,14 +59,18 @@ function stackOn(
     }
     // It is the client that waits for an address: the network layer cannot, as the client works over it.
     const ip = ipv6(ethernet, options)
-    return stackOver(ip, icmpv6(ip), options, undefined, (udp) => readyDhcp6Client({ ethernet, ipv6: ip, udp }))
+    return stackOver(ip, icmpv6(ip), options, undefined, (udp) =>
+      readyDhcp6Client({ ethernet, ipv6: ip, udp }, options),
+    )
   }
   const ipv4 = isDhcp ? unconfiguredIpv4(ethernet, arp) : staticIpv4(ethernet, arp, options)
-  const dhcp = (udp: Device<'udp'>) => dhcpClient({ ethernet, arp, ipv4, udp }, options)
+  const hostname = hostnameKey(options)
+  const dhcp = (udp: Device<'udp'>) => dhcpClient({ ethernet, arp, ipv4, udp }, options, hostname)
   const dhcpOver = isDhcp ? dhcp : undefined
   if (versions === 'v4') return stackOver(ipv4, icmp(ipv4), options, dhcpOver)
   const second = ipv6(ethernet, options)
-  const dhcp6Over = isDhcp ? (udp: Device<'udp'>) => dhcp6Client({ ethernet, ipv6: second, udp }) : undefined
+  const dhcp6 = (udp: Device<'udp'>) => dhcp6Client({ ethernet, ipv6: second, udp }, options, hostname)
+  const dhcp6Over = isDhcp ? dhcp6 : undefined
   return stackOver(dualIp(ipv4, second), dualIcmp(icmp(ipv4), icmpv6(second)), options, dhcpOver, dhcp6Over)
 }
 

@@ -7,7 +7,8 @@ import type { HostIp, IpErrorHandler, IpErrorKind, IpHandler, IpProblemHandler }
 
 /**
  * Puts `ipv4` and `ipv6` together; both must be over the same Ethernet, because a buffer lent by one may be sent by the other.
- * The room in front of a payload is what IPv4 needs, so that it keeps its longer payload; IPv6 moves the payload to make room.
+ * The room in front of a payload is what IPv4 needs, so that it keeps its longer payload; IPv6 moves the payload to make room,
+ * unless the sender asks `headroomFor`, as TCP does once for each connection.
  */
 export function createDualIp({ ipv4, ipv6 }: { ipv4: HostIp; ipv6: HostIp }): HostIp {
   return new DualIp(ipv4, ipv6)
@@ -50,6 +51,10 @@ class DualIp implements HostIp {
 
   get nameservers(): readonly IpAddress[] {
     return this.ipv6.nameservers ?? []
+  }
+
+  headroomFor(dst: IpAddress): number {
+    return this.of(dst).headroomBytes
   }
 
   private of(address: IpAddress): HostIp {

@@ -37,8 +37,10 @@ export type IpErrorKind =
 
 /** The network layer as transports see it; one implementation may carry either family or both. */
 export interface Ip {
-  /** Octets to leave free in front of the payload. */
+  /** Octets to leave free in front of the payload; to those that need more room the payload is moved. */
   readonly headroomBytes: number
+  /** The octets with which nothing need be moved on the way to `dst`; left out where they are the same for all. */
+  headroomFor?(dst: IpAddress): number
   /** Our own addresses. */
   readonly addresses: readonly IpAddress[]
   /** Greatest payload in octets towards `dst` that needs no fragmentation. */

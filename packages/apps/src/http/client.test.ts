@@ -5,6 +5,8 @@ import { CancelController } from '@mirage-ts/core/cancel'
 import { NO_LOG } from '@mirage-ts/core/log'
 import { octetsToText, textToOctets } from '@mirage-ts/core/octets'
 import { ms, seconds } from '@mirage-ts/core/time'
+import { createHappyEyeballs } from '@mirage-ts/net/happy-eyeballs'
+import type { Ipv4 } from '@mirage-ts/signatures/addresses'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
 import type { WallInstant } from '@mirage-ts/signatures/time'
 import { readAtLeast } from '@mirage-ts/testing/flow-tools'
@@ -325,11 +327,15 @@ test('client: names need a resolver, https needs TLS, nobody there is an error',
   await assert.rejects(w.client.request({ ...get(), authority: 'example.com' }), { code: 'no-route' })
   await assert.rejects(w.client.request({ ...get(), isSecure: true }), { code: 'no-route' })
   await assert.rejects(w.client.request(get()), { code: 'connection-refused' })
-  const resolver = { resolve: async (name: string) => (name === 'h' ? w.stack.addresses : []) }
-  const named = createHttpClient({ stack: w.stack, time: w.time, clock: w.time, resolver })
+  const ipv4 = async (name: string) => (name === 'h' ? (w.stack.addresses as readonly Ipv4[]) : [])
+  const resolver = { ipv4, ipv6: async () => [] }
+  const eyeballs = createHappyEyeballs({ stack: w.stack, time: w.time, clock: w.time, resolver })
+  const named = createHttpClient({ stack: w.stack, time: w.time, clock: w.time, eyeballs })
   await listen(w, ({ authority }) => ({ status: 200, fields: [], body: latin1Body(authority) }))
   assert.equal(await text((await named.request({ ...get(), authority: 'h:80' })).body), 'h:80')
-  await assert.rejects(named.request({ ...get(), authority: 'nobody' }), { code: 'no-route' })
+  await assert.rejects(named.request({ ...get(), authority: 'nobody' }), { code: 'host-unreachable' })
+  const six = '[2001:db8::1]:80'
+  assert.equal(await text((await w.client.request({ ...get(), authority: six })).body), six)
 })
 
 test('response: any cutting gives the same, random octets never throw', () => {

@@ -2,29 +2,25 @@
  * An HTTP/1.1 client: keeps connections to reuse them, so many for each host. Requests are not pipelined: a server that is
  * slow with one would hold up the others.
  */
-import { parseIpv4 } from '@mirage-ts/core/addresses'
+import { parseIp } from '@mirage-ts/core/addresses'
 import { NetError } from '@mirage-ts/core/errors'
 import { Switch } from '@mirage-ts/core/switch'
 import { minutes, seconds } from '@mirage-ts/core/time'
-import type { IpAddress, Port } from '@mirage-ts/signatures/addresses'
+import type { Port } from '@mirage-ts/signatures/addresses'
 import type { Cancellable } from '@mirage-ts/signatures/cancel'
-import type { Flow } from '@mirage-ts/signatures/flow'
+import type { Flow, TcpFlow } from '@mirage-ts/signatures/flow'
+import type { HappyEyeballs } from '@mirage-ts/signatures/happy-eyeballs'
 import type { Stack } from '@mirage-ts/signatures/stack'
 import type { MonotonicClock, Time } from '@mirage-ts/signatures/time'
 import { ClientConnection, type ClientLimits, type ClientRequest, type ClientResponse } from './client-connection.ts'
 import { DEFAULT_RESPONSE_LIMITS } from './response-parser.ts'
 
-/** Finds the addresses of a name; most preferred first. Rejects with a `NetError` when there are none. */
-export interface HostResolver {
-  resolve(name: string, options?: Cancellable): Promise<readonly IpAddress[]>
-}
-
 export interface HttpClientDeps {
   readonly stack: Stack
   readonly time: Time
   readonly clock: MonotonicClock
-  /** Without one, hosts are addresses. */
-  readonly resolver?: HostResolver
+  /** Connects to hosts that are names; without it hosts are addresses. */
+  readonly eyeballs?: HappyEyeballs
   /** Makes a flow private for `https:`: TLS as a client of `host`. Without it such requests fail. */
   readonly secure?: (flow: Flow, host: string) => Promise<Flow>
 }
@@ -173,34 +169,24 @@ class PooledClient implements HttpClient {
   }
 
   async #connect({ authority, isSecure = false, signal }: HttpClientRequest): Promise<Flow> {
-    const { stack, secure, time } = this.#deps
+    const { secure, time } = this.#deps
     const [hostname, port] = splitAuthority(authority, isSecure ? 443 : 80)
     if (isSecure && secure === undefined) {
       throw new NetError('no-route', `Cannot connect to https://${authority}: this client has no TLS`)
     }
-    const addresses = await this.#resolve(hostname, signal === undefined ? {} : { signal })
-    let failure: unknown
-    for (const address of addresses) {
-      try {
-        const flow = await withTimeLimit(time, this.#limits.connectTime, signal, (limited) =>
-          stack.tcp.connect({ address, port }, { signal: limited }),
-        )
-        return isSecure && secure !== undefined ? await secure(flow, hostname) : flow
-      } catch (error) {
-        if (signal?.aborted === true) throw error
-        failure = error
-      }
-    }
-    throw failure
+    const flow = await withTimeLimit(time, this.#limits.connectTime, signal, (limited) =>
+      this.#connectTo(hostname, port, { signal: limited }),
+    )
+    return isSecure && secure !== undefined ? secure(flow, hostname) : flow
   }
 
-  async #resolve(hostname: string, options: Cancellable): Promise<readonly IpAddress[]> {
-    const literal = parseIpv4(hostname)
-    if (literal !== undefined) return [literal]
-    const addresses = (await this.#deps.resolver?.resolve(hostname, options)) ?? []
-    if (addresses.length > 0) return addresses
-    const why = this.#deps.resolver === undefined ? 'this client has no resolver for names' : 'it has no address'
-    throw new NetError('no-route', `Cannot connect to ${hostname}: ${why}`)
+  async #connectTo(hostname: string, port: Port, options: Cancellable): Promise<TcpFlow> {
+    const { stack, eyeballs } = this.#deps
+    // RFC 3986 §3.2.2: IPv6 addresses stand in brackets.
+    const address = parseIp(hostname.replace(/^\[(.*)\]$/, '$1'))
+    if (address !== undefined) return stack.tcp.connect({ address, port }, options)
+    if (eyeballs !== undefined) return eyeballs.connect(hostname, port, options)
+    throw new NetError('no-route', `Cannot connect to ${hostname}: this client has no resolver for names`)
   }
 
   #release(key: string, connection: ClientConnection, isUsable: boolean): void {

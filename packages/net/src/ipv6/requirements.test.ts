@@ -225,6 +225,21 @@ describe('ipv6 requirements', () => {
     assert.equal(await mac(), '020000000051')
   })
 
+  it('TCP leaves room for the longer header, so that no segment is moved on its way out of a stack of both versions', async () => {
+    const { stack, time } = await setUp()
+    const { ipv6 } = stack
+    const send = ipv6.send.bind(ipv6)
+    const offs: number[] = []
+    ipv6.send = (frame, off, end, protocol, src, dst, trafficClass) => {
+      if (protocol === 6) offs.push(off)
+      send(frame, off, end, protocol, src, dst, trafficClass)
+    }
+    const refused = assert.rejects(stack.tcp.connect({ address: PEER, port: port(80) }))
+    await time.advance(seconds(200))
+    await refused
+    assert.ok(offs.length > 3 && offs.every((off) => off === ipv6.headroomBytes), offs.join(' '))
+  })
+
   it('asks a neighbour three times, a second apart, and holds what waits in bounds (RFC 4861 §7.2.2, §10)', async () => {
     const { stack, time, heard } = await setUp()
     const socket = await stack.udp.bind(port(0), () => {})

@@ -169,6 +169,8 @@ export class Connection {
   /** When the last segment with text left; before that, when our SYN did, or 0 when it had to leave again. */
   lastSentUs = 0
 
+  /** Octets in front of the segments we send. */
+  headroomBytes = 0
   /** The octet of DSCP in the packets that we send, ECN's two bits 0 (RFC 2474). */
   trafficClass = 0
 

@@ -539,6 +539,7 @@ export class TcpMachine {
   ): Connection {
     const connection = new Connection(local, localPort, remote, remotePort, iss, this.settings, this.memory, listener)
     connection.tsOffset = this.tsOffset(local, localPort, remote, remotePort)
+    connection.headroomBytes = this.ip.headroomFor?.(remote) ?? this.ip.headroomBytes
     connection.number = this.freeNumbers.pop() ?? this.connections.length
     this.connections[connection.number] = connection
     this.table.set(local, localPort, remote, remotePort, connection.number)

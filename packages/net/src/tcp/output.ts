@@ -173,7 +173,7 @@ export function sendReset(m: TcpMachine, c: Connection): void {
   if (frame === undefined) return
   prepare(m.tx, c.localPort, c.remotePort, acceptableSeq(c), c.rcvNxt, FLAG_RST | FLAG_ACK)
   m.counters.resetsSent++
-  transmit(m, frame, 0, c.local, c.remote, c.trafficClass)
+  transmit(m, frame, c.headroomBytes, 0, c.local, c.remote, c.trafficClass)
 }
 
 /** Answers the segment in `m.rx`, which belongs to no connection, with a reset (RFC 9293 §3.10.7.1). */
@@ -187,7 +187,7 @@ export function replyReset(m: TcpMachine, src: IpAddress, dst: IpAddress): void 
     prepare(m.tx, rx.dstPort, rx.srcPort, 0 as Seq, seqAdd(rx.seq, segmentLen(rx)), FLAG_RST | FLAG_ACK)
   }
   m.counters.resetsSent++
-  transmit(m, frame, 0, dst, src, 0)
+  transmit(m, frame, m.ip.headroomBytes, 0, dst, src, 0)
 }
 
 /** Answers the SYN in `m.rx` and forgets it: what must be known of it comes back with the ACK (RFC 4987 §3.6). */
@@ -208,7 +208,7 @@ export function sendCookie(m: TcpMachine, src: IpAddress, dst: IpAddress, now: I
     if (rx.windowScale !== NO_OPTION) tx.windowScale = m.settings.windowScale
   }
   m.counters.cookiesSent++
-  transmit(m, frame, 0, dst, src, 0)
+  transmit(m, frame, m.ip.headroomBytes, 0, dst, src, 0)
 }
 
 /** RFC 9293 §3.8.4: "SEG.SEQ = SND.NXT-1", no text: outside of the window, so that a peer who is there answers. */
@@ -480,7 +480,7 @@ function emit(
     tx.tsVal = tickAt(now, c.tsOffset)
     tx.tsEcr = (flags & FLAG_ACK) === 0 ? 0 : c.tsRecent
   }
-  if (len > 0) c.sendRing.copyTo(textOff, len, frame.u8, m.ip.headroomBytes + tcpHeaderLen(tx))
+  if (len > 0) c.sendRing.copyTo(textOff, len, frame.u8, c.headroomBytes + tcpHeaderLen(tx))
   if ((flags & FLAG_ACK) !== 0) {
     // What arrived out of order and found no room beside the text follows on its own.
     if (tx.sackCount > 0 || c.reassembly.count === 0 || !c.isSacking) c.isAckDue = false
@@ -488,7 +488,7 @@ function emit(
     c.unackedSegments = 0
     c.ackAtUs = NEVER
   }
-  transmit(m, frame, len, c.local, c.remote, trafficClass)
+  transmit(m, frame, c.headroomBytes, len, c.local, c.remote, trafficClass)
 }
 
 function prepare(tx: TcpHeader, srcPort: Port, dstPort: Port, seqNumber: Seq, ack: Seq, flags: number): void {
@@ -523,16 +523,16 @@ function addSacks(m: TcpMachine, c: Connection, len: number): void {
   c.reassembly.report(tx, maxCount)
 }
 
-/** Writes the header `m.tx` in front of `len` octets of text already in place, and sends. */
+/** Writes the header `m.tx` at `off`, in front of `len` octets of text already in place, and sends. */
 function transmit(
   m: TcpMachine,
   frame: Frame,
+  off: number,
   len: number,
   src: IpAddress,
   dst: IpAddress,
   trafficClass: number,
 ): void {
-  const off = m.ip.headroomBytes
   const end = off + emitTcp(frame, off, m.tx) + len
   if (m.ip.isChecksumOffloaded) leaveTcpChecksum(frame, off, end - off, src, dst)
   else setTcpChecksum(frame, off, end, src, dst)
