@@ -23,6 +23,12 @@ export class SimulatedMemory implements DmaMemory {
 
   barrier(): void {}
 
+  /** Writes a random octet somewhere, as a device can that it was shown to. */
+  scribble(random: { u32(): number }): void {
+    const { buffer } = this.regions[random.u32() % this.regions.length] as { buffer: ArrayBuffer }
+    new Uint8Array(buffer)[random.u32() % buffer.byteLength] = random.u32()
+  }
+
   /** The octets at `[address, address + lenBytes)`; throws when they are not all in one region: a wild address. */
   view(address: number, lenBytes: number): DataView {
     const region = this.regions.find(
