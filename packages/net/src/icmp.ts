@@ -3,14 +3,12 @@
  * bounded rate. Not here: redirects sent, timestamps, source quench (RFC 6633), router discovery.
  */
 import { IPV4_ANY, IPV4_BROADCAST, isIpv4Multicast } from '@mirage-ts/core/addresses'
-import { frameOf } from '@mirage-ts/core/bytes'
-import { type Counters, createCounters } from '@mirage-ts/core/metrics'
 import type { IpAddress, Ipv4 } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Icmp, IpProblem, Unreachable } from '@mirage-ts/signatures/icmp'
 import type { HostIp } from '@mirage-ts/signatures/ip'
 import type { MonotonicClock } from '@mirage-ts/signatures/time'
-import { TokenBucket } from './token-bucket.ts'
+import { type IcmpCounters, IcmpSender } from './icmp-sender.ts'
 import {
   checkIcmp,
   emitIcmp,
@@ -26,20 +24,6 @@ import {
   icmpType,
 } from './wire/icmp.ts'
 import { IPV4_HEADER_LEN, Ipv4Header, PROTOCOL_ICMP, parseIpv4 } from './wire/ipv4.ts'
-
-const COUNTERS = [
-  'truncated',
-  'bad-checksum',
-  'broadcastEcho',
-  'unhandled',
-  'echoReplies',
-  'rateLimited',
-  'noBuffer',
-] as const
-
-/** Errors sent in a burst, and per second after it (RFC 1812 §4.3.2.8 wants a limit and leaves the figure open). */
-const ERROR_BURST = 50
-const ERRORS_PER_SECOND = 100
 
 /** Type and code of each problem. */
 const MESSAGES: Readonly<Record<IpProblem, readonly [type: number, code: number]>> = {
@@ -65,7 +49,7 @@ const IS_ABOUT_DELIVERY: Readonly<Record<IpProblem, boolean>> = {
 
 /** ICMP with its counters. */
 export interface CountedIcmp extends Icmp {
-  readonly counters: Readonly<Counters<(typeof COUNTERS)[number]>>
+  readonly counters: Readonly<IcmpCounters>
 }
 
 /** Starts answering over `ipv4`. */
@@ -74,16 +58,15 @@ export function createIcmp({ ipv4, clock }: { ipv4: HostIp; clock: MonotonicCloc
 }
 
 class IcmpLayer implements CountedIcmp {
-  readonly counters = createCounters(COUNTERS)
+  readonly counters: IcmpCounters
   private readonly ip: HostIp
-  private readonly clock: MonotonicClock
-  private readonly errorTokens: TokenBucket
+  private readonly sender: IcmpSender
   private readonly header = new Ipv4Header()
 
   constructor(ip: HostIp, clock: MonotonicClock) {
     this.ip = ip
-    this.clock = clock
-    this.errorTokens = new TokenBucket(ERROR_BURST, ERRORS_PER_SECOND, clock.now())
+    this.sender = new IcmpSender(ip, clock, PROTOCOL_ICMP, emitIcmp)
+    this.counters = this.sender.counters
     ip.listen(PROTOCOL_ICMP, (frame, off, end, src, dst) => this.input(frame, off, end, src, dst))
     ip.listenProblems((why, frame, packetOff, end, mtuBytes) => this.report(why, frame, packetOff, end, mtuBytes))
   }
@@ -103,14 +86,10 @@ class IcmpLayer implements CountedIcmp {
     // RFC 1122 §3.2.2: never about an error.
     const payload = packetOff + header.headerLen
     if (header.protocol === PROTOCOL_ICMP && (payload >= end || !isInformational(frame.dv.getUint8(payload)))) return
-    if (!this.errorTokens.take(this.clock.now())) {
-      this.counters.rateLimited++
-      return
-    }
     // RFC 792 quotes the header and 64 bits; RFC 1812 §4.3.2.3 as much as fits in 576 octets.
     const quoteLen = Math.min(header.totalLen, 576 - IPV4_HEADER_LEN - ICMP_HEADER_LEN)
     const [type, code] = MESSAGES[why]
-    this.transmit(type, code, mtuBytes, frame, packetOff, packetOff + quoteLen, src, header.src)
+    this.sender.error(type, code, mtuBytes, frame, packetOff, packetOff + quoteLen, src, header.src)
   }
 
   private input(frame: Frame, off: number, end: number, src: IpAddress, dst: IpAddress): void {
@@ -126,46 +105,9 @@ class IcmpLayer implements CountedIcmp {
       this.ip.redirect?.(src as Ipv4, icmpRest(frame, off) as Ipv4, frame, off + ICMP_HEADER_LEN, end)
     } else if (icmpType(frame, off) !== ICMP_ECHO_REQUEST) {
       this.counters.unhandled++
-    } else if (!this.ip.addresses.includes(dst)) {
-      // RFC 1122 §3.2.2.6 lets a host ignore them; answering would make us an amplifier.
-      this.counters.broadcastEcho++
     } else {
-      this.counters.echoReplies++
-      this.transmit(ICMP_ECHO_REPLY, 0, icmpRest(frame, off), frame, off + ICMP_HEADER_LEN, end, dst, src)
+      this.sender.echo(ICMP_ECHO_REPLY, icmpRest(frame, off), frame, off + ICMP_HEADER_LEN, end, src, dst)
     }
-  }
-
-  /** Sends a message whose body is a copy of `body.u8[bodyOff, bodyEnd)`. */
-  private transmit(
-    type: number,
-    code: number,
-    rest: number,
-    body: Frame,
-    bodyOff: number,
-    bodyEnd: number,
-    src: IpAddress,
-    dst: IpAddress,
-  ): void {
-    const bodyLen = bodyEnd - bodyOff
-    if (bodyLen > this.ip.mtuBytes(dst) - ICMP_HEADER_LEN) {
-      // The answer to a ping longer than the link's MTU: put together here, sent in pieces.
-      const whole = frameOf(new Uint8Array(ICMP_HEADER_LEN + bodyLen))
-      whole.u8.set(body.u8.subarray(bodyOff, bodyEnd), ICMP_HEADER_LEN)
-      emitIcmp(whole, 0, whole.u8.length, type, code, rest)
-      if (this.ip.sendCopy(whole.u8, 0, whole.u8.length, PROTOCOL_ICMP, src, dst) !== undefined)
-        this.counters.noBuffer++
-      return
-    }
-    const frame = this.ip.alloc(dst)
-    if (frame === undefined) {
-      this.counters.noBuffer++
-      return
-    }
-    const off = this.ip.headroomBytes
-    const end = off + ICMP_HEADER_LEN + bodyLen
-    frame.u8.set(body.u8.subarray(bodyOff, bodyEnd), off + ICMP_HEADER_LEN)
-    emitIcmp(frame, off, end, type, code, rest)
-    this.ip.send(frame, off, end, PROTOCOL_ICMP, src, dst)
   }
 }
 

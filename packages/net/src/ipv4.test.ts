@@ -154,7 +154,7 @@ describe('icmp', () => {
     const { send, packets, icmp } = await setUp()
     send(changed(ECHO_REQUEST, 19, 255))
     assert.deepEqual(await packets(), [])
-    assert.equal(icmp.counters.broadcastEcho, 1)
+    assert.equal(icmp.counters.groupEcho, 1)
   })
 
   it('drops truncated messages and bad checksums', async () => {

@@ -1,6 +1,5 @@
 /** The DHCP client for a stack: the machine (machine.ts) with a socket, a clock and one alarm; it configures IPv4. */
 import { IPV4_BROADCAST, ipv4CidrToString, ipv4ToString, port } from '@mirage-ts/core/addresses'
-import { messageOf } from '@mirage-ts/core/errors'
 import type { Counters } from '@mirage-ts/core/metrics'
 import type { Ipv4 } from '@mirage-ts/signatures/addresses'
 import type { Arp } from '@mirage-ts/signatures/arp'
@@ -10,9 +9,10 @@ import type { Ipv4Host } from '@mirage-ts/signatures/ip'
 import type { Log, Logger } from '@mirage-ts/signatures/log'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Alarm, MonotonicClock, Time } from '@mirage-ts/signatures/time'
-import type { Udp, UdpSocket } from '@mirage-ts/signatures/udp'
+import type { Udp } from '@mirage-ts/signatures/udp'
+import { ClientSocket, checkedHostname } from './client-socket.ts'
 import { type DHCP_COUNTERS, DhcpMachine, type DhcpState } from './machine.ts'
-import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT, hostnameProblem } from './wire.ts'
+import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT } from './wire.ts'
 
 export interface DhcpDeps {
   readonly ethernet: Ethernet
@@ -40,9 +40,7 @@ export interface CountedDhcp extends Dhcp {
 
 /** Asks for an address and resolves when IPv4 has it; as long as nobody lends one, it goes on asking. */
 export async function createDhcp(deps: DhcpDeps, options: DhcpOptions = {}): Promise<CountedDhcp> {
-  const { hostname } = options
-  const problem = hostname === undefined ? undefined : hostnameProblem(hostname)
-  if (problem !== undefined) throw new RangeError(`Cannot ask for the hostname ${JSON.stringify(hostname)}: ${problem}`)
+  const hostname = checkedHostname(options.hostname)
   let bound: () => void = () => {}
   const isBound = new Promise<void>((resolve) => {
     bound = resolve
@@ -60,22 +58,19 @@ class DhcpClient implements CountedDhcp {
   lease: DhcpLease | undefined = undefined
   private readonly machine: DhcpMachine
   private readonly ipv4: Ipv4Host
-  private readonly udp: Udp
   private readonly arp: Arp
   private readonly clock: MonotonicClock
   private readonly log: Logger
   private readonly alarm: Alarm
   private readonly listeners: ((lease: DhcpLease | undefined) => void)[] = []
-  private socket: UdpSocket | undefined
-  /** The message on its way: `release` waits for it. */
-  private sending: Promise<void> = Promise.resolve()
+  private readonly socket: ClientSocket
 
   constructor(deps: DhcpDeps, hostname: string | undefined) {
     this.ipv4 = deps.ipv4
-    this.udp = deps.udp
     this.arp = deps.arp
     this.clock = deps.clock
     this.log = deps.log.logger('dhcp')
+    this.socket = new ClientSocket(deps.udp, this.log)
     this.machine = new DhcpMachine(
       deps.random,
       { mac: deps.ethernet.mac, hostname },
@@ -109,7 +104,7 @@ class DhcpClient implements CountedDhcp {
   }
 
   async start(): Promise<void> {
-    this.socket = await this.udp.bind(port(DHCP_CLIENT_PORT), (payload, from) => {
+    await this.socket.open(port(DHCP_CLIENT_PORT), (payload, from) => {
       if (from.port !== DHCP_SERVER_PORT) return
       this.machine.input(payload, this.clock.now())
       this.arm()
@@ -125,15 +120,11 @@ class DhcpClient implements CountedDhcp {
   async release(): Promise<void> {
     this.machine.release(this.clock.now())
     this.arm()
-    await this.sending
-    this.socket?.close()
+    await this.socket.close()
   }
 
   private send(message: Uint8Array, server: Ipv4 | undefined): void {
-    const to = { address: server ?? IPV4_BROADCAST, port: port(DHCP_SERVER_PORT) }
-    // A message that cannot be sent is like one that was lost: the machine sends it again.
-    const failed = (error: unknown): void => this.log.debug(() => `not sent: ${messageOf(error)}`)
-    this.sending = (this.socket?.send(message, to) ?? Promise.resolve()).catch(failed)
+    this.socket.send(message, { address: server ?? IPV4_BROADCAST, port: port(DHCP_SERVER_PORT) })
   }
 
   private probe(address: Ipv4): void {

@@ -31,10 +31,12 @@ import {
   OPTION_SERVER,
   OPTION_TYPE,
   OPTIONS,
+  readMessage,
   readOptions,
   SECS,
   SNAME,
   text,
+  typeOf,
   XID,
   YIADDR,
 } from './wire.ts'
@@ -92,23 +94,16 @@ export interface DhcpQuery {
 
 /** Reads the message that `u8` is, all of it. Returns why it cannot be used. */
 export function parseDhcpQuery(u8: Uint8Array): DhcpQuery | DhcpReason | 'not-a-query' {
-  if (u8.length < OPTIONS) return 'truncated'
+  const options = readMessage(u8, BOOTREQUEST)
+  if (options === 'other-op') return 'not-a-query'
+  if (typeof options === 'string') return options
   const dv = new DataView(u8.buffer, u8.byteOffset, u8.length)
-  if (dv.getUint8(OP) !== BOOTREQUEST || dv.getUint16(OP + 1) !== 0x0106) return 'not-a-query'
-  if (dv.getUint32(MAGIC) !== MAGIC_COOKIE) return 'bad-magic'
-  const options = new Map<number, Uint8Array>()
-  if (!readOptions(u8, OPTIONS, u8.length, options)) return 'bad-option'
-  const overload = options.get(OPTION_OVERLOAD)?.[0] ?? 0
-  if ((overload & 1) !== 0 && !readOptions(u8, FILE, MAGIC, options)) return 'bad-option'
-  if ((overload & 2) !== 0 && !readOptions(u8, SNAME, FILE, options)) return 'bad-option'
-  const type = options.get(OPTION_TYPE)
-  if (type?.length !== 1) return 'no-type'
   const clientId = options.get(OPTION_CLIENT_ID)
   // RFC 2132 §9.14: two octets at least.
   if (clientId !== undefined && clientId.length < 2) return 'bad-option'
   const relayInfo = options.get(OPTION_RELAY_INFO)
   return {
-    type: type[0] as number,
+    type: typeOf(options),
     xid: dv.getUint32(XID),
     hops: dv.getUint8(HOPS),
     secs: dv.getUint16(SECS),

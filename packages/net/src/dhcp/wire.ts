@@ -95,25 +95,16 @@ export type DhcpReason = 'truncated' | 'not-a-reply' | 'bad-magic' | 'bad-option
 
 /** Reads the message that `u8` is, all of it. Returns why it cannot be used. */
 export function parseDhcp(u8: Uint8Array): DhcpReply | DhcpReason {
-  if (u8.length < OPTIONS) return 'truncated'
+  const options = readMessage(u8, BOOTREPLY)
+  if (options === 'other-op') return 'not-a-reply'
+  if (typeof options === 'string') return options
   const dv = new DataView(u8.buffer, u8.byteOffset, u8.length)
-  // Hardware type 1, addresses of 6 octets: Ethernet.
-  if (dv.getUint8(OP) !== BOOTREPLY || dv.getUint16(OP + 1) !== 0x0106) return 'not-a-reply'
-  if (dv.getUint32(MAGIC) !== MAGIC_COOKIE) return 'bad-magic'
-  const options = new Map<number, Uint8Array>()
-  if (!readOptions(u8, OPTIONS, u8.length, options)) return 'bad-option'
-  // RFC 2131 §4.1: the options may go on in the fields for file and server name.
-  const overload = options.get(OPTION_OVERLOAD)?.[0] ?? 0
-  if ((overload & 1) !== 0 && !readOptions(u8, FILE, MAGIC, options)) return 'bad-option'
-  if ((overload & 2) !== 0 && !readOptions(u8, SNAME, FILE, options)) return 'bad-option'
-  const type = options.get(OPTION_TYPE)
-  if (type?.length !== 1) return 'no-type'
   const routes = parseRoutes(options.get(OPTION_ROUTES) ?? new Uint8Array(0))
   if (routes === undefined) return 'bad-option'
   return {
     xid: dv.getUint32(XID),
     mac: readMac(dv, CHADDR),
-    type: type[0] as number,
+    type: typeOf(options),
     yiaddr: dv.getUint32(YIADDR) as Ipv4,
     server: addresses(options.get(OPTION_SERVER))[0],
     mask: addresses(options.get(OPTION_MASK))[0],
@@ -128,6 +119,30 @@ export function parseDhcp(u8: Uint8Array): DhcpReply | DhcpReason {
     t1Seconds: addresses(options.get(OPTION_T1))[0],
     t2Seconds: addresses(options.get(OPTION_T2))[0],
   }
+}
+
+/** The options of the message that `u8` is, when its first octet is `op` and it is for Ethernet; else why it cannot be used. */
+export function readMessage(
+  u8: Uint8Array,
+  op: number,
+): ReadonlyMap<number, Uint8Array> | 'truncated' | 'other-op' | 'bad-magic' | 'bad-option' | 'no-type' {
+  if (u8.length < OPTIONS) return 'truncated'
+  const dv = new DataView(u8.buffer, u8.byteOffset, u8.length)
+  // Hardware type 1, addresses of 6 octets: Ethernet.
+  if (dv.getUint8(OP) !== op || dv.getUint16(OP + 1) !== 0x0106) return 'other-op'
+  if (dv.getUint32(MAGIC) !== MAGIC_COOKIE) return 'bad-magic'
+  const options = new Map<number, Uint8Array>()
+  if (!readOptions(u8, OPTIONS, u8.length, options)) return 'bad-option'
+  // RFC 2131 §4.1: the options may go on in the fields for file and server name.
+  const overload = options.get(OPTION_OVERLOAD)?.[0] ?? 0
+  if ((overload & 1) !== 0 && !readOptions(u8, FILE, MAGIC, options)) return 'bad-option'
+  if ((overload & 2) !== 0 && !readOptions(u8, SNAME, FILE, options)) return 'bad-option'
+  return options.get(OPTION_TYPE)?.length === 1 ? options : 'no-type'
+}
+
+/** The type of a message that has been read. */
+export function typeOf(options: ReadonlyMap<number, Uint8Array>): number {
+  return options.get(OPTION_TYPE)?.[0] ?? 0
 }
 
 /** Collects the options in `[off, end)`; false when one runs over the end. Parts of a long one add up (RFC 3396). */

@@ -1,6 +1,5 @@
 /** The DHCPv6 client for a stack: the machine (machine.ts) with a socket, a clock and one alarm; it configures IPv6. */
 import { ipv6ToString, port } from '@mirage-ts/core/addresses'
-import { messageOf } from '@mirage-ts/core/errors'
 import type { Counters } from '@mirage-ts/core/metrics'
 import { NEVER } from '@mirage-ts/core/time'
 import type { Dhcp6, Dhcp6Config } from '@mirage-ts/signatures/dhcp'
@@ -8,8 +7,8 @@ import type { Ethernet } from '@mirage-ts/signatures/ethernet'
 import type { Log, Logger } from '@mirage-ts/signatures/log'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Alarm, MonotonicClock, Time } from '@mirage-ts/signatures/time'
-import type { Udp, UdpSocket } from '@mirage-ts/signatures/udp'
-import { hostnameProblem } from '../dhcp/wire.ts'
+import type { Udp } from '@mirage-ts/signatures/udp'
+import { ClientSocket, checkedHostname } from '../dhcp/client-socket.ts'
 import type { CountedIpv6 } from '../ipv6/contract.ts'
 import { DHCP6_CLIENT_PORT, DHCP6_RELAYS_AND_SERVERS, DHCP6_SERVER_PORT } from './codec.ts'
 import { type DHCP6_CLIENT_COUNTERS, Dhcp6Machine, type Dhcp6State } from './machine.ts'
@@ -42,9 +41,7 @@ export interface CountedDhcp6 extends Dhcp6 {
  * else with O. Resolves at once.
  */
 export async function createDhcp6(deps: Dhcp6Deps, { hostname }: Dhcp6Options = {}): Promise<CountedDhcp6> {
-  const problem = hostname === undefined ? undefined : hostnameProblem(hostname)
-  if (problem !== undefined) throw new RangeError(`Cannot ask for the hostname ${JSON.stringify(hostname)}: ${problem}`)
-  const client = new Dhcp6Client(deps, hostname)
+  const client = new Dhcp6Client(deps, checkedHostname(hostname))
   await client.start()
   return client
 }
@@ -53,19 +50,18 @@ class Dhcp6Client implements CountedDhcp6 {
   config: Dhcp6Config | undefined = undefined
   private readonly machine: Dhcp6Machine
   private readonly ipv6: CountedIpv6
-  private readonly udp: Udp
   private readonly clock: MonotonicClock
   private readonly log: Logger
   private readonly alarm: Alarm
   private readonly listeners: ((config: Dhcp6Config) => void)[] = []
-  private socket: UdpSocket | undefined
+  private readonly socket: ClientSocket
   private stopped: (() => void)[] = []
 
   constructor(deps: Dhcp6Deps, hostname: string | undefined) {
     this.ipv6 = deps.ipv6
-    this.udp = deps.udp
     this.clock = deps.clock
     this.log = deps.log.logger('dhcp6')
+    this.socket = new ClientSocket(deps.udp, this.log)
     this.machine = new Dhcp6Machine(
       deps.random,
       { mac: deps.ethernet.mac, hostname },
@@ -97,7 +93,7 @@ class Dhcp6Client implements CountedDhcp6 {
   }
 
   async start(): Promise<void> {
-    this.socket = await this.udp.bind(port(DHCP6_CLIENT_PORT), (payload) => {
+    await this.socket.open(port(DHCP6_CLIENT_PORT), (payload) => {
       this.machine.input(payload, this.clock.now())
       this.settle()
     })
@@ -131,9 +127,7 @@ class Dhcp6Client implements CountedDhcp6 {
   }
 
   private send(message: Uint8Array): void {
-    const to = { address: DHCP6_RELAYS_AND_SERVERS, port: port(DHCP6_SERVER_PORT) }
-    // A message that cannot be sent is like one that was lost: the machine sends it again.
-    this.socket?.send(message, to).catch((error: unknown) => this.log.debug(() => `not sent: ${messageOf(error)}`))
+    this.socket.send(message, { address: DHCP6_RELAYS_AND_SERVERS, port: port(DHCP6_SERVER_PORT) })
   }
 
   private configured(config: Dhcp6Config): void {
@@ -146,10 +140,10 @@ class Dhcp6Client implements CountedDhcp6 {
     if (next === NEVER) this.alarm.clear()
     else this.alarm.set(next)
     if (this.machine.state !== 'stopped') return
-    this.socket?.close()
-    this.socket = undefined
     const { stopped } = this
     this.stopped = []
-    for (const resolve of stopped) resolve()
+    void this.socket.close().then(() => {
+      for (const resolve of stopped) resolve()
+    })
   }
 }

@@ -1,12 +1,10 @@
 /** ICMPv6 for a host (RFC 4443): echo replies, errors received passed on, errors sent at a bounded rate. */
 import { IPV6_ANY, isIpv6Multicast } from '@mirage-ts/core/addresses'
-import { frameOf } from '@mirage-ts/core/bytes'
-import { type Counters, createCounters } from '@mirage-ts/core/metrics'
-import type { IpAddress, Ipv6 } from '@mirage-ts/signatures/addresses'
+import type { Ipv6 } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Icmp, IpProblem, Unreachable } from '@mirage-ts/signatures/icmp'
 import type { MonotonicClock } from '@mirage-ts/signatures/time'
-import { TokenBucket } from '../token-bucket.ts'
+import { type IcmpCounters, IcmpSender } from '../icmp-sender.ts'
 import {
   checkIcmpv6,
   emitIcmpv6,
@@ -36,20 +34,6 @@ import {
 } from '../wire/ipv6.ts'
 import type { CountedIpv6 } from './contract.ts'
 
-const COUNTERS = [
-  'truncated',
-  'bad-checksum',
-  'groupEcho',
-  'unhandled',
-  'echoReplies',
-  'rateLimited',
-  'noBuffer',
-] as const
-
-/** Errors sent in a burst, and per second after it (RFC 4443 §2.4 (f) wants a token bucket and leaves the figures open). */
-const ERROR_BURST = 50
-const ERRORS_PER_SECOND = 100
-
 /** Type and code of each problem. */
 const MESSAGES: Readonly<Record<IpProblem, readonly [type: number, code: number]>> = {
   network: [ICMPV6_UNREACHABLE, 0],
@@ -64,7 +48,7 @@ const MESSAGES: Readonly<Record<IpProblem, readonly [type: number, code: number]
 
 /** ICMPv6 with its counters. */
 export interface CountedIcmpv6 extends Icmp {
-  readonly counters: Readonly<Counters<(typeof COUNTERS)[number]>>
+  readonly counters: Readonly<IcmpCounters>
 }
 
 /** Starts answering over `ipv6`. */
@@ -73,17 +57,18 @@ export function createIcmpv6({ ipv6, clock }: { ipv6: CountedIpv6; clock: Monoto
 }
 
 class Icmpv6Layer implements CountedIcmpv6 {
-  readonly counters = createCounters(COUNTERS)
+  readonly counters: IcmpCounters
   private readonly ip: CountedIpv6
-  private readonly clock: MonotonicClock
-  private readonly errorTokens: TokenBucket
+  private readonly sender: IcmpSender
   private readonly header = new Ipv6Header()
   private readonly fragment = new Ipv6Fragment()
 
   constructor(ip: CountedIpv6, clock: MonotonicClock) {
     this.ip = ip
-    this.clock = clock
-    this.errorTokens = new TokenBucket(ERROR_BURST, ERRORS_PER_SECOND, clock.now())
+    this.sender = new IcmpSender(ip, clock, PROTOCOL_ICMPV6, (frame, off, end, type, code, rest, src, dst) =>
+      emitIcmpv6(frame, off, end, type, code, rest, src as Ipv6, dst as Ipv6),
+    )
+    this.counters = this.sender.counters
     ip.listen(PROTOCOL_ICMPV6, (frame, off, end, src, dst) => this.input(frame, off, end, src as Ipv6, dst as Ipv6))
     ip.listenProblems((why, frame, packetOff, end, mtuBytes) => {
       const [type, code] = MESSAGES[why]
@@ -116,14 +101,10 @@ class Icmpv6Layer implements CountedIcmpv6 {
     if (this.isError(frame, packetOff)) return
     const from = ip.addresses.includes(dst) ? dst : ip.source(src)
     if (from === undefined) return
-    if (!this.errorTokens.take(this.clock.now())) {
-      this.counters.rateLimited++
-      return
-    }
     // RFC 4443 §2.4 (c): as much of the packet as fits in the least MTU.
     const most = IPV6_LEAST_MTU - IPV6_HEADER_LEN - ICMPV6_HEADER_LEN
     const quoteEnd = Math.min(header.packetEnd, packetOff + most)
-    this.transmit(type, code, rest, frame, packetOff, quoteEnd, from as Ipv6, src)
+    this.sender.error(type, code, rest, frame, packetOff, quoteEnd, from, src)
   }
 
   /** True when the packet is an ICMPv6 error, or nobody can tell. */
@@ -157,30 +138,8 @@ class Icmpv6Layer implements CountedIcmpv6 {
       this.ip.reportError(error, frame, off + ICMPV6_HEADER_LEN, end, mtuBytes)
     } else if (icmpv6Type(frame, off) !== ICMPV6_ECHO_REQUEST) {
       this.counters.unhandled++
-    } else if (!this.ip.addresses.includes(dst)) {
-      // RFC 4443 §4.2 lets a host answer; we do not, or we would be an amplifier.
-      this.counters.groupEcho++
     } else {
-      this.counters.echoReplies++
-      this.transmit(ICMPV6_ECHO_REPLY, 0, icmpv6Rest(frame, off), frame, off + ICMPV6_HEADER_LEN, end, dst, src)
+      this.sender.echo(ICMPV6_ECHO_REPLY, icmpv6Rest(frame, off), frame, off + ICMPV6_HEADER_LEN, end, src, dst)
     }
-  }
-
-  /** Sends a message whose body is a copy of `body.u8[bodyOff, bodyEnd)`. */
-  private transmit(
-    type: number,
-    code: number,
-    rest: number,
-    body: Frame,
-    bodyOff: number,
-    bodyEnd: number,
-    src: Ipv6,
-    dst: IpAddress,
-  ): void {
-    const whole = frameOf(new Uint8Array(ICMPV6_HEADER_LEN + bodyEnd - bodyOff))
-    whole.u8.set(body.u8.subarray(bodyOff, bodyEnd), ICMPV6_HEADER_LEN)
-    emitIcmpv6(whole, 0, whole.u8.length, type, code, rest, src, dst as Ipv6)
-    if (this.ip.sendCopy(whole.u8, 0, whole.u8.length, PROTOCOL_ICMPV6, src, dst) !== undefined)
-      this.counters.noBuffer++
   }
 }
