@@ -17,7 +17,8 @@ import { createDnsServer, type DnsServer } from '@mirage-ts/apps/dns/server'
 import { loadZone } from '@mirage-ts/apps/dns/server-config'
 import { type DenialOptions, dnskeyRdata, signZone } from '@mirage-ts/apps/dns/sign-zone'
 import { TYPE } from '@mirage-ts/apps/dns/types'
-import { port } from '@mirage-ts/core/addresses'
+import { createZoneSigner } from '@mirage-ts/apps/dns/zone-signer'
+import { ipv4, port } from '@mirage-ts/core/addresses'
 import { NO_LOG } from '@mirage-ts/core/log'
 import { createMonotonicClock, createWallClock } from '@mirage-ts/node/clock'
 import { createHostStack } from '@mirage-ts/node/host-stack'
@@ -195,3 +196,43 @@ describe('signed zones, validated by delv', () => {
     })
   }
 })
+
+for (const { what, denial } of [
+  { what: 'NSEC', denial: { kind: 'nsec' } },
+  { what: 'NSEC3', denial: { kind: 'nsec3' } },
+  { what: 'NSEC3 with opt-out', denial: { kind: 'nsec3', isOptOut: true } },
+] as const) {
+  it(`a zone that nsupdate changes is signed as a whole: dnssec-verify, after each update (${what})`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mirage-dnssec-'))
+    writeFileSync(join(folder, 'zone'), ZONE)
+    const zone = await loadZone(await createDirectoryKv({}, { folder }), createRandom(), ORIGIN, 'zone')
+    const anybody = { keys: [], networks: [{ address: ipv4(127, 0, 0, 1), prefixBits: 32 }] }
+    const policy = { transferTo: anybody, updateFrom: anybody, notifyFrom: NOBODY }
+    const deps = { clock: createMonotonicClock(), wallClock: createWallClock(), random: createRandom() }
+    const signer = createZoneSigner(deps, { keys: [createZoneKey(13, 'secure-entry-point')], denial })
+    const server = await createDnsServer(
+      { ...deps, stack: createHostStack(), time: createTime(), log: NO_LOG },
+      { port: port(0), zones: [{ origin: ORIGIN, zone, policy, signer }] },
+    )
+    try {
+      const at = ['-p', String(server.port), '@127.0.0.1']
+      for (const update of [
+        'add new.example.test 60 A 192.0.2.9\nadd deep.er.new.example.test 60 TXT "x"',
+        'add cut.example.test 60 NS ns.cut.example.test\nadd ns.cut.example.test 60 A 192.0.2.10',
+        'add b.c.example.test 60 NS ns.example.test',
+        `delete a.b.c.example.test\ndelete cut.example.test NS\nadd sub.example.test 60 DS 1 13 2 ${'00112233'.repeat(8)}`,
+        'delete deep.er.new.example.test\ndelete old.example.test DNAME\ndelete b.c.example.test',
+      ]) {
+        const script = `server 127.0.0.1 ${server.port}\nzone example.test\n${update}\nsend\n`
+        writeFileSync(join(folder, 'update'), script)
+        await promisify(execFile)('nsupdate', [join(folder, 'update')])
+        const { stdout } = await promisify(execFile)('dig', [...at, '+onesoa', 'example.test', 'AXFR'])
+        writeFileSync(join(folder, 'signed'), stdout)
+        run(folder, 'dnssec-verify', '-z', '-o', 'example.test', 'signed')
+      }
+    } finally {
+      await server.close()
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+}

@@ -3,8 +3,8 @@
  * records (RFC 4034 §4) or NSEC3 records (RFC 5155).
  */
 import { compareNames, type NameKey } from './name.ts'
-import { nsecRdataOf, typeBitMaps } from './nsec.ts'
-import { type Nsec3Hashing, nsec3Owner, nsec3Rdata } from './nsec3.ts'
+import { nsecBitMaps, nsecRdataOf, typeBitMaps } from './nsec.ts'
+import { type Nsec3Hashing, nsec3BitMaps, nsec3Owner, nsec3Rdata } from './nsec3.ts'
 import { TYPE } from './types.ts'
 
 /** How a zone shows what is not there. */
@@ -44,6 +44,10 @@ export class Chain {
     return this.denial.kind === 'nsec3'
   }
 
+  get isOptOut(): boolean {
+    return this.denial.kind === 'nsec3' && this.denial.isOptOut
+  }
+
   /** Whether a name of that kind, with records of those types, has a place in it. */
   includes(kind: NameKind, types: readonly number[]): boolean {
     if (kind === 'occluded') return false
@@ -67,6 +71,11 @@ export class Chain {
     // A NSEC record is at the name itself, and signed; with NSEC3 there are signatures when there is something to sign.
     if (this.denial.kind === 'nsec') return typeBitMaps([...shown, TYPE.RRSIG, TYPE.NSEC])
     return typeBitMaps(shown.some((type) => isSpokenFor(type, kind)) ? [...shown, TYPE.RRSIG] : shown)
+  }
+
+  /** The bit maps of a record of the chain. */
+  bitMapsIn(rdata: Uint8Array): string {
+    return this.denial.kind === 'nsec' ? nsecBitMaps(rdata) : nsec3BitMaps(rdata)
   }
 
   rdata(next: NameKey, bitMaps: string): Uint8Array {

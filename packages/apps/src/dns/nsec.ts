@@ -28,3 +28,10 @@ export function nsecRdata(next: Name, types: readonly number[]): Uint8Array {
 export function nsecRdataOf(next: Name, bitMaps: string): Uint8Array {
   return textToOctets(next + bitMaps)
 }
+
+/** The bit maps of a NSEC record. */
+export function nsecBitMaps(rdata: Uint8Array): string {
+  let off = 0
+  while (rdata[off] !== 0) off += 1 + (rdata[off] as number)
+  return octetsToText(rdata, off + 1)
+}

@@ -1,6 +1,8 @@
 /** Who may do what with a zone. */
-import type { Ipv4Cidr, Ipv6Cidr } from '@mirage-ts/signatures/addresses'
+import { isInNetwork } from '@mirage-ts/core/addresses'
+import type { Endpoint, Ipv4Cidr, Ipv6Cidr } from '@mirage-ts/signatures/addresses'
 import type { NameKey } from './name.ts'
+import type { TsigContext } from './tsig.ts'
 
 /** Who may do something: whoever signs with one of the keys, or whose address is in one of the networks. */
 export interface Access {
@@ -16,4 +18,19 @@ export interface ZonePolicy {
   readonly updateFrom: Access
   /** From whom a NOTIFY counts: the servers that we have the zone from. */
   readonly notifyFrom: Access
+}
+
+/** Whoever a message is from. */
+export interface Asker {
+  readonly from: Endpoint
+  readonly isTcp: boolean
+  /** Of the signature, when there was one. */
+  readonly context: TsigContext | undefined
+}
+
+export function isAllowed(access: Access | undefined, { from, context }: Asker): boolean {
+  if (access === undefined) return false
+  if (context !== undefined && access.keys.includes(context.key.name)) return true
+  const { address } = from
+  return access.networks.some((network) => isInNetwork(address, network))
 }

@@ -5,16 +5,15 @@
  * answer copied from the zone (`direct-answer.ts`), found ready (`ready.ts`) or worked out (`resolve.ts`), and written over the
  * query. Everything else (NOTIFY, UPDATE, transfers, signed queries) goes through whole messages.
  *
- * Not here: signing (zones come signed, or `sign-zone.ts` signs them; `dnssec-proofs.ts` has the proofs that go with answers),
- * views, classes other than IN.
+ * Signing is in `signed-zones.ts`, the proofs that go with answers in `dnssec-proofs.ts`. Not here: classes other than IN.
  */
-import { isInNetwork } from '@mirage-ts/core/addresses'
 import { createFrame } from '@mirage-ts/core/bytes'
 import { createCounters } from '@mirage-ts/core/metrics'
 import { octetsCopy, octetsToText } from '@mirage-ts/core/octets'
 import type { Endpoint, IpAddress } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { MonotonicClock, WallClock } from '@mirage-ts/signatures/time'
+import { composeAnswer } from './compose.ts'
 import { COOKIE_LEN, Cookies } from './cookies.ts'
 import { findDirectAnswer } from './direct-answer.ts'
 import { isSigned } from './dnssec-proofs.ts'
@@ -27,19 +26,19 @@ import {
   type Message,
   type MessageParts,
   parseMessage,
-  putRr,
   SAFE_UDP_LEN,
   writeMessage,
 } from './message.ts'
-import { type Name, type NameKey, nameKey, ROOT } from './name.ts'
-import type { Access, ZonePolicy } from './policy.ts'
+import { type Name, type NameKey, nameKey } from './name.ts'
+import { type Asker, isAllowed, type ZonePolicy } from './policy.ts'
 import { QueryView } from './query-view.ts'
 import { RateLimiter, type RateVerdict } from './rate-limit.ts'
 import { soaOf } from './rdata.ts'
 import { ReadyAnswer, ReadyTable } from './ready.ts'
-import { type Resolution, resolve } from './resolve.ts'
+import { resolve } from './resolve.ts'
 import { SERVER_COUNTERS, type ServerCoreDeps, type ServerCoreOptions, type ServerCounters } from './server-options.ts'
 import { SignedTransfer } from './signed-transfer.ts'
+import { SignedZones } from './signed-zones.ts'
 import { changesSince, TransferOut, wholeZone } from './transfer.ts'
 import {
   appendUnsigned,
@@ -55,9 +54,10 @@ import {
 import { CLASS, OPCODE, OPTION, RCODE, TYPE } from './types.ts'
 import { applyUpdate } from './update.ts'
 import { WireWriter } from './wire.ts'
-import { type RrSet, rrsOf, type Zone } from './zone.ts'
+import { rrsOf, type Zone } from './zone.ts'
 import { ZoneDirectory } from './zone-directory.ts'
 import type { ZoneNames } from './zone-names.ts'
+import type { ZoneSigner } from './zone-signer.ts'
 
 const DEFAULT_RATE_PER_SECOND = 200
 const DEFAULT_READY_BYTES = 8 * 1024 * 1024
@@ -92,6 +92,8 @@ export class ServerCore {
   private readonly onChange: (origin: NameKey) => void
   private readonly onNotify: (origin: NameKey, from: Endpoint) => void
   private transfer: SignedTransfer | undefined = undefined
+  private later: Promise<Uint8Array> | undefined = undefined
+  private readonly signedZones: SignedZones
   /** Whether there is, or was, a zone that has something for those who ask for signatures. */
   private hasSignedZone = false
   private readonly directory: ZoneDirectory
@@ -110,6 +112,11 @@ export class ServerCore {
     if (options.cookieSecret === undefined) random.fill(secret, 0, 16)
     this.cookies = new Cookies(secret)
     this.onChange = options.onChange ?? (() => {})
+    const put = (origin: NameKey, zone: Zone): void => {
+      this.setZone(origin, zone)
+      this.onChange(origin)
+    }
+    this.signedZones = new SignedZones((origin) => this.zones.get(origin), put)
     this.onNotify = options.onNotify ?? (() => {})
   }
 
@@ -121,13 +128,24 @@ export class ServerCore {
     this.forgetAnswers(zone)
   }
 
+  /** Signs the zone of that name, and what updates change in it. Rejects with what `signer` throws. */
+  async sign(origin: NameKey, signer: ZoneSigner): Promise<void> {
+    await this.signedZones.add(origin, signer)
+  }
+
+  /** Signs all of a zone again, with the next serial; rejects with what its signer throws. */
+  async renewSignatures(origin: NameKey): Promise<void> {
+    await this.signedZones.renew(origin)
+  }
+
   zone(origin: NameKey): Zone | undefined {
     return this.zones.get(origin)
   }
 
   /**
    * Answers one message. Returns the length of the reply in {@link frame}, 0 when there is none. Over TCP a transfer may
-   * follow: {@link takeTransfer} has it then.
+   * follow: {@link takeTransfer} has it then. The reply to an update of a zone that is signed here comes later: see
+   * {@link takeLater}.
    */
   handle(octets: Uint8Array, from: Endpoint, isTcp: boolean): number {
     const { frame, query } = this
@@ -164,6 +182,13 @@ export class ServerCore {
     const { transfer } = this
     this.transfer = undefined
     return transfer
+  }
+
+  /** After a {@link handle} without a reply, once: the reply that comes later, if one does. Never rejects. */
+  takeLater(): Promise<Uint8Array> | undefined {
+    const { later } = this
+    this.later = undefined
+    return later
   }
 
   // The hot path.
@@ -332,37 +357,9 @@ export class ServerCore {
     const name = octetsToText(frame.u8, HEADER_LEN, query.end - 4) as Name
     const resolution = resolve(this.zones, name, query.type, wantsProofs)
     if (resolution.rcode === RCODE.REFUSED) this.counters.refused++
-    const ready = this.write(name, resolution)
+    const ready = composeAnswer(this.writer, frame.u8, query, name, resolution)
     if (resolution.isExact && ready.body.length <= MAX_READY_LEN) this.ready.put(frame.u8, query, wantsProofs, ready)
     return ready
-  }
-
-  private write(name: Name, resolution: Resolution): ReadyAnswer {
-    const { writer, query, frame } = this
-    const bodyOff = query.end
-    writer.start()
-    writer.putBytes(frame.u8.subarray(0, bodyOff))
-    writer.noteName(name, HEADER_LEN)
-    const answerCount = putSets(writer, resolution.answers)
-    const authorityCount = putSets(writer, resolution.authorities)
-    const glueCount = putSets(writer, resolution.glue)
-    const neededLen = writer.pos - bodyOff
-    let flags = resolution.rcode | (resolution.isAuthoritative ? FLAG.AUTHORITATIVE : 0)
-    const rateHash = resolution.isExact ? query.hash : hashOf(resolution)
-    if (writer.hasOverflowed) {
-      // More than any message can hold.
-      flags = RCODE.SERVFAIL
-      return new ReadyAnswer(flags, [0, 0, 0, 0], new Uint8Array(0), 0, rateHash)
-    }
-    let additionalCount = glueCount
-    for (const set of resolution.additionals) {
-      const off = writer.pos
-      const count = putSets(writer, [set])
-      if (writer.hasOverflowed) writer.rewind(off)
-      else additionalCount += count
-    }
-    const body = writer.u8.slice(bodyOff, writer.pos)
-    return new ReadyAnswer(flags, [answerCount, authorityCount, glueCount, additionalCount], body, neededLen, rateHash)
   }
 
   private badVersion(from: Endpoint, isTcp: boolean): number {
@@ -489,12 +486,27 @@ export class ServerCore {
       this.counters.refused++
       return this.reply(message, asker, { rcode: RCODE.REFUSED })
     }
+    if (this.signedZones.has(origin)) {
+      this.later = this.updateSigned(origin, message, asker)
+      return 0
+    }
     const { rcode, change } = applyUpdate(zone, message)
     if (change !== undefined) {
       this.forgetAnswers(zone)
       this.onChange(origin)
     }
     return this.reply(message, asker, { rcode })
+  }
+
+  private async updateSigned(origin: NameKey, message: Message, asker: Asker): Promise<Uint8Array> {
+    let rcode: number = RCODE.SERVFAIL
+    try {
+      rcode = await this.signedZones.update(origin, message)
+    } catch {
+      // A key cannot be used: the zone is as it was, and the asker is told.
+      this.counters['not-signed']++
+    }
+    return this.frame.u8.slice(0, this.reply(message, asker, { rcode }))
   }
 
   /** Writes a reply to `message` and signs it when the question was signed. */
@@ -568,36 +580,4 @@ export class ServerCore {
   private wallSeconds(): number {
     return Math.floor(this.wallClock.now() / 1e6)
   }
-}
-
-interface Asker {
-  readonly from: Endpoint
-  readonly isTcp: boolean
-  /** Of the signature, when there was one. */
-  readonly context: TsigContext | undefined
-}
-
-function isAllowed(access: Access | undefined, { from, context }: Asker): boolean {
-  if (access === undefined) return false
-  if (context !== undefined && access.keys.includes(context.key.name)) return true
-  const { address } = from
-  return access.networks.some((network) => isInNetwork(address, network))
-}
-
-/** Writes sets; the caller looks at `hasOverflowed`. */
-function putSets(writer: WireWriter, sets: readonly RrSet[]): number {
-  let count = 0
-  for (const set of sets) {
-    for (const rr of rrsOf(set)) putRr(writer, rr)
-    count += set.rdatas.length
-  }
-  return count
-}
-
-/** All answers of a zone that are not to names of it count together: names made up are without number. */
-function hashOf(resolution: Resolution): number {
-  let hash = resolution.rcode
-  const origin = resolution.zone?.origin ?? ROOT
-  for (let i = 0; i < origin.length; i++) hash = Math.imul(hash ^ origin.charCodeAt(i), 0x01000193)
-  return hash
 }

@@ -43,6 +43,7 @@ export const SERVER_COUNTERS = [
   'not-a-query',
   'malformed',
   'bad-tsig',
+  'not-signed',
 ] as const
 
 export type ServerCounters = Counters<(typeof SERVER_COUNTERS)[number]>

@@ -1,13 +1,13 @@
 /** An authoritative DNS server over a stack: the core, its sockets, and what it does on its own (NOTIFY, secondaries). */
 import { endpointToString } from '@mirage-ts/core/addresses'
 import { messageOf, NetError } from '@mirage-ts/core/errors'
-import { seconds } from '@mirage-ts/core/time'
+import { after, seconds } from '@mirage-ts/core/time'
 import type { Endpoint, Port } from '@mirage-ts/signatures/addresses'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
 import type { Log, Logger } from '@mirage-ts/signatures/log'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Stack } from '@mirage-ts/signatures/stack'
-import type { MonotonicClock, Time, WallClock } from '@mirage-ts/signatures/time'
+import type { Alarm, Duration, MonotonicClock, Time, WallClock } from '@mirage-ts/signatures/time'
 import type { UdpSocket } from '@mirage-ts/signatures/udp'
 import { exchangeMessage } from './exchange.ts'
 import { FLAG, writeMessage } from './message.ts'
@@ -22,6 +22,7 @@ import type { TsigKey } from './tsig.ts'
 import { CLASS, OPCODE, TYPE } from './types.ts'
 import { WireWriter } from './wire.ts'
 import { rrsOf, type Zone } from './zone.ts'
+import type { ZoneSigner } from './zone-signer.ts'
 
 export interface DnsServerDeps {
   readonly stack: Stack
@@ -43,6 +44,8 @@ export interface ServedZone {
   /** Servers that are told when the zone changes. */
   readonly notify?: readonly Endpoint[]
   readonly policy: ZonePolicy
+  /** Signs the zone, what updates change in it, and all of it again before the signatures end. Not for one had from others. */
+  readonly signer?: ZoneSigner | undefined
 }
 
 export interface DnsServerOptions extends Omit<ServerCoreOptions, 'onChange' | 'onNotify'> {
@@ -86,6 +89,7 @@ class ListeningServer implements DnsServer {
   private readonly log: Logger
   private readonly tcp: TcpService
   private readonly zones: ReadonlyMap<NameKey, ServedZone>
+  private readonly renewals: Alarm[] = []
   private readonly secondaries = new Map<NameKey, Secondary>()
   /** By zone and server: at most one announcement of each is under way. */
   private readonly announcing = new Set<string>()
@@ -117,6 +121,9 @@ class ListeningServer implements DnsServer {
 
   async listen(): Promise<void> {
     const { stack } = this.deps
+    for (const { origin, signer } of this.zones.values()) {
+      if (signer !== undefined) await this.sign(origin, signer)
+    }
     this.udp = await stack.udp.bind(this.port, (payload, from) => this.datagram(payload, from))
     this.port = this.udp.port
     try {
@@ -149,6 +156,7 @@ class ListeningServer implements DnsServer {
     this.isClosed = true
     this.udp?.close()
     for (const secondary of this.secondaries.values()) secondary.close()
+    for (const alarm of this.renewals) alarm.clear()
     await this.tcp.close()
     this.resolveClosed()
   }
@@ -156,14 +164,36 @@ class ListeningServer implements DnsServer {
   private datagram(payload: Uint8Array, from: Endpoint): void {
     const { core, udp } = this
     const end = core.handle(payload, from, false)
-    if (end === 0 || udp === undefined) return
     // What UDP cannot send is lost, as it may be later on: the asker asks again.
-    udp.trySend(core.frame.u8.subarray(0, end), from)
+    if (end > 0) udp?.trySend(core.frame.u8.subarray(0, end), from)
+    else void core.takeLater()?.then((reply) => this.isClosed || udp?.trySend(reply, from))
+  }
+
+  private async sign(origin: NameKey, signer: ZoneSigner): Promise<void> {
+    const { time, clock } = this.deps
+    await this.core.sign(origin, signer)
+    const alarm = time.alarm(() => void this.renew(origin, signer, alarm))
+    alarm.set(after(clock.now(), signer.renewAfter))
+    this.renewals.push(alarm)
+  }
+
+  /** Signs a zone again; when that fails, it is tried again while the signatures still hold. Never rejects. */
+  private async renew(origin: NameKey, signer: ZoneSigner, alarm: Alarm): Promise<void> {
+    let pause = signer.renewAfter
+    try {
+      await this.core.renewSignatures(origin)
+    } catch (error) {
+      this.log.error(() => `Cannot sign ${nameToString(origin)} again: ${messageOf(error)}`)
+      pause = (pause / 8) as Duration
+    }
+    if (!this.isClosed) alarm.set(after(this.deps.clock.now(), pause))
   }
 
   private async answerTcp(query: Uint8Array, flow: TcpFlow): Promise<Iterable<Uint8Array> | undefined> {
     const end = this.core.handle(query, flow.remote, true)
-    return end === 0 ? undefined : replies(this.core.frame.u8.slice(0, end), this.core.takeTransfer())
+    if (end > 0) return replies(this.core.frame.u8.slice(0, end), this.core.takeTransfer())
+    const later = await this.core.takeLater()
+    return later === undefined ? undefined : [later]
   }
 
   /** Tells the servers that the zone names (RFC 1996). */

@@ -1,4 +1,5 @@
 /** Dynamic update (RFC 2136 §3): prerequisites, then changes, all of them or none. Who may is for the caller to say. */
+import { MADE_TYPES } from './denial.ts'
 import type { Message, Rr } from './message.ts'
 import { isWithin, type NameKey, nameKey } from './name.ts'
 import { isRdataWellFormed, rdataKey, soaOf } from './rdata.ts'
@@ -15,11 +16,17 @@ export interface UpdateOutcome {
 
 /** Carries out the update that `message` asks for in the zone that its question names. */
 export function applyUpdate(zone: Zone, message: Message): UpdateOutcome {
+  const edit = editFor(zone, message)
+  return typeof edit === 'number' ? { rcode: edit, change: undefined } : { rcode: RCODE.NOERROR, change: edit.commit() }
+}
+
+/** The same without ending the edit; when the update cannot be carried out, nothing has changed, and the code says why. */
+export function editFor(zone: Zone, message: Message): ZoneEdit | number {
   const rcode = checkPrerequisites(zone, message.answers) || scanUpdates(zone, message.authorities)
-  if (rcode !== RCODE.NOERROR) return { rcode, change: undefined }
+  if (rcode !== RCODE.NOERROR) return rcode
   const edit = new ZoneEdit(zone)
   for (const rr of message.authorities) applyOne(edit, rr)
-  return { rcode, change: edit.commit() }
+  return edit
 }
 
 /** §3.2. */
@@ -111,7 +118,8 @@ function addOne(edit: ZoneEdit, rr: Rr, isApex: boolean): void {
     return
   }
   // §3.4.2.2: an alias and other data do not come together; the one that is there stays.
-  const mixes = sets.some((set) => (set.type === TYPE.CNAME) !== (rr.type === TYPE.CNAME))
+  const others = sets.filter(({ type }) => !MADE_TYPES.includes(type))
+  const mixes = others.some((set) => (set.type === TYPE.CNAME) !== (rr.type === TYPE.CNAME))
   if (mixes) return
   if (rr.type === TYPE.CNAME || rr.type === TYPE.DNAME) edit.replace(rr)
   else edit.add(rr)

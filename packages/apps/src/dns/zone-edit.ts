@@ -38,14 +38,33 @@ export class ZoneEdit {
     }
   }
 
-  /** Ends the edit: when something changed the serial goes up, unless it has already, and the change is logged. */
+  /** Gives a name these sets in the place of those it has. */
+  putSets(key: NameKey, sets: readonly RrSet[]): void {
+    this.touch(key)
+    this.zone.putSets(key, sets)
+  }
+
+  /** The names changed so far, or put as they were, with the sets that they had. */
+  get touched(): ReadonlyMap<NameKey, readonly RrSet[]> {
+    return this.before
+  }
+
+  /** Makes the serial go up, unless it has already, when something changed or `isForced`; false when nothing did. */
+  raiseSerial(isForced = false): boolean {
+    const { zone, oldSoa } = this
+    if (zone.soaSet !== oldSoa) return true
+    const { removed, added } = this.difference()
+    if (removed.length + added.length === 0 && !isForced) return false
+    this.touch(zone.origin)
+    zone.putSet({ ...oldSoa, rdatas: [soaRdata(withNextSerial(zone.soa))] })
+    return true
+  }
+
+  /** Ends the edit: when something changed the serial goes up, and the change is logged. */
   commit(): ZoneChange | undefined {
+    if (!this.raiseSerial()) return undefined
     const { zone, oldSoa } = this
     const { removed, added } = this.difference()
-    if (zone.soaSet === oldSoa) {
-      if (removed.length + added.length === 0) return undefined
-      zone.putSet({ ...oldSoa, rdatas: [soaRdata(withNextSerial(zone.soa))] })
-    }
     const change = { oldSoa, newSoa: zone.soaSet, removed, added }
     zone.log(change)
     return change

@@ -168,6 +168,20 @@ export class ZoneNames {
     this.version++
   }
 
+  /** The same names, which from now on change on their own. */
+  clone(): ZoneNames {
+    const copy = new ZoneNames(this.seed)
+    copy.octets = this.octets.slice()
+    copy.dv = new DataView(copy.octets.buffer)
+    copy.slots = this.slots.slice()
+    copy.end = this.end
+    copy.deadBytes = this.deadBytes
+    copy.version = this.version
+    copy.count = this.count
+    copy.flaggedCount = this.flaggedCount
+    return copy
+  }
+
   /** The blocks as they are now; later changes do not show in it. */
   now(): NamesAtOneTime {
     return { octets: this.octets, dv: this.dv, end: this.end, version: this.version }

@@ -55,12 +55,21 @@ export class Zone {
   readonly names: ZoneNames
   private journalCount = 0
 
-  /** `seed`: 32 secret bits, so that nobody can choose names that are slow to find. */
-  constructor(origin: Name, seed = 0) {
+  /** `seed`: 32 secret bits, so that nobody can choose names that are slow to find. `names` are those of another zone. */
+  constructor(origin: Name, seed = 0, names?: ZoneNames) {
     this.origin = nameKey(origin)
-    this.names = new ZoneNames(seed)
+    this.names = names ?? new ZoneNames(seed)
     this.apex = new ZoneNode(this.origin, [])
-    this.names.put(this.origin, [], false)
+    if (names === undefined) this.names.put(this.origin, [], false)
+  }
+
+  /** A zone that has the same records, and from now on changes of its own. */
+  clone(): Zone {
+    const zone = new Zone(this.origin, 0, this.names.clone())
+    zone.apex = this.apex
+    zone.journal = this.journal
+    zone.journalCount = this.journalCount
+    return zone
   }
 
   /** Names, those without records among them. */
@@ -72,6 +81,12 @@ export class Zone {
     if (key === this.origin) return this.apex
     const block = this.names.findKey(key)
     return block === 0 ? undefined : nodeAt(this.names.now(), block)
+  }
+
+  /** True when there are names below `key`. */
+  hasBelow(key: NameKey): boolean {
+    const block = this.names.findKey(key)
+    return block !== 0 && this.names.childCount(block) > 0
   }
 
   /** The SOA record. Only a zone that `buildZone` made has one for certain. */
