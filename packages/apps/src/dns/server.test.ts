@@ -326,7 +326,7 @@ describe('dns zones that the server signs', () => {
     const signer = createZoneSigner({ wallClock: WALL_CLOCK }, { keys: [createZoneKey(13, 'zone')], ...options })
     const policy = { ...SIGNED, transferTo: SIGNED.notifyFrom }
     const server = await world.serve(world.stack('10.0.0.1'), [{ origin: zone.origin, zone, policy, signer }])
-    const change = (name: string, type = TYPE.A) => {
+    const change = (name: string, type: number = TYPE.A) => {
       const rr = { name: dnsName(name), type, class: CLASS.IN, ttl: 60, rdata: Uint8Array.of(192, 0, 2, 9) }
       const octets = wire({
         id: 1,
