@@ -78,7 +78,7 @@ async function setUp() {
 }
 
 describe('ipv4 fragments', () => {
-  it('delivers a datagram that came in pieces, out of order', async () => {
+  it('delivers a datagram that came in pieces, out of order (tcpip #237: none was)', async () => {
     const { peer, got, heard, stack } = await setUp()
     const data = new SeededRandom(1).bytes(3000)
     const whole = datagram(data)

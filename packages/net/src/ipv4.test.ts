@@ -219,7 +219,7 @@ describe('udp', () => {
     assert.equal((await packets())[0]?.slice(40), '0fa0aab1000dedad68656c6c6f')
   })
 
-  it('drops bad lengths and checksums, accepts a datagram without one (RFC 768)', async () => {
+  it('drops bad lengths and checksums, accepts a datagram without one (RFC 768; tcpip verifies none)', async () => {
     const { send, packets, udp } = await setUp()
     let count = 0
     await udp.bind(4000 as never, () => count++)

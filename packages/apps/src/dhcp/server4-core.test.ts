@@ -217,6 +217,15 @@ describe('dhcp server', () => {
     assert.equal(harness.said.length, 1)
   })
 
+  it('lends the whole range and nothing beyond either end of it (charrua #154: the scan went past the top)', () => {
+    const harness = new Harness()
+    const lent = Array.from({ length: 10 }, (_, n) => harness.bind(n + 1))
+    const whole = Array.from({ length: 10 }, (_, n) => `10.0.0.${50 + n}`)
+    assert.deepEqual(lent.sort(), whole)
+    assert.equal(harness.send(DISCOVER, 11), undefined)
+    assert.equal(harness.send(DISCOVER, 11, requested('10.0.0.60')), undefined)
+  })
+
   it('keeps quarantine to half of the pool, however often clients decline', () => {
     const harness = new Harness()
     for (let n = 1; n <= 9; n++) {

@@ -241,7 +241,7 @@ describe('dhcp machine', () => {
     assert.deepEqual(m.leases, [])
   })
 
-  it('renews with the server at half time, with anybody at 7/8, and starts over at the end (RFC 2131 §4.4.5)', () => {
+  it('renews with the server at half time, with anybody at 7/8, and starts over at the end (RFC 2131 §4.4.5; charrua #158)', () => {
     const m = createMachine()
     m.bind()
     assert.equal(m.wait(), 1800)

@@ -217,7 +217,7 @@ test('tcp limited transmit: the first two duplicates send a new segment each (RF
   s.expect({ seq: 1 })
 })
 
-test('tcp persist: probes a closed window with one octet, pauses doubling (RFC 9293 §3.8.6.1)', () => {
+test('tcp persist: probes a closed window with one octet, pauses doubling (RFC 9293 §3.8.6.1; utcp: persist timer)', () => {
   const s = Script.established({}, { window: 0 })
   s.write(3000)
   s.expectNothing()

@@ -51,7 +51,7 @@ for (const state of Object.keys(SYNCHRONIZED) as (keyof typeof SYNCHRONIZED)[]) 
     s.expectState(state).expectNothing()
   })
 
-  test(`tcp ${state}: a segment outside of the window gets an ACK (RFC 9293 §3.10.7.4, first step)`, () => {
+  test(`tcp ${state}: a segment outside of the window gets an ACK (RFC 9293 §3.10.7.4, first step; utcp: ack unacceptable segments)`, () => {
     const s = start()
     s.send({ seq: peerNext + 300_000, ack: ourNext, text: 'x' })
     s.expect({ flags: 'A', seq: ourNext, ack: peerNext, text: '' })
