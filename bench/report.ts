@@ -22,6 +22,7 @@ const BENCHMARKS: Readonly<Record<string, string>> = {
   devices: 'Packets and blocks of a sealed process and of a machine',
   tcp: 'TCP without devices',
   'tcp-tap': 'Bulk TCP over a tap',
+  connections: 'Many TCP connections over a tap',
   http: 'HTTP',
   dns: 'DNS',
   vm: 'Our images against a Linux machine',

@@ -47,6 +47,12 @@ export interface Ipv6Options extends GroupOptions {
   readonly ipv6Gateway?: string
 }
 
+/** Bounds of TCP. */
+export interface TcpOptions extends GroupOptions {
+  /** Connections in all states; further ones are refused. 4096 unless given. */
+  readonly maxConnections?: number
+}
+
 const IPV4_TAKES = { ethernet: 'ethernet', arp: 'arp', random: 'random', clock: 'clock', time: 'time' } as const
 
 function ipv4Dependencies(ethernet: Device<'ethernet'>, arp: Device<'arp'>) {
@@ -295,7 +301,7 @@ export function directUdp<K extends IpKind>(ip: Device<K>, icmp: Device<'icmp'>)
 }
 
 /** Our TCP, likewise. `--tcp-congestion cubic|newreno` says how it shares the network with others. */
-export function directTcp<K extends IpKind>(ip: Device<K>, { group }: GroupOptions = {}): Device<'tcp'> {
+export function directTcp<K extends IpKind>(ip: Device<K>, { group, maxConnections }: TcpOptions = {}): Device<'tcp'> {
   const congestion = configureKey('tcp-congestion', {
     words: ['cubic', 'newreno'],
     default: 'cubic',
@@ -306,5 +312,6 @@ export function directTcp<K extends IpKind>(ip: Device<K>, { group }: GroupOptio
     takes: { ip: kindOf(ip), clock: 'clock', time: 'time', random: 'random', log: 'log' },
     makes: 'tcp',
     keys: { congestion },
+    options: maxConnections === undefined ? {} : { maxConnections },
   })({ ip, clock: defaultClock, time: defaultTime, random: defaultRandom, log: defaultLog })
 }

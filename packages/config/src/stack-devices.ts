@@ -17,12 +17,13 @@ import {
   readyDhcp6Client,
   readyIpv6,
   staticIpv4,
+  type TcpOptions,
   unconfiguredIpv4,
 } from './ip-devices.ts'
-import { arp, defaultNetwork, ethernet, type GroupOptions } from './network-devices.ts'
+import { arp, defaultNetwork, ethernet } from './network-devices.ts'
 
 /** What our own stack speaks, and where it has its IPv4 address from. */
-export interface DirectStackOptions extends Ipv4Options, Ipv6Options {
+export interface DirectStackOptions extends Ipv4Options, Ipv6Options, TcpOptions {
   /** IPv4 unless given. */
   readonly versions?: 'v4' | 'v6' | 'dual'
   /** True: from a DHCP server, and IPv6 addresses from DHCPv6 too; false, as when left out: from `--ipv4`. */
@@ -81,12 +82,12 @@ function stackOn(
 export function stackOver<K extends IpKind>(
   ip: Device<K>,
   icmp: Device<'icmp'>,
-  group: GroupOptions = {},
+  options: TcpOptions = {},
   dhcpOver?: (udp: Device<'udp'>) => Device<'dhcp'>,
   dhcp6Over?: (udp: Device<'udp'>) => Device<'dhcp6'>,
 ): Device<'stack'> {
   const udp = directUdp(ip, icmp)
-  const parts = { ip, icmp, udp, tcp: directTcp(ip, group) }
+  const parts = { ip, icmp, udp, tcp: directTcp(ip, options) }
   const takes = { ip: kindOf(ip), icmp: 'icmp', udp: 'udp', tcp: 'tcp' } as const
   const module = '@mirage-ts/net/stack'
   const takesDhcp = { ...takes, dhcp: 'dhcp' } as const
@@ -120,7 +121,7 @@ export function hostStack(): Device<'stack'> {
  */
 export function genericStack(
   network: Device<'network'> = defaultNetwork,
-  options: Ipv4Options & Ipv6Options = {},
+  options: Ipv4Options & Ipv6Options & TcpOptions = {},
 ): Device<'stack'> {
   const { group } = options
   const net = configureKey('net', {
