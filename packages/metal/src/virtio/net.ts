@@ -4,7 +4,11 @@
  * Frames are parsed where the device wrote them and built where it will read them. Checksums and the cutting of large TCP
  * frames are left to a device that offers to do it (§5.1.3: CSUM, HOST_TSO4, HOST_TSO6), and taken from it likewise
  * (GUEST_CSUM, GUEST_TSO4, GUEST_TSO6); a large frame arrives in several buffers (MRG_RXBUF) and is put together. The device is
- * not trusted: see `slot-network.ts`, and `take`. Not here: several queues, the control queue, UDP segmentation.
+ * not trusted: see `slot-network.ts`, and `take`.
+ *
+ * Queues come in pairs (§5.1.2): pair `n` is queue `2 n` to receive and `2 n + 1` to transmit. One processor needs one pair, and
+ * a device that is not told otherwise uses the first. Not here: the control queue, which would tell it (MQ), UDP segmentation;
+ * indirect descriptors, for a frame and its header are one buffer, and a table for it would be one more look into memory.
  */
 import type { SlotFrame } from '@mirage-ts/core/bytes'
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
