@@ -13,9 +13,6 @@ const WORD = 0x0b
 const PACKAGE = 0x12
 const ROOT = 0x5c
 
-const S5 = ascii('_S5_')
-const S5_DIGIT = 2
-
 /** A part of a block. */
 export interface Part {
   readonly off: number
@@ -24,7 +21,10 @@ export interface Part {
 
 /** The two sleep types of `_S5`, off (§7.4.2): for PM1a and for PM1b. */
 export function findSleepTypes(aml: Uint8Array): readonly [number, number] | undefined {
-  for (let at = find(aml, S5, S5_DIGIT, 0, aml.length); at >= 0; at = find(aml, S5, S5_DIGIT, at + 4, aml.length)) {
+  // Here and not above: every image carries this, and starts without it.
+  const name = ascii('_S5_')
+  const digit = 2
+  for (let at = find(aml, name, digit, 0, aml.length); at >= 0; at = find(aml, name, digit, at + 4, aml.length)) {
     const isNamed = aml[at - 1] === NAME || (aml[at - 1] === ROOT && aml[at - 2] === NAME)
     if (!isNamed || aml[at + 4] !== PACKAGE) continue
     const body = packageAt(aml, at + 5, aml.length)

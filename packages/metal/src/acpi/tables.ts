@@ -38,8 +38,6 @@ const ROOT_XSDT = 24
 const ROOT_LEN_1 = 20
 const ROOT_LEN_2 = 36
 
-const WANTED = ['FACP', 'APIC', 'MCFG', 'SSDT']
-
 // §5.2.9, FADT
 const FADT_DSDT = 40
 const FADT_X_DSDT = 140
@@ -73,7 +71,7 @@ function readListed(list: AcpiTable, read: ReadFirmware, tables: AcpiTable[], pr
     const at = TABLE_HEADER_LEN + i * entryLen
     const address = entryLen === 8 ? getAddress(list.dv, at) : list.dv.getUint32(at, LITTLE)
     const header = read(address, TABLE_HEADER_LEN)
-    if (header === undefined || !WANTED.includes(text(header, 0, 4))) continue
+    if (header === undefined || !isWanted(text(header, 0, 4))) continue
     const table = readTable(address, read, problems)
     if (table === undefined) continue
     leftLen -= table.octets.length
@@ -83,6 +81,10 @@ function readListed(list: AcpiTable, read: ReadFirmware, tables: AcpiTable[], pr
     }
     tables.push(table)
   }
+}
+
+function isWanted(signature: string): boolean {
+  return signature === 'FACP' || signature === 'APIC' || signature === 'MCFG' || signature === 'SSDT'
 }
 
 /** The DSDT is the only table that the list does not name. */
