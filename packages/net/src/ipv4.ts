@@ -22,10 +22,11 @@ import { completeChecksum, copyOffload } from '@mirage-ts/core/offload'
 import { NEVER, seconds } from '@mirage-ts/core/time'
 import type { IpAddress, Ipv4, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
-import type { IpErrorHandler, IpErrorKind, IpHandler, IpProblemHandler, Ipv4Config } from '@mirage-ts/signatures/ip'
+import type { IpErrorKind, Ipv4Config } from '@mirage-ts/signatures/ip'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Alarm, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
 import { hopsFrom } from './hop-limit.ts'
+import { IpListeners } from './ip-listeners.ts'
 import { type CountedIp, IPV4_COUNTERS, type Ipv4Options } from './ipv4-contract.ts'
 import { Ipv4Interface, type Ipv4Link } from './ipv4-interface.ts'
 import { RouteTable } from './ipv4-routes.ts'
@@ -68,7 +69,7 @@ export function createIpv4(
   return ip
 }
 
-class Ipv4Layer implements CountedIp {
+class Ipv4Layer extends IpListeners implements CountedIp {
   headroomBytes = 0
   addresses: readonly IpAddress[] = []
   readonly counters = createCounters(IPV4_COUNTERS)
@@ -80,10 +81,6 @@ class Ipv4Layer implements CountedIp {
   private readonly pathMtus = new PathMtus(LEAST_PATH_MTU)
   private readonly groups = new Map<Ipv4, number>()
   private membershipHandler: ((group: Ipv4, isMember: boolean) => void) | undefined
-  /** By protocol number, 0 to 255. */
-  private readonly handlers: (IpHandler | undefined)[] = new Array<undefined>(256).fill(undefined)
-  private readonly errorHandlers: (IpErrorHandler | undefined)[] = new Array<undefined>(256).fill(undefined)
-  private problemHandler: IpProblemHandler | undefined
   private readonly header = new Ipv4Header()
   private readonly tx = new Ipv4Header()
   private readonly reassembler: Reassembler
@@ -100,6 +97,7 @@ class Ipv4Layer implements CountedIp {
   private outHop: Ipv4 = IPV4_ANY
 
   constructor(random: Random, clock: MonotonicClock, time: Time, isForwarding: boolean, ttl: number) {
+    super()
     this.clock = clock
     this.isForwarding = isForwarding
     this.ttl = ttl
@@ -261,18 +259,6 @@ class Ipv4Layer implements CountedIp {
     frame.u8.set(u8.subarray(off, end), this.headroomBytes)
     this.send(frame, this.headroomBytes, this.headroomBytes + end - off, protocol, src, dst)
     return undefined
-  }
-
-  listen(protocol: number, handler: IpHandler): void {
-    this.handlers[protocol] = handler
-  }
-
-  listenErrors(protocol: number, handler: IpErrorHandler): void {
-    this.errorHandlers[protocol] = handler
-  }
-
-  listenProblems(handler: IpProblemHandler): void {
-    this.problemHandler = handler
   }
 
   listenMembership(handler: (group: Ipv4, isMember: boolean) => void): void {

@@ -1,39 +1,27 @@
 /**
- * IPv6 for a host with one interface (RFC 8200, RFC 8504): packets in and out, extension headers, fragments, and the timer
- * of what stands beside it: neighbours.ts (who is where), autoconf.ts (who are we), routers.ts (who routes), discovery.ts (the messages of
- * both), mld.ts (which groups). ICMPv6 for everybody else is in icmpv6.ts.
+ * IPv6 for a host with one interface (RFC 8200, RFC 8504): packets in and out. Extension headers are followed in wire/ipv6.ts,
+ * fragments are in fragments.ts, and control.ts has what stands beside: neighbours.ts (who is where), autoconf.ts (who are we),
+ * routers.ts (who routes), discovery.ts (the messages of them), mld.ts (which groups). ICMPv6 for everybody else is in icmpv6.ts.
  *
  * Not here: several interfaces, forwarding, IPsec, jumbograms, flow labels.
  */
-import {
-  IPV6_ALL_NODES,
-  IPV6_ANY,
-  ipv6InCidr,
-  ipv6MulticastMac,
-  ipv6SolicitedNode,
-  ipv6ToString,
-  isIpv4,
-  isIpv6LinkLocal,
-  isIpv6Multicast,
-} from '@mirage-ts/core/addresses'
+import { IPV6_ANY, ipv6MulticastMac, ipv6ToString, isIpv4, isIpv6Multicast } from '@mirage-ts/core/addresses'
 import { frameOf } from '@mirage-ts/core/bytes'
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
-import { earlier, NEVER } from '@mirage-ts/core/time'
-import type { IpAddress, Ipv6, Ipv6Cidr, Mac } from '@mirage-ts/signatures/addresses'
+import type { IpAddress, Ipv6 } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Ethernet } from '@mirage-ts/signatures/ethernet'
-import type { IpErrorHandler, IpErrorKind, IpHandler, IpProblemHandler } from '@mirage-ts/signatures/ip'
-import type { Logger } from '@mirage-ts/signatures/log'
+import type { IpErrorKind } from '@mirage-ts/signatures/ip'
 import type { Random } from '@mirage-ts/signatures/random'
-import type { Alarm, Instant, MonotonicClock } from '@mirage-ts/signatures/time'
+import type { Instant, MonotonicClock } from '@mirage-ts/signatures/time'
 import { hopsFrom } from '../hop-limit.ts'
+import { IpListeners } from '../ip-listeners.ts'
 import { PathMtus } from '../path-mtu.ts'
 import { ETHERTYPE_IPV6 } from '../wire/ethernet.ts'
-import { checkIcmpv6, emitIcmpv6, icmpv6Type, MLD_QUERY, ND_REDIRECT, ND_ROUTER_SOLICIT } from '../wire/icmpv6.ts'
+import { icmpv6Type, MLD_QUERY, ND_REDIRECT, ND_ROUTER_SOLICIT } from '../wire/icmpv6.ts'
 import {
   emitIpv6,
   HEADER_FRAGMENT,
-  HEADER_HOP_BY_HOP,
   IPV6_FRAGMENT_LEN,
   IPV6_HEADER_LEN,
   IPV6_LEAST_MTU,
@@ -45,7 +33,7 @@ import {
   parseQuotedIpv6,
   walkIpv6,
 } from '../wire/ipv6.ts'
-import { Autoconf, type OwnAddress } from './autoconf.ts'
+import type { Autoconf, OwnAddress } from './autoconf.ts'
 import {
   type CountedIpv6,
   IPV6_COUNTERS,
@@ -53,18 +41,13 @@ import {
   type Ipv6Options,
   type ParameterProblemHandler,
 } from './contract.ts'
-import { type DISCOVERY_COUNTERS, Discovery, type RouterRole } from './discovery.ts'
+import { Ipv6Control } from './control.ts'
+import type { DISCOVERY_COUNTERS, Discovery, RouterRole } from './discovery.ts'
 import { cutIpv6, Ipv6Reassembly, MAX_PAYLOAD_LEN } from './fragments.ts'
-import { InterfaceIds, interfaceSecret } from './interface-ids.ts'
-import { Mld } from './mld.ts'
-import { Neighbours } from './neighbours.ts'
+import type { Neighbours } from './neighbours.ts'
 import { chooseSource, scopeOf } from './source-address.ts'
 
 const MULTICAST_HOP_LIMIT = 1
-/** A hop-by-hop header with the router alert of MLD (RFC 2711, RFC 3810 §5). */
-const ALERT_LEN = 8
-/** Loopback ff01::1 beside ff02::1. */
-const INTERFACE_ALL_NODES: Ipv6 = 0xff010000000000000000000000000001n as Ipv6
 
 /**
  * Starts on the link. Its addresses are usable a second later, when nobody has objected (RFC 4862 §5.4); those that routers give
@@ -74,7 +57,7 @@ export function createIpv6(deps: Ipv6Deps, options: Ipv6Options = {}): CountedIp
   return new Ipv6Layer(deps, options)
 }
 
-class Ipv6Layer implements CountedIpv6 {
+class Ipv6Layer extends IpListeners implements CountedIpv6 {
   readonly headroomBytes: number
   readonly isChecksumOffloaded: boolean
   addresses: readonly IpAddress[] = []
@@ -82,93 +65,54 @@ class Ipv6Layer implements CountedIpv6 {
   readonly ethernet: Ethernet
   private readonly clock: MonotonicClock
   readonly random: Random
-  private readonly log: Logger
+  private readonly control: Ipv6Control
+  // Of it, what every packet needs.
   private readonly neighbours: Neighbours
   private readonly autoconf: Autoconf
   private readonly discovery: Discovery
-  private readonly mld: Mld
+  private readonly groups: ReadonlyMap<Ipv6, number>
   private readonly reassembly: Ipv6Reassembly
   private readonly pathMtus = new PathMtus(IPV6_LEAST_MTU)
-  private readonly groups = new Map<Ipv6, number>([
-    [IPV6_ALL_NODES, 1],
-    [INTERFACE_ALL_NODES, 1],
-  ])
-  private readonly handlers: (IpHandler | undefined)[] = new Array<undefined>(256).fill(undefined)
-  private readonly errorHandlers: (IpErrorHandler | undefined)[] = new Array<undefined>(256).fill(undefined)
-  private readonly addressHandlers: ((address: OwnAddress) => void)[] = []
-  private readonly routerHandlers: (() => void)[] = []
-  private problemHandler: IpProblemHandler | undefined
   private parameterHandler: ParameterProblemHandler | undefined
   private readonly header = new Ipv6Header()
   private readonly fragment = new Ipv6Fragment()
-  private readonly alarm: Alarm
-  private alarmAt: Instant = NEVER
   private hopLimit: number
   private linkMtuBytes: number
 
-  constructor({ ethernet, clock, time, random, log }: Ipv6Deps, options: Ipv6Options) {
+  constructor(deps: Ipv6Deps, options: Ipv6Options) {
+    super()
+    const { ethernet, clock, random } = deps
     this.ethernet = ethernet
     this.clock = clock
     this.random = random
-    this.log = log.logger('ipv6')
     this.headroomBytes = ethernet.headroomBytes + IPV6_HEADER_LEN
     this.isChecksumOffloaded = ethernet.offload.checksum
     this.linkMtuBytes = ethernet.mtuBytes
-    this.alarm = time.alarm(() => this.poll())
     this.hopLimit = hopsFrom('hopLimit', options.hopLimit)
     this.reassembly = new Ipv6Reassembly(this.counters, {
       whole: (frame, off) => this.followWhole(frame, off),
       problem: (code, pointer, frame, off, end) => this.parameterHandler?.(code, pointer, false, frame, off, end),
       timedOut: (first) => this.problemHandler?.('reassembly', frameOf(first), 0, first.length, 0),
     })
-    this.neighbours = new Neighbours(random, {
-      solicit: (target, mac) => this.discovery.solicit(target, mac),
-      noRouter: (address) => this.autoconf.routers.drop(address),
-      transmit: (frame, off, end, mac) => this.ethernet.send(frame, off, end, ETHERTYPE_IPV6, mac),
-      drop: (frame, off, end, why) => this.dropWaiting(frame, off, end, why),
-    })
-    const acceptRouterAdverts = options.acceptRouterAdvertisements ?? true
-    const ids = new InterfaceIds(ethernet.mac, interfaceSecret(options.interfaceSecret, random))
-    this.autoconf = new Autoconf(
-      random,
-      { ids, acceptRouterAdverts, hasTemporary: options.temporaryAddresses === true },
-      {
-        probe: (target) => this.discovery.probe(target),
-        routerSolicit: () => this.discovery.routerSolicit(),
-        changed: (address) => this.addressChanges(address),
-        group: (address, isNeeded) => this.setGroup(ipv6SolicitedNode(address), isNeeded),
+    this.control = new Ipv6Control(deps, options, this.counters, this.reassembly, {
+      transmit: (frame, packetOff, end, hop) => this.transmit(frame, packetOff, end, hop),
+      unanswered: (frame, off, end) => this.unanswered(frame, off, end),
+      setAddresses: (addresses) => {
+        this.addresses = addresses
       },
-    )
-    this.discovery = new Discovery(ethernet.mac, this.autoconf, this.neighbours, {
-      send: (type, rest, len, src, dst, mac, fill) => this.sendIcmp(type, rest, len, src, dst, mac, 0, fill),
-      source: (dst) => chooseSource(this.usable(), dst) ?? IPV6_ANY,
       setHopLimit: (hopLimit) => {
         this.hopLimit = hopLimit
       },
       setMtu: (mtuBytes) => {
         this.linkMtuBytes = Math.min(mtuBytes, ethernet.mtuBytes)
       },
-      advertised: () => {
-        for (const handler of this.routerHandlers) handler()
-      },
     })
-    const maxRecords = Math.floor((IPV6_LEAST_MTU - IPV6_HEADER_LEN - ALERT_LEN - 8) / 20)
-    this.mld = new Mld(random, maxRecords, (type, rest, len, dst, fill) => {
-      const local = this.usable().find(({ address }) => isIpv6LinkLocal(address))?.address
-      this.sendIcmp(type, rest, len, local ?? IPV6_ANY, dst, undefined, ALERT_LEN, fill)
-    })
+    this.neighbours = this.control.neighbours
+    this.autoconf = this.control.autoconf
+    this.discovery = this.control.discovery
+    this.groups = this.control.groups
     ethernet.listen(ETHERTYPE_IPV6, (frame, off, end) => this.input(frame, off, end))
-    const now = clock.now()
-    this.autoconf.start(now)
-    if (options.cidr !== undefined) this.autoconf.addStatic(options.cidr, now)
-    if (options.gateway !== undefined)
-      this.autoconf.routers.setGateway(this.checkedGateway(options.gateway, options.cidr))
-    this.arm()
-  }
-
-  private checkedGateway(gateway: Ipv6, cidr: Ipv6Cidr | undefined): Ipv6 {
-    if (isIpv6LinkLocal(gateway) || (cidr !== undefined && ipv6InCidr(gateway, cidr))) return gateway
-    throw new RangeError(`Cannot use gateway ${ipv6ToString(gateway)}: it is neither link-local nor in our own network`)
+    this.control.start(options)
   }
 
   get discoveryCounters(): Readonly<Counters<(typeof DISCOVERY_COUNTERS)[number]>> {
@@ -196,8 +140,7 @@ class Ipv6Layer implements CountedIpv6 {
   }
 
   addLent(address: Ipv6, preferredUntil: Instant, validUntil: Instant): void {
-    this.autoconf.addLent(address, preferredUntil, validUntil, this.clock.now())
-    this.arm()
+    this.control.addLent(address, preferredUntil, validUntil)
   }
 
   removeLent(address: Ipv6): void {
@@ -219,7 +162,7 @@ class Ipv6Layer implements CountedIpv6 {
   datagramSource(dst: IpAddress): IpAddress | undefined {
     if (isIpv4(dst) || dst === IPV6_ANY) return undefined
     if (!isIpv6Multicast(dst) && this.discovery.nextHop(dst) === undefined) return undefined
-    const src = chooseSource(this.usable(), dst)
+    const src = chooseSource(this.control.usable(), dst)
     // An address that does not leave the link cannot be answered from beyond it (RFC 4007 §9).
     return src !== undefined && scopeOf(src) < Math.min(scopeOf(dst), 5) ? undefined : src
   }
@@ -237,10 +180,7 @@ class Ipv6Layer implements CountedIpv6 {
   }
 
   doubt(dst: IpAddress): void {
-    const hop = isIpv4(dst) ? undefined : this.discovery.nextHop(dst)
-    if (hop === undefined) return
-    this.neighbours.doubt(hop, this.clock.now())
-    this.arm()
+    if (!isIpv4(dst)) this.control.doubt(dst)
   }
 
   free(frame: Frame): void {
@@ -300,18 +240,6 @@ class Ipv6Layer implements CountedIpv6 {
     return undefined
   }
 
-  listen(protocol: number, handler: IpHandler): void {
-    this.handlers[protocol] = handler
-  }
-
-  listenErrors(protocol: number, handler: IpErrorHandler): void {
-    this.errorHandlers[protocol] = handler
-  }
-
-  listenProblems(handler: IpProblemHandler): void {
-    this.problemHandler = handler
-  }
-
   listenParameterProblems(handler: ParameterProblemHandler): void {
     this.parameterHandler = handler
   }
@@ -321,24 +249,22 @@ class Ipv6Layer implements CountedIpv6 {
   }
 
   listenRouters(handler: () => void): void {
-    this.routerHandlers.push(handler)
+    this.control.routerHandlers.push(handler)
   }
 
   listenAddresses(handler: (address: OwnAddress) => void): void {
-    this.addressHandlers.push(handler)
+    this.control.addressHandlers.push(handler)
   }
 
   join(group: IpAddress): void {
     if (isIpv4(group) || !isIpv6Multicast(group)) {
       throw new RangeError(`Cannot join ${isIpv4(group) ? 'an IPv4 group' : ipv6ToString(group)}: expected ff00::/8`)
     }
-    this.setGroup(group, true)
-    this.arm()
+    this.control.setMember(group, true)
   }
 
   leave(group: IpAddress): void {
-    if (this.groups.has(group as Ipv6)) this.setGroup(group as Ipv6, false)
-    this.arm()
+    if (!isIpv4(group)) this.control.setMember(group, false)
   }
 
   reportError(error: IpErrorKind, frame: Frame, off: number, end: number, mtuBytes = 0): void {
@@ -380,7 +306,7 @@ class Ipv6Layer implements CountedIpv6 {
       if (isTold) this.parameterHandler?.(problemCode, problemAt, reason === 'problem', frame, off, packetEnd)
     } else if (header.protocol === HEADER_FRAGMENT) {
       this.reassembly.input(frame, off, header, this.clock.now())
-      this.arm()
+      this.control.arm()
     } else if (header.protocol === PROTOCOL_ICMPV6) {
       this.inputIcmp(frame, off)
     } else {
@@ -410,21 +336,13 @@ class Ipv6Layer implements CountedIpv6 {
 
   /** What neighbour discovery and MLD say stays here; the rest is for ICMPv6. */
   private inputIcmp(frame: Frame, off: number): void {
-    const { payloadOff, packetEnd, src, dst, hopLimit } = this.header
+    const { payloadOff, packetEnd } = this.header
     const type = packetEnd - payloadOff < 8 ? 0 : icmpv6Type(frame, payloadOff)
-    const isDiscovery = type >= ND_ROUTER_SOLICIT && type <= ND_REDIRECT
-    if (!isDiscovery && type !== MLD_QUERY) {
+    if ((type >= ND_ROUTER_SOLICIT && type <= ND_REDIRECT) || type === MLD_QUERY) {
+      this.control.input(frame, type, this.header)
+    } else {
       this.deliver(frame, off)
-      return
     }
-    if (checkIcmpv6(frame, payloadOff, packetEnd, src, dst) !== undefined) {
-      this.counters['bad-checksum']++
-      return
-    }
-    const now = this.clock.now()
-    if (isDiscovery) this.discovery.input(frame, payloadOff, packetEnd, src, dst, hopLimit, now)
-    else if (!this.mld.query(frame, payloadOff, packetEnd, src, hopLimit, now)) this.counters.badMld++
-    this.arm()
   }
 
   private sendFragments(
@@ -446,39 +364,6 @@ class Ipv6Layer implements CountedIpv6 {
     return failure
   }
 
-  /** Sends a message of neighbour discovery (hop limit 255) or, behind a router alert of `alertLen`, of MLD (hop limit 1). */
-  private sendIcmp(
-    type: number,
-    rest: number,
-    len: number,
-    src: Ipv6,
-    dst: Ipv6,
-    mac: Mac | undefined,
-    alertLen: number,
-    fill: (frame: Frame, off: number) => void,
-  ): void {
-    const frame = this.ethernet.alloc()
-    if (frame === undefined) {
-      this.counters.noBuffer++
-      return
-    }
-    const packetOff = this.headroomBytes - IPV6_HEADER_LEN
-    const off = this.headroomBytes + alertLen
-    const end = off + len
-    fill(frame, off)
-    emitIcmpv6(frame, off, end, type, 0, rest, src, dst)
-    if (alertLen > 0) {
-      // Next header, length 0, router alert (type 5) of MLD (value 0), PadN.
-      frame.dv.setUint32(this.headroomBytes, (PROTOCOL_ICMPV6 << 24) | 0x0502)
-      frame.dv.setUint32(this.headroomBytes + 4, 0x0100)
-    }
-    const nextHeader = alertLen > 0 ? HEADER_HOP_BY_HOP : PROTOCOL_ICMPV6
-    const hopLimit = alertLen > 0 ? 1 : 255
-    emitIpv6(frame, packetOff, alertLen + len, nextHeader, hopLimit, src, dst, 0)
-    if (mac !== undefined) this.ethernet.send(frame, packetOff, end, ETHERTYPE_IPV6, mac)
-    else this.transmit(frame, packetOff, end, isIpv6Multicast(dst) ? dst : (this.discovery.nextHop(dst) ?? dst))
-  }
-
   private transmit(frame: Frame, packetOff: number, end: number, hop: Ipv6): void {
     if (isIpv6Multicast(hop)) {
       this.ethernet.send(frame, packetOff, end, ETHERTYPE_IPV6, ipv6MulticastMac(hop))
@@ -486,40 +371,17 @@ class Ipv6Layer implements CountedIpv6 {
     }
     const armed = this.neighbours.nextDeadline()
     this.neighbours.send(frame, packetOff, end, hop, this.clock.now())
-    if (this.neighbours.nextDeadline() < armed) this.arm()
+    if (this.neighbours.nextDeadline() < armed) this.control.arm()
   }
 
-  private dropWaiting(frame: Frame, off: number, end: number, why: 'unreachable' | 'queueFull' | 'tableFull'): void {
-    this.counters[why]++
+  /** Nobody answers for the next hop of this packet of ours. */
+  private unanswered(frame: Frame, off: number, end: number): void {
     const { header } = this
-    if (why === 'unreachable' && parseIpv6(frame, off, end, header) === undefined) {
-      const { protocol, payloadOff, packetEnd, src, dst } = header
-      this.discovery.forget(dst)
-      // RFC 4861 §7.2.2: the sender hears what a router would tell it, and that is our own transport.
-      this.errorHandlers[protocol]?.('host-unreachable', frame, payloadOff, packetEnd, src, dst)
-    }
-    this.ethernet.free(frame)
-  }
-
-  private setGroup(group: Ipv6, isMember: boolean): void {
-    const count = (this.groups.get(group) ?? 0) + (isMember ? 1 : -1)
-    if (count > 0) this.groups.set(group, count)
-    else this.groups.delete(group)
-    if (count === (isMember ? 1 : 0)) this.mld.set(group, isMember, this.clock.now())
-  }
-
-  private addressChanges(one: OwnAddress): void {
-    const text = ipv6ToString(one.address)
-    if (one.state === 'duplicate') this.log.error(() => `somebody else has ${text}: it is not used`)
-    else this.log.info(() => (this.autoconf.find(one.address) === one ? `address ${text}` : `no longer ${text}`))
-    // Most preferred first: those that reach far, then the link's own.
-    const usable = this.usable().map(({ address }) => address)
-    this.addresses = [...usable.filter((own) => !isIpv6LinkLocal(own)), ...usable.filter(isIpv6LinkLocal)]
-    for (const handler of this.addressHandlers) handler(one)
-  }
-
-  private usable(): readonly OwnAddress[] {
-    return this.autoconf.addresses.filter(({ state }) => state === 'usable')
+    if (parseIpv6(frame, off, end, header) !== undefined) return
+    const { protocol, payloadOff, packetEnd, src, dst } = header
+    this.discovery.forget(dst)
+    // RFC 4861 §7.2.2: the sender hears what a router would tell it, and that is our own transport.
+    this.errorHandlers[protocol]?.('host-unreachable', frame, payloadOff, packetEnd, src, dst)
   }
 
   private pathMtu(dst: IpAddress): number {
@@ -528,24 +390,5 @@ class Ipv6Layer implements CountedIpv6 {
 
   private hopLimitFor(dst: Ipv6): number {
     return isIpv6Multicast(dst) ? MULTICAST_HOP_LIMIT : this.hopLimit
-  }
-
-  private poll(): void {
-    const now = this.clock.now()
-    this.alarmAt = NEVER
-    this.reassembly.poll(now)
-    this.neighbours.poll(now)
-    this.autoconf.poll(now)
-    this.mld.poll(now)
-    this.arm()
-  }
-
-  /** Makes sure that the alarm rings at the next deadline at the latest. */
-  private arm(): void {
-    const some = earlier(this.reassembly.nextDeadline(), this.neighbours.nextDeadline())
-    const next = earlier(some, earlier(this.autoconf.nextDeadline(), this.mld.nextDeadline()))
-    if (next >= this.alarmAt) return
-    this.alarmAt = next
-    this.alarm.set(next)
   }
 }
