@@ -5,19 +5,28 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
+import { deviceBattery } from './lib/device-battery.ts'
 import { build, mirage, ROOT } from './lib/mirage.ts'
 import { webBattery } from './lib/web-battery.ts'
 
 const CONFIG = `import { main, register } from '@mirage-ts/config'
-import { defaultLog } from '@mirage-ts/config/devices'
-export default register('battery', [main('./unikernel.ts', 'start', { takes: { log: 'log' } })({ log: defaultLog })])
+import { defaultClock, defaultLog, defaultRandom, defaultTime } from '@mirage-ts/config/devices'
+const battery = main('./unikernel.ts', 'start', { takes: { log: 'log', time: 'time', clock: 'clock', random: 'random' } })
+export default register('battery', [
+  battery({ log: defaultLog, time: defaultTime, clock: defaultClock, random: defaultRandom }),
+])
 `
 
 const UNIKERNEL = `import '@mirage-ts/web/globals'
-import type { Log } from '@mirage-ts/signatures/log'
+import { type GlobalDevices, installDeviceGlobals } from '@mirage-ts/web/device-globals'
+import { deviceBattery } from '../../tests/lib/device-battery.ts'
 import { webBattery } from '../../tests/lib/web-battery.ts'
-export async function start({ log }: { log: Log }): Promise<void> {
-  for (const line of await webBattery()) log.logger('battery').info(JSON.stringify(line))
+export async function start(devices: GlobalDevices): Promise<void> {
+  installDeviceGlobals(devices)
+  const logger = devices.log.logger('battery')
+  for (const line of await webBattery()) logger.info(JSON.stringify(line))
+  for (const line of await deviceBattery()) logger.info(JSON.stringify(line))
+  console.log('by console', { a: [1] })
 }
 `
 
@@ -46,11 +55,15 @@ test('web: our classes on Node.js do what its own do', async () => {
   assert.deepEqual(linesOf(stdout), await webBattery())
 })
 
-test('web: our classes in an image in QEMU do what those of Node.js do', async () => {
-  await build(folder, '-t', 'virtio')
-  const { stdout, stderr } = await mirage(folder, 'run', '-t', 'virtio')
-  assert.deepEqual(linesOf(stdout.replace(/^.*?\[battery\] /gm, '')), await webBattery(), stderr)
-})
+for (const target of ['virtio', 'spt']) {
+  test(`web: our classes, and the functions that need devices, do on ${target} what those of Node.js do`, async () => {
+    await build(folder, '-t', target)
+    const { stdout, stderr } = await mirage(folder, 'run', '-t', target)
+    const wanted = [...(await webBattery()), ...(await deviceBattery())]
+    assert.deepEqual(linesOf(stdout.replace(/^.*?\[battery\] /gm, '')), wanted, stderr)
+    assert.match(stdout, /INFO {2}\[app\] by console \{"a":\[1\]\}/)
+  })
+}
 
 function linesOf(output: string): string[] {
   return output.split(/\r?\n/).flatMap((line) => (line.startsWith('"') ? [JSON.parse(line) as string] : []))

@@ -10,6 +10,7 @@ import type { Log } from '@mirage-ts/signatures/log'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Alarm, MonotonicClock, Time } from '@mirage-ts/signatures/time'
 import { AbortController, AbortSignal } from './abort.ts'
+import { createConsole } from './console.ts'
 import { DOMException } from './dom-exception.ts'
 import { octetsOf } from './encoding.ts'
 import { setErrorReport } from './events.ts'
@@ -33,7 +34,7 @@ export function installDeviceGlobals({ time, clock, log, random, client }: Globa
   const timers = createTimers({ time, clock }, (error) => logger.error(`Uncaught: ${messageOf(error)}`))
   for (const [name, value] of Object.entries(timers)) installGlobal(name, value)
   installGlobal('performance', { now: () => clock.now() / 1000, timeOrigin: Date.now() - clock.now() / 1000 })
-  installGlobal('console', createConsole(log))
+  installGlobal('console', createConsole(log, clock))
   if (random !== undefined) installGlobal('crypto', createCrypto(random))
   if (client !== undefined) installGlobal('fetch', createFetch({ client }))
   if (client !== undefined && random !== undefined) {
@@ -94,32 +95,6 @@ export function createTimers(
       start(true, callback, milliseconds, args),
     clearTimeout: clear,
     clearInterval: clear,
-  }
-}
-
-/** `console` on a log: source `app`. */
-function createConsole(log: Log) {
-  const logger = log.logger('app')
-  const text = (args: unknown[]) => args.map(show).join(' ')
-  return {
-    debug: (...args: unknown[]) => logger.debug(() => text(args)),
-    log: (...args: unknown[]) => logger.info(() => text(args)),
-    info: (...args: unknown[]) => logger.info(() => text(args)),
-    warn: (...args: unknown[]) => logger.warn(() => text(args)),
-    error: (...args: unknown[]) => logger.error(() => text(args)),
-    trace: (...args: unknown[]) => logger.debug(() => text(args)),
-  }
-}
-
-function show(value: unknown): string {
-  if (value instanceof Error)
-    return value.stack?.includes(value.message) ? value.stack : `${value.name}: ${value.message}`
-  if (typeof value !== 'object' || value === null) return String(value)
-  try {
-    return JSON.stringify(value) ?? String(value)
-  } catch {
-    // A cycle, or a BigInt.
-    return String(value)
   }
 }
 
