@@ -9,6 +9,7 @@
  */
 export * from './default-devices.ts'
 export * from './ip-devices.ts'
+export * from './lan-devices.ts'
 export * from './network-devices.ts'
 export * from './service-devices.ts'
 export * from './stack-devices.ts'

@@ -21,6 +21,7 @@ test('reference: docs/config-reference.md is what the doc comments say', () => {
       ['What every machine has', 'default-devices.ts'],
       ['Stacks', 'stack-devices.ts'],
       ['Names, connections, HTTP', 'service-devices.ts'],
+      ['Local networks', 'lan-devices.ts'],
       ['Networks', 'network-devices.ts'],
       ['Layers of a stack', 'ip-devices.ts'],
       ['Disks and stores', 'storage-devices.ts'],
