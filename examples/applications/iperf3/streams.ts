@@ -112,6 +112,8 @@ export class Streams {
       await stream.flow.write(block)
       if (!this.isOver) this.carried(stream, block.length)
     }
+    // iperf3 may be waiting for another block, and looks at the control connection only when it has one or there is none.
+    stream.flow.shutdownWrite()
   }
 
   private async receive(stream: Stream): Promise<void> {
