@@ -61,5 +61,10 @@ for (const target of ['unix', 'spt']) {
       const said = await host.run(process.execPath, ASK, 'gate.local', '10.0.0.50')
       assert.match(said, /^10\.0\.0\.1:5353 id=1234 questions=1 ttl=10 10\.0\.0\.1$/m)
     })
+
+    it('answers a peer alone who wants it so (RFC 6762 §5.4)', async () => {
+      const said = await host.run(process.execPath, ASK, 'gate.local', '10.0.0.50', 'qu')
+      assert.match(said, /^10\.0\.0\.1:5353 id=0 questions=0 ttl=120 10\.0\.0\.1$/m)
+    })
   })
 }

@@ -36,7 +36,7 @@ class Avahi {
     )
     writeFileSync(
       join(this.folder, 'avahi.conf'),
-      '[server]\nhost-name=linux\nuse-ipv4=yes\nuse-ipv6=no\nallow-interfaces=tap0\n[publish]\npublish-workstation=no\n',
+      '[server]\nhost-name=linux\nuse-ipv4=yes\nuse-ipv6=no\nallow-interfaces=tap0\ncheck-response-ttl=yes\n[publish]\npublish-workstation=no\n',
     )
     this.spawn('dbus-daemon', `--config-file=${bus}.conf`, '--nofork', '--nopidfile')
     while (!existsSync(bus)) await new Promise((resolve) => setTimeout(resolve, 20))

@@ -109,8 +109,9 @@ class DualIp implements HostIp {
     src: IpAddress,
     dst: IpAddress,
     trafficClass?: number,
+    hopLimit?: number,
   ): void {
-    this.of(dst).send(frame, off, end, protocol, src, dst, trafficClass)
+    this.of(dst).send(frame, off, end, protocol, src, dst, trafficClass, hopLimit)
   }
 
   sendCopy(

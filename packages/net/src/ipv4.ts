@@ -215,6 +215,7 @@ class Ipv4Layer extends IpListeners implements CountedIp {
     src: IpAddress,
     dst: IpAddress,
     trafficClass?: number,
+    hopLimit?: number,
   ): void {
     if (!isIpv4(src) || !isIpv4(dst) || !this.resolve(dst, src)) {
       this.counters.noRoute++
@@ -225,7 +226,7 @@ class Ipv4Layer extends IpListeners implements CountedIp {
     const packetOff = off - IPV4_HEADER_LEN
     const mtuBytes = this.pathMtu(dst, link)
     const id = this.takeId()
-    const ttl = isIpv4Multicast(dst) ? MULTICAST_TTL : this.ttl
+    const ttl = hopLimit ?? (isIpv4Multicast(dst) ? MULTICAST_TTL : this.ttl)
     if (end - packetOff > mtuBytes && frame.segmentBytes === 0) {
       this.fillTx(id, ttl, protocol, src, dst, trafficClass ?? 0)
       this.sendFragments(frame.u8, off, end, link, this.outHop, mtuBytes, this.tx)

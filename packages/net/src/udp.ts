@@ -53,16 +53,19 @@ class UdpLayer implements CountedUdp {
     })
   }
 
-  async bind(wanted: Port, handler: DatagramHandler, { onError }: UdpBindOptions = {}): Promise<UdpSocket> {
+  async bind(wanted: Port, handler: DatagramHandler, { onError, hopLimit }: UdpBindOptions = {}): Promise<UdpSocket> {
+    if (hopLimit !== undefined && !(hopLimit >= 1 && hopLimit <= 255)) {
+      throw new RangeError(`Cannot send UDP with a hop limit of ${hopLimit}: expected 1..255`)
+    }
     const port = wanted === 0 ? this.freePort() : wanted
     if (this.bound.has(port)) throw new NetError('address-in-use', `Cannot bind UDP port ${port}: it is in use`)
     const binding: Binding = { handler, onError }
     this.bound.set(port, binding)
     return {
       port,
-      send: async (payload, to) => this.send(port, payload, to),
+      send: async (payload, to) => this.send(port, payload, to, hopLimit),
       trySend: (payload, to) => {
-        if (this.trySend(port, payload, to) !== undefined) this.counters.unsent++
+        if (this.trySend(port, payload, to, hopLimit) !== undefined) this.counters.unsent++
       },
       close: () => {
         if (this.bound.get(port) === binding) this.bound.delete(port)
@@ -70,15 +73,20 @@ class UdpLayer implements CountedUdp {
     }
   }
 
-  private send(from: Port, payload: Uint8Array, to: Endpoint): void {
-    const failure = this.trySend(from, payload, to)
+  private send(from: Port, payload: Uint8Array, to: Endpoint, hopLimit: number | undefined): void {
+    const failure = this.trySend(from, payload, to, hopLimit)
     if (failure === undefined) return
     const what = failure === 'no-route' ? 'there is no route' : `at most ${this.maxLen(to)} octets`
     throw new NetError(failure, `Cannot send ${payload.length} octets to ${endpointToString(to)}: ${what}`)
   }
 
   /** Returns why it cannot be sent. Like a full queue in a router, no buffer means a lost datagram: UDP promises nothing. */
-  private trySend(from: Port, payload: Uint8Array, to: Endpoint): 'no-route' | 'message-too-long' | undefined {
+  private trySend(
+    from: Port,
+    payload: Uint8Array,
+    to: Endpoint,
+    hopLimit: number | undefined,
+  ): 'no-route' | 'message-too-long' | undefined {
     const { ip } = this
     const dst = to.address
     const src = ip.datagramSource(dst)
@@ -93,11 +101,11 @@ class UdpLayer implements CountedUdp {
     const end = off + UDP_HEADER_LEN + payload.length
     frame.u8.set(payload, off + UDP_HEADER_LEN)
     emitUdp(frame, off, end, src, dst, from, to.port, ip.isChecksumOffloaded)
-    ip.send(frame, off, end, PROTOCOL_UDP, src, dst)
+    ip.send(frame, off, end, PROTOCOL_UDP, src, dst, 0, hopLimit)
     return undefined
   }
 
-  /** A datagram that is too long for the link is sent in fragments, one that is too long for them not at all. */
+  /** A datagram that is too long for the link is sent in fragments, with the hop limit of the layer below, one that is too long for them not at all. */
   private sendPieces(from: Port, payload: Uint8Array, src: IpAddress, to: Endpoint): 'message-too-long' | undefined {
     if (payload.length > this.maxLen(to)) return 'message-too-long'
     const whole = frameOf(new Uint8Array(UDP_HEADER_LEN + payload.length))

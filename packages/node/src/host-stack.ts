@@ -14,7 +14,7 @@ import type { Endpoint, Ipv4, Port } from '@mirage-ts/signatures/addresses'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
 import type { Stack } from '@mirage-ts/signatures/stack'
 import type { Tcp, TcpConnectOptions, TcpListener, TcpListenOptions } from '@mirage-ts/signatures/tcp'
-import type { DatagramHandler, Udp, UdpSocket } from '@mirage-ts/signatures/udp'
+import type { DatagramHandler, Udp, UdpBindOptions, UdpSocket } from '@mirage-ts/signatures/udp'
 import { hostFlow } from './host-flow.ts'
 import { socketError } from './socket-error.ts'
 
@@ -110,7 +110,7 @@ class HostUdp implements Udp {
     this.#address = address
   }
 
-  bind(wanted: Port, handler: DatagramHandler): Promise<UdpSocket> {
+  bind(wanted: Port, handler: DatagramHandler, { hopLimit }: UdpBindOptions = {}): Promise<UdpSocket> {
     return new Promise((resolve, reject) => {
       // Addresses are numbers already: Node's look-up would take a turn of the loop for each datagram.
       const handle = createSocket({ type: 'udp4', lookup: (address, _options, found) => found(null, address, 4) })
@@ -128,6 +128,10 @@ class HostUdp implements Udp {
         handle.removeAllListeners('error')
         // What goes wrong with one datagram (an ICMP error, say) is no failure of the socket.
         handle.on('error', () => {})
+        if (hopLimit !== undefined) {
+          handle.setTTL(hopLimit)
+          handle.setMulticastTTL(hopLimit)
+        }
         resolve(new HostUdpSocket(handle))
       })
     })

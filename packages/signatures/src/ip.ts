@@ -60,7 +60,7 @@ export interface Ip {
   /**
    * Takes the frame back, puts the header in front of `[off, end)` and sends it; no route is a counted drop. A payload that is
    * longer than the path takes (`mtuBytes` has shrunk since it was cut) is sent in fragments. `trafficClass` is the octet of
-   * DSCP and ECN (RFC 2474, RFC 3168), 0 when left out.
+   * DSCP and ECN (RFC 2474, RFC 3168), 0 when left out; `hopLimit`, the TTL of IPv4, that of the layer, which for groups is 1.
    */
   send(
     frame: Frame,
@@ -70,6 +70,7 @@ export interface Ip {
     src: IpAddress,
     dst: IpAddress,
     trafficClass?: number,
+    hopLimit?: number,
   ): void
   /**
    * Advice that what is sent to `dst` seems to be lost: the first hop may be gone (RFC 1122 §3.3.1.4, RFC 9293 MUST-20).

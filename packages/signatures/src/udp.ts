@@ -10,6 +10,11 @@ export type DatagramErrorHandler = (error: IpErrorKind, to: Endpoint) => void
 export interface UdpBindOptions {
   /** Default: errors are ignored. The host's sockets may not tell. */
   readonly onError?: DatagramErrorHandler
+  /**
+   * Hop limit, or TTL, of what is sent: 1 to 255. Default: that of the layer below, which for groups is 1. Protocols of one link send
+   * 255, which nobody beyond a router can (RFC 5082).
+   */
+  readonly hopLimit?: number
 }
 
 /** A bound port. */

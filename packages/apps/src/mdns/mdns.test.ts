@@ -24,7 +24,7 @@ const GROUP: Endpoint = { address: MDNS_GROUP_4, port: MDNS_PORT }
 
 class Link {
   readonly time = new MockTime()
-  private readonly lan = new VirtualSwitch(this.time)
+  readonly lan = new VirtualSwitch(this.time)
 
   async host(n: number, hostname: string): Promise<Mdns> {
     const stack = this.stack(n)
@@ -206,6 +206,18 @@ describe('multicast DNS: publishing (RFC 6762)', () => {
       await link.pass(0.1)
     }
     assert.deepEqual(peer.take(), ['A! alpha.local. 120 IN A 10.0.0.1'])
+  })
+
+  it('sends with a hop limit of 255, to the group and to one (§11)', async () => {
+    const link = new Link()
+    const limits: number[] = []
+    link.lan.port(testMac(8)).listen(({ dv }, off) => {
+      const isMdns = dv.getUint16(off + 12) === 0x0800 && dv.getUint8(off + 23) === 17
+      if (isMdns) limits.push(dv.getUint8(off + 22))
+    })
+    await link.host(1, 'one')
+    assert(limits.length > 2)
+    assert.deepEqual([...new Set(limits)], [255])
   })
 
   it('answers one alone who wants it so, and one that is no peer in its own words (§5.4, §6.7)', async () => {

@@ -1,6 +1,6 @@
 /**
  * Multicast DNS for a host (RFC 6762, RFC 6763): its name and services known on the link, and those of others found, over whichever
- * versions of IP it has. Deviation: packets have the hop limit that the stack gives to groups, not 255; nobody checks any more.
+ * versions of IP it has.
  */
 import { readIpv6 } from '@mirage-ts/core/addresses'
 import { messageOf, NetError } from '@mirage-ts/core/errors'
@@ -83,6 +83,9 @@ export interface Mdns {
   close(): void
 }
 
+/** RFC 6762 §11: old peers take nothing else for being of this link. */
+const HOP_LIMIT = 255
+
 const FIND_TIMEOUT = seconds(3)
 const GATHER_TIME = ms(20)
 
@@ -126,7 +129,9 @@ class MdnsHost implements Mdns {
     const make = (attempt: number): readonly OwnRecord[] =>
       addressRecords(hostName(attempt === 1 ? hostname : `${hostname}-${attempt}`), addresses)
     make(1)
-    this.socket = await this.deps.udp.bind(MDNS_PORT, (payload, from, to) => this.input(payload, from, to))
+    this.socket = await this.deps.udp.bind(MDNS_PORT, (payload, from, to) => this.input(payload, from, to), {
+      hopLimit: HOP_LIMIT,
+    })
     for (const group of this.groups) this.deps.ip.join(group)
     await new Promise<void>((resolve) => {
       this.own = {

@@ -195,6 +195,7 @@ class Ipv6Layer extends IpListeners implements CountedIpv6 {
     src: IpAddress,
     dst: IpAddress,
     trafficClass?: number,
+    hopLimit?: number,
   ): void {
     const hop = isIpv4(dst) ? undefined : isIpv6Multicast(dst) ? dst : this.discovery.nextHop(dst)
     if (isIpv4(src) || isIpv4(dst) || hop === undefined) {
@@ -215,7 +216,7 @@ class Ipv6Layer extends IpListeners implements CountedIpv6 {
       frame.checksumAt += shift
     }
     const packetOff = off + shift - IPV6_HEADER_LEN
-    emitIpv6(frame, packetOff, end - off, protocol, this.hopLimitFor(dst), src, dst, trafficClass ?? 0)
+    emitIpv6(frame, packetOff, end - off, protocol, hopLimit ?? this.hopLimitFor(dst), src, dst, trafficClass ?? 0)
     this.transmit(frame, packetOff, end + shift, hop)
   }
 
