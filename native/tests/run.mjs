@@ -170,6 +170,9 @@ const assets = [Buffer.from('first asset'), Buffer.alloc(0), largeAsset]
 /** Checks of semantics/main.js that QuickJS-ng 0.15.1 is known to fail; see README.md. */
 const ENGINE_DEVIATIONS = ['numbers: BigInt.asUintN of a negative number']
 
+/** Lines of builtins/main.js in which QuickJS-ng 0.15.1 and Node 20 are known to differ. */
+const LIBRARY_DEVIATIONS = ['Object 28: [["0",7],["1",8]], Node says Object 28: [["0","z"],["1",8]]']
+
 /** The tests that every target passes. */
 const testsOn = (target) => {
   const image = imageOn(target)
@@ -301,6 +304,18 @@ const testsOn = (target) => {
         `failed:\n${failed.join('\n')}\nexpected:\n${ENGINE_DEVIATIONS.join('\n')}`,
       )
       return result
+    },
+    'library: each call does what Node does': async () => {
+      const { output } = await image('builtins', 0, /SUCCESS/)()
+      const lines = output.trimEnd().split('\n').slice(0, -1)
+      const source = readFileSync(join(here, 'builtins', 'main.js'), 'utf8').replace(/^for \(const line of[\s\S]*/m, '')
+      const wanted = await new Function(`'use strict'; ${source}; return report()`)()
+      const different = wanted.flatMap((line, i) => (line === lines[i] ? [] : [`${lines[i]}, Node says ${line}`]))
+      expect(
+        JSON.stringify(different) === JSON.stringify(LIBRARY_DEVIATIONS) && lines.length === wanted.length,
+        `${different.length} of ${wanted.length} differ, expected ${LIBRARY_DEVIATIONS.length}:\n${different.join('\n')}`,
+      )
+      return { output: `${wanted.length - different.length} of ${wanted.length} calls` }
     },
     'payload: none': image('none', 126, /refused: it holds no program/, { path: join(out, `runtime-${target}.elf`) }),
     'payload: bad magic': refused(/no payload \(bad magic\)/, (p) => void p.write('X', 0)),
