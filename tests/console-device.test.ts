@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { build, ROOT } from './lib/mirage.ts'
+import { build, mirage, ROOT } from './lib/mirage.ts'
 import { EXIT_DEVICE, MICROVM, runQemu } from './lib/qemu.ts'
 
 const CONFIG = `import { main, register } from '@mirage-ts/config'
@@ -57,6 +57,15 @@ describe('output by virtio’s console', () => {
       assert.equal(status, 3)
     })
   }
+
+  it('has its device from mirage run', async () => {
+    for (const machine of [[], ['--machine', 'q35']]) {
+      const { status, stdout } = await mirage(folder, 'run', '-t', 'virtio', ...machine)
+      assert.equal(status, 1)
+      assert.match(stdout, /^\S+ INFO {2}\[talk\] grüß Gott\r?\n0\r?\n1\r?\n/)
+      assert.match(stdout, /\n19999\r?\ntalk: config\.ts:4: job start failed: Error: the end\r?\n/)
+    }
+  })
 
   it('is the serial port where there is none', async () => {
     const { output } = await boot(...MICROVM)

@@ -111,6 +111,16 @@ test('run virtio: no network device, no network', () => {
   assert.equal(qemuArguments({ ...OPTIONS, label, attached: [] }).includes('-netdev'), false)
 })
 
+test('run virtio: an image that was configured for it gets virtio’s console beside the serial port', () => {
+  const label = { ...LABEL, attachments: [], configured: { console: 'virtio' } }
+  const args = qemuArguments({ ...OPTIONS, label, attached: [] })
+  assert.deepEqual([optionOf(args, '-chardev'), optionOf(args, '-serial')], ['stdio,id=c0,mux=on', 'chardev:c0'])
+  assert.ok(args.includes('virtio-serial-device') && args.includes('virtconsole,chardev=c0'))
+  const onPci = qemuArguments({ ...OPTIONS, label, attached: [], machine: 'q35' })
+  assert.ok(onPci.includes('virtio-serial-pci'))
+  assert.equal(optionOf(qemuArguments(OPTIONS), '-serial'), 'stdio')
+})
+
 test('run virtio: forwarded ports', () => {
   assert.deepEqual(parseForward('8080:80'), { network: 0, protocol: 'tcp', hostPort: 8080, guestPort: 80 })
   assert.deepEqual(parseForward('b=0:53/udp', ['a', 'b']), {

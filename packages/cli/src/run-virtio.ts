@@ -73,7 +73,8 @@ export function qemuArguments(options: RunOptions): string[] {
     ...['-accel', options.isKvm ? 'kvm' : 'tcg', '-cpu', options.isKvm ? 'host' : 'max'],
     ...(options.machine === 'q35' ? ['-M', 'q35'] : MICROVM),
     ...['-m', String(options.memMib)],
-    ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-serial', 'stdio', '-monitor', 'none'],
+    ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-monitor', 'none'],
+    ...consoleArguments(options),
     ...['-device', 'isa-debug-exit,iobase=0x501,iosize=4'],
     ...['-kernel', options.artefact, '-append', boot.map(quoteWord).join(' ')],
     ...networks.flatMap((network, i) => {
@@ -108,6 +109,13 @@ const MICROVM = [
   ...['-M', 'microvm,acpi=off,x-option-roms=off,isa-serial=on,rtc=on,auto-kernel-cmdline=on'],
   ...['-global', 'virtio-mmio.force-legacy=off'],
 ]
+
+/** The serial port, and beside it, for an image that asks for one, virtio's console: both are our output. */
+function consoleArguments(options: RunOptions): readonly string[] {
+  if (options.label.configured['console'] !== 'virtio') return ['-serial', 'stdio']
+  const both = ['-chardev', 'stdio,id=c0,mux=on', '-serial', 'chardev:c0']
+  return [...both, '-device', onBus('virtio-serial', options), '-device', 'virtconsole,chardev=c0']
+}
 
 /** The name of a kind of device on the machine's bus. */
 function onBus(kind: string, { machine }: RunOptions): string {
