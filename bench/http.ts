@@ -45,8 +45,8 @@ const servers: Server[] = []
 try {
   await startServers()
   console.log(`${FILE}, ${readFileSync(join(SITE, FILE)).length} octets; hono-api answers / with a line of text`)
-  for (const connectionCount of values.connections.split(',').map(Number)) await compare(connectionCount, true)
-  await compare(32, false)
+  const counts = values.connections.split(',').map(Number)
+  for (const isKept of [true, false]) for (const connectionCount of counts) await compare(connectionCount, isKept)
 } finally {
   for (const { process } of servers) process.kill()
   for (const cleanup of cleanups.reverse()) cleanup()

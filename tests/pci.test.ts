@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
+import { freePort } from './lib/free-port.ts'
 import { build, copyExample, ROOT, Running } from './lib/mirage.ts'
 
 const EXAMPLE = 'applications/static-website'
@@ -44,13 +44,4 @@ describe('website on virtio over PCI, in QEMU’s q35', () => {
 async function curl(...args: readonly string[]): Promise<string> {
   const options = { encoding: 'latin1', maxBuffer: 8 << 20 } as const
   return (await promisify(execFile)('curl', ['-sS', '--fail', '--max-time', '60', ...args], options)).stdout
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }

@@ -6,11 +6,11 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
+import { freePort } from './lib/free-port.ts'
 import { build, copyExample, ROOT, Running } from './lib/mirage.ts'
 
 const EXAMPLE = 'applications/static-website'
@@ -83,13 +83,4 @@ async function startSwitch(socketPath: string, port: number): Promise<ChildProce
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
   return qemu
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }

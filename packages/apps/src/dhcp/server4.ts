@@ -2,7 +2,7 @@
  * A DHCP server over a network: the core (server4-core.ts) with a socket, ARP, a clock and a store for its leases. It needs the
  * layers below IP, for clients have no address yet: a stack of the host's sockets will not do.
  */
-import { IPV4_BROADCAST, ipv4ToString, port } from '@mirage-ts/core/addresses'
+import { IPV4_BROADCAST, ipv4ToString, isIpv4, port } from '@mirage-ts/core/addresses'
 import { messageOf } from '@mirage-ts/core/errors'
 import type { Counters } from '@mirage-ts/core/metrics'
 import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT } from '@mirage-ts/net/dhcp/wire'
@@ -12,28 +12,18 @@ import { emitUdp, UDP_HEADER_LEN } from '@mirage-ts/net/wire/udp'
 import type { Ipv4, Mac } from '@mirage-ts/signatures/addresses'
 import type { Arp } from '@mirage-ts/signatures/arp'
 import type { Ethernet } from '@mirage-ts/signatures/ethernet'
-import type { KvRw } from '@mirage-ts/signatures/kv'
-import type { Log, Logger } from '@mirage-ts/signatures/log'
-import type { Alarm, MonotonicClock, Time, WallClock } from '@mirage-ts/signatures/time'
+import type { Logger } from '@mirage-ts/signatures/log'
+import type { Alarm } from '@mirage-ts/signatures/time'
 import type { Udp, UdpSocket } from '@mirage-ts/signatures/udp'
-import type { HostNames } from './host-names.ts'
-import { LeaseStore } from './lease-store.ts'
-import type { Lease } from './lease-table.ts'
+import { LeaseBook, type LeaseDeps } from './lease-book.ts'
+import type { Lease, LeaseClient } from './lease-table.ts'
 import { type DHCP4_SERVER_COUNTERS, Dhcp4Core, type Dhcp4Destination, type Dhcp4Options } from './server4-core.ts'
 
-export interface Dhcp4Deps {
+export interface Dhcp4Deps extends LeaseDeps {
   readonly ethernet: Ethernet
   readonly arp: Arp
   /** Over the IPv4 of that Ethernet, which has the address of the options. */
   readonly udp: Udp
-  readonly clock: MonotonicClock
-  readonly wallClock: WallClock
-  readonly time: Time
-  readonly log: Log
-  /** Where the names of hosts go. Default: nowhere. */
-  readonly names?: HostNames | undefined
-  /** Where leases are written down. Default: nowhere; a restart forgets them. */
-  readonly leases?: KvRw | undefined
 }
 
 /** A server that listens. */
@@ -56,7 +46,7 @@ class ListeningServer implements Dhcp4Server {
   private readonly deps: Dhcp4Deps
   private readonly address: Ipv4
   private readonly core: Dhcp4Core
-  private readonly store: LeaseStore | undefined
+  private readonly book: LeaseBook<Ipv4>
   private readonly log: Logger
   private readonly alarm: Alarm
   private socket: UdpSocket | undefined
@@ -66,14 +56,13 @@ class ListeningServer implements Dhcp4Server {
     this.deps = deps
     this.address = options.address
     this.log = deps.log.logger('dhcp-server')
-    const { leases: kv, clock, wallClock, names, time } = deps
-    this.store = kv === undefined ? undefined : new LeaseStore({ kv, clock, wallClock, log: this.log }, 'dhcp4')
+    const { clock, time } = deps
+    this.book = new LeaseBook(deps, 'dhcp4', this.log)
     const effects = {
       send: (answer: Uint8Array, to: Dhcp4Destination) => this.send(answer, to),
       probe: (address: Ipv4, isOnLink: boolean) => this.probe(address, isOnLink),
       changed: (lease: Lease<Ipv4>) => this.changed(lease),
-      nameFor: (label: string, client: { id: string; mac: Mac | undefined }) =>
-        names?.nameFor(label, client) ?? undefined,
+      nameFor: (label: string, client: LeaseClient) => this.book.nameFor(label, client),
     }
     this.core = new Dhcp4Core(options, effects, clock.now())
     this.alarm = time.alarm(() => {
@@ -91,11 +80,7 @@ class ListeningServer implements Dhcp4Server {
   }
 
   async start(): Promise<void> {
-    for (const { client, address, until, hostname } of (await this.store?.load()) ?? []) {
-      if (typeof address !== 'number') continue
-      this.core.restore(client, address, until, hostname)
-      if (hostname !== undefined) this.deps.names?.set(hostname, client, address)
-    }
+    await this.book.load(isIpv4, (...lease) => this.core.restore(...lease))
     this.socket = await this.deps.udp.bind(port(DHCP_SERVER_PORT), (payload) => {
       this.core.input(payload, this.deps.clock.now())
       this.arm()
@@ -108,16 +93,16 @@ class ListeningServer implements Dhcp4Server {
   async close(): Promise<void> {
     this.socket?.close()
     this.alarm.clear()
-    await this.store?.settled()
+    await this.book.settled()
   }
 
   private send(answer: Uint8Array, to: Dhcp4Destination): void {
-    if (this.store === undefined) {
+    if (!this.book.isKept) {
       this.transmit(answer, to)
       return
     }
     // RFC 2131 §4.3.1: a lease is written down before its client is told. When that fails the client asks again.
-    void this.store.settled().then((isDurable) => {
+    void this.book.settled().then((isDurable) => {
       if (isDurable) this.transmit(answer, to)
     })
   }
@@ -161,13 +146,9 @@ class ListeningServer implements Dhcp4Server {
   }
 
   private changed(lease: Lease<Ipv4>): void {
-    const { names } = this.deps
-    const { hostname, client, mac, address, state } = lease
+    const { hostname, client, address, state } = lease
     this.log.debug(() => `${ipv4ToString(address)} ${state} ${hostname ?? ''} ${client}`)
-    this.store?.put(lease)
-    if (hostname === undefined) return
-    if (state === 'bound') names?.set(hostname, { id: client, mac }, address)
-    else names?.remove(hostname, address)
+    this.book.changed(lease)
   }
 
   private arm(): void {
