@@ -63,9 +63,9 @@ class UdpLayer implements CountedUdp {
     this.bound.set(port, binding)
     return {
       port,
-      send: async (payload, to) => this.send(port, payload, to, hopLimit),
-      trySend: (payload, to) => {
-        if (this.trySend(port, payload, to, hopLimit) !== undefined) this.counters.unsent++
+      send: async (payload, to, local) => this.send(port, payload, to, hopLimit, local),
+      trySend: (payload, to, local) => {
+        if (this.trySend(port, payload, to, hopLimit, local) !== undefined) this.counters.unsent++
       },
       close: () => {
         if (this.bound.get(port) === binding) this.bound.delete(port)
@@ -73,8 +73,15 @@ class UdpLayer implements CountedUdp {
     }
   }
 
-  private send(from: Port, payload: Uint8Array, to: Endpoint, hopLimit: number | undefined): void {
-    const failure = this.trySend(from, payload, to, hopLimit)
+  private send(
+    from: Port,
+    payload: Uint8Array,
+    to: Endpoint,
+    hopLimit: number | undefined,
+    local: IpAddress | undefined,
+  ): void {
+    const hasRoute = this.ip.datagramSource(to.address) !== undefined
+    const failure = hasRoute ? this.trySend(from, payload, to, hopLimit, local) : 'no-route'
     if (failure === undefined) return
     const what = failure === 'no-route' ? 'there is no route' : `at most ${this.maxLen(to)} octets`
     throw new NetError(failure, `Cannot send ${payload.length} octets to ${endpointToString(to)}: ${what}`)
@@ -86,10 +93,12 @@ class UdpLayer implements CountedUdp {
     payload: Uint8Array,
     to: Endpoint,
     hopLimit: number | undefined,
+    local: IpAddress | undefined,
   ): 'no-route' | 'message-too-long' | undefined {
     const { ip } = this
     const dst = to.address
-    const src = ip.datagramSource(dst)
+    const isOurs = local !== undefined && typeof local === typeof dst && ip.addresses.includes(local)
+    const src = isOurs ? local : ip.datagramSource(dst)
     if (src === undefined) return 'no-route'
     if (UDP_HEADER_LEN + payload.length > ip.mtuBytes(dst)) return this.sendPieces(from, payload, src, to)
     const frame = ip.alloc(dst)

@@ -23,13 +23,17 @@ export interface UdpSocket {
   /**
    * Sends one datagram; resolves when it was handed to the layer below, which is no promise of delivery.
    * Rejects with `NetError` code `no-route` or `message-too-long`. `payload` is copied before the call returns.
+   *
+   * `local` is the address of ours to send from (RFC 1122 §4.1.3.5): who answers a datagram gives the one it came to, or with
+   * several addresses the answer may seem to be from somebody else. One that is not ours, like that of a group, counts as none.
+   * Platforms that cannot choose ignore it.
    */
-  send(payload: Uint8Array, to: Endpoint): Promise<void>
+  send(payload: Uint8Array, to: Endpoint, local?: IpAddress): Promise<void>
   /**
    * Sends one datagram as `send` does, and lets a failure be one more way to lose it: for servers, who cannot help it and
    * whose askers ask again. Costs no promise. `payload` is copied before the call returns.
    */
-  trySend(payload: Uint8Array, to: Endpoint): void
+  trySend(payload: Uint8Array, to: Endpoint, local?: IpAddress): void
   /** Frees the port. Closing twice is harmless. */
   close(): void
 }

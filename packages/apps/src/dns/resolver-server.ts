@@ -2,7 +2,7 @@
 import { isInNetwork } from '@mirage-ts/core/addresses'
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
 import { textToOctets } from '@mirage-ts/core/octets'
-import type { Endpoint, Ipv4Cidr, Ipv6Cidr, Port } from '@mirage-ts/signatures/addresses'
+import type { Endpoint, IpAddress, Ipv4Cidr, Ipv6Cidr, Port } from '@mirage-ts/signatures/addresses'
 import type { Log } from '@mirage-ts/signatures/log'
 import type { Stack } from '@mirage-ts/signatures/stack'
 import type { Time } from '@mirage-ts/signatures/time'
@@ -91,7 +91,7 @@ class ListeningResolver implements ResolverServer {
   }
 
   async listen(stack: Stack): Promise<void> {
-    this.udp = await stack.udp.bind(this.port, (payload, from) => this.datagram(payload, from))
+    this.udp = await stack.udp.bind(this.port, (payload, from, to) => this.datagram(payload, from, to))
     this.port = this.udp.port
     try {
       await this.tcp.listen(stack, this.port)
@@ -108,7 +108,7 @@ class ListeningResolver implements ResolverServer {
     this.resolveClosed()
   }
 
-  private datagram(payload: Uint8Array, from: Endpoint): void {
+  private datagram(payload: Uint8Array, from: Endpoint, to: IpAddress): void {
     if (this.pendingCount >= (this.options.pendingCount ?? DEFAULT_PENDING_COUNT)) {
       this.counters.overload++
       return
@@ -117,7 +117,7 @@ class ListeningResolver implements ResolverServer {
     void this.answer(payload, from, false).then((reply) => {
       this.pendingCount--
       // What UDP cannot send is lost, as it may be later on: the asker asks again.
-      if (reply !== undefined) this.udp?.trySend(reply, from)
+      if (reply !== undefined) this.udp?.trySend(reply, from, to)
     })
   }
 

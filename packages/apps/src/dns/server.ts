@@ -2,7 +2,7 @@
 import { endpointToString } from '@mirage-ts/core/addresses'
 import { messageOf, NetError } from '@mirage-ts/core/errors'
 import { after, seconds } from '@mirage-ts/core/time'
-import type { Endpoint, Port } from '@mirage-ts/signatures/addresses'
+import type { Endpoint, IpAddress, Port } from '@mirage-ts/signatures/addresses'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
 import type { Log, Logger } from '@mirage-ts/signatures/log'
 import type { Random } from '@mirage-ts/signatures/random'
@@ -124,7 +124,7 @@ class ListeningServer implements DnsServer {
     for (const { origin, signer } of this.zones.values()) {
       if (signer !== undefined) await this.sign(origin, signer)
     }
-    this.udp = await stack.udp.bind(this.port, (payload, from) => this.datagram(payload, from))
+    this.udp = await stack.udp.bind(this.port, (payload, from, to) => this.datagram(payload, from, to))
     this.port = this.udp.port
     try {
       await this.tcp.listen(stack, this.port)
@@ -161,12 +161,12 @@ class ListeningServer implements DnsServer {
     this.resolveClosed()
   }
 
-  private datagram(payload: Uint8Array, from: Endpoint): void {
+  private datagram(payload: Uint8Array, from: Endpoint, to: IpAddress): void {
     const { core, udp } = this
     const end = core.handle(payload, from, false)
     // What UDP cannot send is lost, as it may be later on: the asker asks again.
-    if (end > 0) udp?.trySend(core.frame.u8.subarray(0, end), from)
-    else void core.takeLater()?.then((reply) => this.isClosed || udp?.trySend(reply, from))
+    if (end > 0) udp?.trySend(core.frame.u8.subarray(0, end), from, to)
+    else void core.takeLater()?.then((reply) => this.isClosed || udp?.trySend(reply, from, to))
   }
 
   private async sign(origin: NameKey, signer: ZoneSigner): Promise<void> {

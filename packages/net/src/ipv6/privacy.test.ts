@@ -1,11 +1,12 @@
 /** Addresses that say nothing: stable opaque identifiers (RFC 7217) and temporary ones (RFC 8981). */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { ipv6ToString, isIpv6LinkLocal } from '@mirage-ts/core/addresses'
+import { ipv4, ipv6ToString, isIpv6LinkLocal, port } from '@mirage-ts/core/addresses'
+import { toHex } from '@mirage-ts/core/bytes'
 import { seconds } from '@mirage-ts/core/time'
 import type { Ipv6 } from '@mirage-ts/signatures/addresses'
 import { createDualTestStack, type DualTestStackOptions } from '@mirage-ts/testing/dual-stack'
-import { address, hex, icmp, PEER, packet } from '@mirage-ts/testing/ipv6-peer'
+import { address, datagram, hex, icmp, PEER, packet } from '@mirage-ts/testing/ipv6-peer'
 import { createLink, testMac } from '@mirage-ts/testing/link'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
 import { InterfaceIds, interfaceSecret, randomInterfaceId } from './interface-ids.ts'
@@ -153,6 +154,32 @@ describe('ipv6 temporary addresses (RFC 8981)', () => {
     assert.equal((other as Ipv6) >> 64n, PREFIX >> 64n)
     // What is said to the link's own address stays on the link.
     assert.ok(isIpv6LinkLocal(stack.ipv6.source(PEER) as Ipv6))
+  })
+
+  it('answers are from the address that was asked (RFC 1122 §4.1.3.5, RFC 6724 §5)', async () => {
+    const { peer, start, far, stack, time } = setUp({ temporaryAddresses: true, ipv6: '2001:db8:1::2/64' })
+    peer.send(advert(7 * DAY, 7 * DAY))
+    await start()
+    const socket = await stack.udp.bind(port(4000), (payload, from, to) => socket.trySend(payload, from, to))
+    assert.equal(far().length, 3)
+    peer.take()
+    const asker = address('2001:db8:1::77')
+    for (const asked of far()) {
+      peer.send(packet(datagram(new Uint8Array(3), asker, asked), { src: asker, dst: asked }))
+      const solicit = icmp(135, 0, `00000000 ${hex(asked)} 0101020000000001`, asker, asked)
+      peer.send(packet(solicit, { src: asker, dst: asked, next: 58, hopLimit: 255 }))
+      await time.advance(seconds(0.1))
+      const answer = peer.take().find((frame) => frame[20] === 17) ?? assert.fail('no answer')
+      assert.equal(toHex(answer, 22, 38), hex(asked))
+    }
+    // Whoever asks a group, or nobody of ours, is answered from the address that fits.
+    const fits = stack.ipv6.datagramSource(asker) as Ipv6
+    for (const local of [address('ff02::1'), FAR, ipv4(10, 0, 0, 2)]) {
+      await socket.send(new Uint8Array(3), { address: asker, port: port(5000) }, local)
+      await time.advance(seconds(0.1))
+      const sent = peer.take().find((frame) => frame[20] === 17) ?? assert.fail('nothing sent')
+      assert.equal(toHex(sent, 22, 38), hex(fits))
+    }
   })
 
   it('another takes over before the day is over, the old one ends after two (§3.4, §3.5)', async () => {

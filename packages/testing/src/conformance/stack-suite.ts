@@ -208,9 +208,9 @@ async function freeEndpoint({ server, serverAddress }: StackPair): Promise<Endpo
 }
 
 async function bindEcho(stack: Stack): Promise<UdpSocket> {
-  const socket: UdpSocket = await stack.udp.bind(ANY_PORT, (payload, from) => {
+  const socket: UdpSocket = await stack.udp.bind(ANY_PORT, (payload, from, to) => {
     // The tests see a lost answer; there is nobody else to tell.
-    socket.trySend(payload, from)
+    socket.trySend(payload, from, to)
   })
   return socket
 }
