@@ -94,6 +94,20 @@ describe('ipv4 requirements', () => {
     }
   })
 
+  it('a UDP socket sends with the time to live that it was bound with (RFC 1122 §4.1.4)', async () => {
+    const { stack, answer, heard } = await setUp()
+    const socket = await stack.udp.bind(port(0), () => {}, { hopLimit: 7 })
+    await socket.send(Uint8Array.of(1), { address: FAR, port: port(9) })
+    await heard()
+    await answer(1)
+    await socket.send(Uint8Array.of(1), { address: FAR, port: port(9) })
+    assert.equal(headerOf((await heard()).find((frame) => frame[13] === 0) as Uint8Array).ttl, 7)
+    await assert.rejects(
+      stack.udp.bind(port(0), () => {}, { hopLimit: 0 }),
+      /expected 1\.\.255/,
+    )
+  })
+
   it('packets have identifications one after the other, the first of them random (RFC 1122 §3.2.1.5, RFC 6864 §4)', async () => {
     const { stack, answer, heard } = await setUp()
     const socket = await stack.udp.bind(port(0), () => {})
