@@ -19,8 +19,12 @@ const RULES: Readonly<Record<string, Rule>> = {
   storage: { packages: ['signatures', 'core'], others: ['fflate'] },
   apps: { packages: ['signatures', 'core', 'net', 'storage'], others: ['@noble/hashes/', 'fflate'] },
   web: { packages: ['signatures', 'core', 'apps'], others: ['web-streams-polyfill'] },
+  aot: { packages: [] },
   config: { packages: ['signatures', 'core'], others: ['node:'] },
-  cli: { packages: ['config', 'core', 'signatures', 'storage', 'node'], others: ['node:', 'esbuild', '@viz-js/viz'] },
+  cli: {
+    packages: ['aot', 'config', 'core', 'signatures', 'storage', 'node'],
+    others: ['node:', 'esbuild', '@viz-js/viz'],
+  },
   testing: { packages: ['signatures', 'core', 'net'], others: ['node:'] },
   node: { packages: ['signatures', 'core'], others: ['node:'] },
   metal: { packages: ['signatures', 'core'], others: ['mirage:native'] },

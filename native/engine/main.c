@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "aot-load.h"
 #include "engine.h"
 #include "heap.h"
 
@@ -235,6 +236,21 @@ static void start_engine(size_t stack_bytes)
         out_of_memory();
 }
 
+/* Offset of the bytecode's own checksum, little endian. */
+enum { CHECKSUM_OFF = 1 };
+
+/* Gives the program its compiled functions, if this runtime was linked with some. */
+static void load_compiled(JSValueConst module)
+{
+    uint32_t checksum;
+    if (aot_function_count == 0)
+        return;
+    memcpy(&checksum, engine.bytecode + CHECKSUM_OFF, sizeof checksum);
+    if (checksum != aot_bytecode_checksum ||
+        !aot_load(context, module, aot_function_count, aot_functions))
+        refuse("the runtime was compiled for another program");
+}
+
 static void start_program(void)
 {
     JSValue module = JS_ReadObject(context, engine.bytecode,
@@ -246,6 +262,7 @@ static void start_program(void)
             out_of_memory();
         refuse("its bytecode is corrupt");
     }
+    load_compiled(module);
     if (JS_ResolveModule(context, module) < 0)
         uncaught_exception();
     top_level = JS_EvalFunction(context, module);

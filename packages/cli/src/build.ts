@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { TARGETS } from '@mirage-ts/config/targets'
 import { makeLabel } from './bill.ts'
 import { type BundledSource, bundle } from './bundle.ts'
+import { compiledRuntimeFor } from './compiled-runtime.ts'
 import { type Configured, writeConfigured, writeContext } from './configure.ts'
 import { UserError } from './errors.ts'
 import { assembleImage } from './image.ts'
@@ -30,11 +31,21 @@ export interface Artefact {
   readonly inputs: readonly string[]
 }
 
+/** How an artefact is made. */
+export interface BuildOptions {
+  /** The program's functions are compiled to machine code. */
+  readonly isNative?: boolean
+}
+
 /** Builds a configured unikernel: type-checks and bundles at once, and writes the artefact if both went well. */
-export async function buildProject(configured: Configured, output: Output): Promise<Artefact> {
+export async function buildProject(
+  configured: Configured,
+  output: Output,
+  options: BuildOptions = {},
+): Promise<Artefact> {
   const start = performance.now()
   const { project, plan, target, context } = configured
-  const artefact = await makeArtefact(configured, output)
+  const artefact = await makeArtefact(configured, output, options)
   const outputs = await writeArtefact(project, artefact)
   await writeContext(project, { ...context, outputs: [...new Set([...context.outputs, ...outputs])].sort() })
   const seconds = ((performance.now() - start) / 1000).toFixed(2)
@@ -53,11 +64,15 @@ export async function writeArtefact(project: Project, { name, contents, sourceMa
 }
 
 /** Writes the generated sources and makes the artefact of them; its place in `dist/` is left alone. */
-export async function makeArtefact(configured: Configured, output: Output): Promise<Artefact> {
+export async function makeArtefact(
+  configured: Configured,
+  output: Output,
+  options: BuildOptions = {},
+): Promise<Artefact> {
   const { project, target, main } = configured
   await writeConfigured(configured)
   const check = timed(output, 'type-check', () => checkUnikernel(project, target, main))
-  const made = target.hasHost ? makeProgram(configured, output) : makeImage(configured, check, output)
+  const made = target.hasHost ? makeProgram(configured, output) : makeImage(configured, check, options, output)
   const [errors, artefact] = await Promise.allSettled([check, made])
   if (errors.status === 'rejected') throw errors.reason
   // A type error explains more than what the bundler stumbled over because of it.
@@ -84,7 +99,12 @@ async function makeProgram(configured: Configured, output: Output): Promise<Arte
 }
 
 /** An image that boots. */
-async function makeImage(configured: Configured, check: Promise<string[]>, output: Output): Promise<Artefact> {
+async function makeImage(
+  configured: Configured,
+  check: Promise<string[]>,
+  { isNative = false }: BuildOptions,
+  output: Output,
+): Promise<Artefact> {
   const { project, plan, target, assets } = configured
   const [state, { code, sourceMap, sources }, contents] = await Promise.all([
     findToolchain(),
@@ -97,12 +117,14 @@ async function makeImage(configured: Configured, check: Promise<string[]>, outpu
   const text = new TextDecoder().decode(code)
   const compiled = withoutNames(text, sources)
   const bytecode = await timed(output, 'bytecode', () => compileBytecode(toolchain, compiled, plan.name))
-  const runtimePath = await timed(output, 'link', () => runtimeFor(toolchain, target.name, bytecode))
+  const runtimePath = isNative
+    ? await compiledRuntimeFor(toolchain, target.name, bytecode, output)
+    : await timed(output, 'link', () => runtimeFor(toolchain, target.name, bytecode))
   const [runtime, label] = await Promise.all([
     readFile(runtimePath),
     timed(output, 'label', async () => {
       const linked = whyLinked(text, sources, featuresOf(bytecode))
-      return makeLabel(configured, sources, await nativeParts({ ...toolchain, runtime: runtimePath }), linked)
+      return makeLabel(configured, sources, await nativeParts(toolchain, runtimePath), linked)
     }),
   ])
   const inputs = inputsOf(configured, sources)

@@ -17,7 +17,7 @@ export const NATIVE_FOLDER = fileURLToPath(new URL('../../../native/', import.me
 export const MUSL = '/usr/lib/x86_64-linux-musl/libc.a'
 
 /** Sources that go into the native parts. */
-const SOURCES = ['Makefile', 'bindings', 'engine', 'host', 'include']
+const SOURCES = ['Makefile', 'aot', 'bindings', 'engine', 'host', 'include']
 
 /** Where the last digest is kept, in the cache. */
 export const DIGEST_CACHE = 'digest.json'

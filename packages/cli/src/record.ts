@@ -23,6 +23,8 @@ interface Build {
   readonly target: string
   /** The configure-time keys given. */
   readonly keys: Readonly<Record<string, string>>
+  /** Compiled to machine code. */
+  readonly native?: boolean
   /** Of the artefact. */
   readonly sha256: string
 }
@@ -33,13 +35,15 @@ export interface RecordOptions {
   readonly repository: string
   /** The artefact itself is recorded, too. */
   readonly withImage: boolean
+  /** It was compiled to machine code. */
+  readonly isNative: boolean
 }
 
 /** Commits what `artefact` was made from. */
 export async function record(
   configured: Configured,
   artefact: Artefact,
-  { repository, withImage }: RecordOptions,
+  { repository, withImage, isNative }: RecordOptions,
   output: Output,
 ): Promise<void> {
   const { project, plan, target } = configured
@@ -50,6 +54,7 @@ export async function record(
     name: plan.name,
     target: target.name,
     keys: Object.fromEntries(givenWords(configured)),
+    ...(isNative ? { native: true } : {}),
     sha256: digest,
   }
   await withTemporaryFolder(async (temporary) => {
@@ -99,8 +104,10 @@ export async function buildFromRecord(
     const artefact = await withProjectElsewhere(
       project,
       (folder) => cp(join(tree, 'source'), folder, { recursive: true }),
-      async (elsewhere) =>
-        await makeArtefact(await configureElsewhere(elsewhere, new Map(Object.entries(build.keys))), output),
+      async (elsewhere) => {
+        const configured = await configureElsewhere(elsewhere, new Map(Object.entries(build.keys)))
+        return await makeArtefact(configured, output, { isNative: build.native === true })
+      },
     )
     if (sha256(artefact.contents) !== build.sha256) {
       const changes = differences(label, artefact.label)

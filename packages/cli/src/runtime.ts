@@ -10,7 +10,8 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { TargetName } from '@mirage-ts/config/targets'
 import { UserError } from './errors.ts'
-import { makeArguments, type Toolchain } from './toolchain.ts'
+import { makeArguments } from './make.ts'
+import type { Toolchain } from './toolchain.ts'
 
 /** Parts of the engine's library that a runtime can be linked without, by the bits of `native/include/payload.h`. */
 const FEATURES = ['date', 'json', 'mapset', 'proxy', 'regexp', 'weakref'] as const

@@ -2,25 +2,17 @@
  * The native parts: the runtime that images are made of, the bytecode compiler, the relay to taps. They are compiled
  * from source once for each version of their sources, engine and compiler, and kept in the user's cache.
  */
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
-import { delimiter, dirname, join, resolve } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { cacheFolder } from './cache-folder.ts'
 import { UserError } from './errors.ts'
 import { type BomComponent, sha256 } from './label.ts'
-import {
-  compilerVersion,
-  DIGEST_CACHE,
-  engineDigest,
-  enginePackage,
-  MUSL,
-  NATIVE_FOLDER,
-  versionDigest,
-} from './native-digest.ts'
+import { makeArguments, runMake } from './make.ts'
+import { compilerVersion, DIGEST_CACHE, engineDigest, enginePackage, MUSL, versionDigest } from './native-digest.ts'
 import type { Output } from './output.ts'
 import { ownPackage } from './packages.ts'
 
@@ -118,11 +110,11 @@ async function versions(): Promise<Versions> {
   }
 }
 
-/** The native parts as an artefact's label tells them. */
-export async function nativeParts(toolchain: Toolchain): Promise<NativeParts> {
+/** The native parts as an artefact's label tells them; `runtimeFile` is the runtime it is made of. */
+export async function nativeParts(toolchain: Toolchain, runtimeFile: string): Promise<NativeParts> {
   const file = join(dirname(toolchain.runtime), VERSIONS)
   const { gcc, musl, engine, enginePackage } = JSON.parse(await readFile(file, 'utf8')) as Versions
-  const runtime = sha256(await readFile(toolchain.runtime))
+  const runtime = sha256(await readFile(runtimeFile))
   const part = (name: string, version: string, license: string, purl?: string): BomComponent => ({
     type: 'library',
     'bom-ref': `${name}@${version}`,
@@ -214,36 +206,8 @@ export function isOnPath(name: string): boolean {
   return (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, name)))
 }
 
-/** What make needs to know to build in `folder`; goals follow. */
-export function makeArguments(folder: string): string[] {
-  const engine = resolve(dirname(enginePackage()), 'vendor/quickjs-ng')
-  return ['-C', NATIVE_FOLDER, `ENGINE=${engine}`, `OUT=${folder}`]
-}
-
 async function compile(folder: string, output: Output): Promise<void> {
-  const args = [`-j${availableParallelism()}`, ...makeArguments(folder), 'runtime', 'host']
-  output.progress('Compiling the native runtime: once for this version, about a minute...')
-  output.detail(`make ${args.join(' ')}`)
-  const start = performance.now()
-  const seconds = () => Math.round((performance.now() - start) / 1000)
-  const ticker = setInterval(() => output.progress(`  still compiling, ${seconds()} s`), 10_000)
-  try {
-    await new Promise<void>((done, failed) => {
-      const child = spawn('make', args, { stdio: ['ignore', 'pipe', 'pipe'] })
-      let text = ''
-      const collect = (chunk: Buffer) => {
-        text += chunk.toString()
-      }
-      child.stdout.on('data', collect)
-      child.stderr.on('data', collect)
-      child.on('error', failed)
-      child.on('close', (status) => {
-        if (status === 0) done()
-        else failed(new UserError(`Compiling the native runtime failed:\n${text.trimEnd()}`))
-      })
-    })
-  } finally {
-    clearInterval(ticker)
-  }
-  output.progress(`Compiled the native runtime in ${seconds()} s.`)
+  const args = [...makeArguments(folder), 'runtime', 'host']
+  const seconds = await runMake(args, 'the native runtime', 'once for this version, about a minute', output)
+  output.progress(`Compiled the native runtime in ${seconds} s.`)
 }

@@ -1,6 +1,6 @@
 /** Reproducible builds: the same application built again elsewhere must give the same bytes. */
 import { cp } from 'node:fs/promises'
-import { type Artefact, makeArtefact } from './build.ts'
+import { type Artefact, type BuildOptions, makeArtefact } from './build.ts'
 import type { Configured } from './configure.ts'
 import { configureElsewhere, givenWords, isSource, withProjectElsewhere } from './elsewhere.ts'
 import { UserError } from './errors.ts'
@@ -8,13 +8,19 @@ import { sha256 } from './label.ts'
 import { type Output, timed } from './output.ts'
 
 /** Builds again in another folder, of another depth and later, and compares. */
-export async function verify(configured: Configured, artefact: Artefact, output: Output): Promise<void> {
+export async function verify(
+  configured: Configured,
+  artefact: Artefact,
+  options: BuildOptions,
+  output: Output,
+): Promise<void> {
   const { project, plan } = configured
   const again = await timed(output, 'build again', () =>
     withProjectElsewhere(
       project,
       (folder) => cp(project.folder, folder, { recursive: true, filter: (path) => isSource(project, path) }),
-      async (elsewhere) => await makeArtefact(await configureElsewhere(elsewhere, givenWords(configured)), output),
+      async (elsewhere) =>
+        await makeArtefact(await configureElsewhere(elsewhere, givenWords(configured)), output, options),
     ),
   )
   const at = firstDifference(artefact.contents, again.contents)
