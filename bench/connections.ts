@@ -1,8 +1,8 @@
 /**
  * Many TCP connections to an echo service over a tap: our stack under Node and as a sealed process, and Linux's stack under Node
  * over a pair of virtual Ethernet interfaces. How fast they open, what 10,000 idle ones take of memory, requests a second when 10
- * to 10,000 of them are busy in turn, and connections a second that are opened, asked once and closed. Server and client have a
- * processor each; the client is one Node process, whose own bound Linux's row shows.
+ * to 10,000 of them are busy in turn, and connections a second that are opened, asked once and closed; of each, how many a second
+ * and the server's processor time, which depends least on what else the machine does. Server and client have a processor each; the client is one Node process, whose own bound Linux's row shows.
  *
  *   node --import tsx bench/connections.ts [--connections 10000] [--seconds 3]
  *
@@ -57,6 +57,7 @@ interface Server {
 
 interface Step {
   readonly step: 'opened' | 'asked' | 'closed' | 'short'
+  readonly count: number
   readonly perSecond: number
   readonly busy: number
 }
@@ -83,7 +84,6 @@ try {
 
 async function measure({ name, process, client }: Server): Promise<void> {
   await isServing(client)
-  const before = usageOf(process)
   const command = onOtherProcessor([globalThis.process.execPath, CLIENT, '10.0.0.2', String(PORT)])
   const limits = [values.connections, values.seconds]
   const child = spawn('ip', ['netns', 'exec', client.name, ...command, ...limits], {
@@ -92,20 +92,27 @@ async function measure({ name, process, client }: Server): Promise<void> {
   const failed = new Promise<never>((_, reject) => {
     child.once('exit', (status) => status !== 0 && reject(new Error(`The client of ${name} ended with ${status}`)))
   })
-  const found = (group: string, value: number, unit: string): void => record({ group, name, value, unit })
+  let last = usageOf(process)
+  /** What took place since the last step, how many a second, and the server's processor time for each. */
+  const found = (what: string, { perSecond, count }: Step): void => {
+    const now = usageOf(process)
+    record({ group: `${what}: rate`, name, value: perSecond, unit: '/s' })
+    record({ group: `${what}: processor time each`, name, value: (now.cpuUs - last.cpuUs) / count, unit: 'µs' })
+  }
   const steps = (async () => {
     for await (const line of createInterface(child.stdout)) {
-      const { step, perSecond, busy } = JSON.parse(line) as Step
-      if (step === 'opened') {
-        found('Connections opened', perSecond, '/s')
+      const step = JSON.parse(line) as Step
+      if (step.step === 'opened') {
+        found('Connections opened', step)
         await sleep(1000)
-        const bytes = ((usageOf(process).memoryKb - before.memoryKb) * 1024) / Number(values.connections)
-        found('Memory of an idle connection', bytes, 'octets')
-      } else if (step === 'asked') {
-        found(`Requests on ${busy} connections in turn`, perSecond, '/s')
-      } else if (step === 'short') {
-        found('Connections opened, asked once and closed', perSecond, '/s')
+        const bytes = ((usageOf(process).memoryKb - last.memoryKb) * 1024) / step.count
+        record({ group: 'Memory of an idle connection', name, value: bytes, unit: 'octets' })
+      } else if (step.step === 'asked') {
+        found(`Requests on ${step.busy} connections in turn`, step)
+      } else if (step.step === 'short') {
+        found('Connections opened, asked once and closed', step)
       }
+      last = usageOf(process)
       child.stdin.write('\n')
     }
   })()

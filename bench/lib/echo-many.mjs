@@ -60,7 +60,7 @@ async function rate(workerCount, isOver, one) {
     }
   }
   await Promise.all(Array.from({ length: workerCount }, work))
-  return { perSecond: (count * 1000) / (performance.now() - from) }
+  return { count, perSecond: (count * 1000) / (performance.now() - from) }
 }
 
 const clients = []
