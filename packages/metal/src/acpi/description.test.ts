@@ -94,6 +94,21 @@ suite('ACPI', () => {
     assert.match(nowhere.problems[0] ?? '', /^ACPI names a table at 0x7777\S+, where there is none$/)
   })
 
+  it('leaves out a region of configuration space that is none', () => {
+    for (const [at, value] of [
+      [44, 1], // not where a bus may begin
+      [54, 1], // ends in front of its first bus
+    ] as const) {
+      const { pci } = described(CAPTURED_Q35, (firmware) => {
+        const mcfg = firmware.table('MCFG')
+        mcfg[at] = value
+        if (at === 54) mcfg[55] = 0
+        correctChecksum(mcfg)
+      })
+      assert.deepEqual(pci, [])
+    }
+  })
+
   it('reads the RSDT where there is no XSDT that can be read', () => {
     const { controllers, problems } = described(CAPTURED_Q35, ({ root }) => {
       root[15] = 2 // which this root pointer is too short for

@@ -51,6 +51,8 @@ const MADT_OVERRIDE = 2
 // PCI Firmware 3.3 table 4-2, MCFG
 const MCFG_ENTRIES = 44
 const MCFG_ENTRY_LEN = 16
+/** The space of a bus: what addresses are multiples of. */
+const BUS_BYTES = 1 << 20
 
 /** Reads what the tables say. */
 export function describe({ tables, blocks }: AcpiTables): Description {
@@ -72,7 +74,8 @@ function pciRegions({ dv, octets }: AcpiTable): readonly PciRegion[] {
       firstBus: dv.getUint8(at + 10),
       lastBus: dv.getUint8(at + 11),
     }
-    if (region.base > 0 && Number.isSafeInteger(region.base) && region.firstBus <= region.lastBus) regions.push(region)
+    const isAddress = region.base > 0 && region.base % BUS_BYTES === 0 && Number.isSafeInteger(region.base)
+    if (isAddress && region.firstBus <= region.lastBus) regions.push(region)
     at += MCFG_ENTRY_LEN
   }
   return regions

@@ -126,14 +126,15 @@ class PciTransport implements VirtioTransport {
     this.device = device
     this.reach(common, COMMON_LEN)
     this.configLen = Math.min(config?.lenBytes ?? 0, MAX_CONFIG_LEN)
-    if (config !== undefined) this.reach(config, this.configLen)
+    if (config !== undefined && this.configLen > 0) this.reach(config, this.configLen)
     this.statusAt = interrupt.tag === 'line' ? interrupt.status.base : 0
     if (interrupt.tag === 'line') this.reach(interrupt.status, 1)
     else this.reach(interrupt.table, MESSAGE_LEN)
   }
 
   private reach({ base, lenBytes }: PciWindow, neededLen: number): void {
-    if (lenBytes >= neededLen && mmioMap(base, neededLen)) return
+    const isAligned = base % (neededLen >= 4 ? 4 : neededLen) === 0
+    if (isAligned && lenBytes >= neededLen && mmioMap(base, neededLen)) return
     throw new Error(
       `Cannot use virtio device at ${this.name}: ${neededLen} octets of registers at 0x${base.toString(16)} are not in device memory that can be mapped`,
     )
