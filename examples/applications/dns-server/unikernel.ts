@@ -8,7 +8,7 @@ export async function start(
   { zones: store, ...deps }: DnsServerDeps & { zones: KvRo },
   { port, rate }: { port: Port; rate: number },
 ): Promise<void> {
-  const { zones, keys } = await loadDnsConfig(store, deps.random)
-  const server = await createDnsServer(deps, { port, zones, keys, ratePerSecond: rate })
+  const { zones, views, keys } = await loadDnsConfig(store, deps.random)
+  const server = await createDnsServer(deps, { port, zones, views, keys, ratePerSecond: rate })
   await server.closed
 }

@@ -12,7 +12,7 @@ import type { Random } from '@mirage-ts/signatures/random'
 import { ZoneBuilder } from './build-zone.ts'
 import { isName, type NameKey, nameKey, nameToString, parseName } from './name.ts'
 import { type Access, NOBODY } from './policy.ts'
-import type { ServedZone } from './server.ts'
+import type { DnsView, ServedZone } from './server.ts'
 import { parseBase64 } from './text.ts'
 import { type TsigKey, tsigKey } from './tsig.ts'
 import type { Zone } from './zone.ts'
@@ -25,6 +25,7 @@ const DNS_PORT = 53
 /** What the store says. */
 export interface DnsConfig {
   readonly zones: readonly ServedZone[]
+  readonly views: readonly DnsView[]
   readonly keys: readonly TsigKey[]
 }
 
@@ -49,7 +50,7 @@ export async function loadDnsConfig(store: KvRo, random: Random): Promise<DnsCon
     const policy = { transferTo: NOBODY, updateFrom: NOBODY, notifyFrom: NOBODY }
     zones.push({ origin: nameKey(name), zone: await loadZone(store, random, nameKey(name), file), policy })
   }
-  return { zones, keys: [] }
+  return { zones, views: [], keys: [] }
 }
 
 /** Reads one zone file, and those that it includes. */
@@ -93,13 +94,26 @@ class ConfigReader {
     } catch (error) {
       throw new DnsConfigError(`${CONFIG_FILE}: ${messageOf(error)}`)
     }
-    const root = this.object('', json, ['keys', 'zones'])
+    const root = this.object('', json, ['keys', 'zones', 'views'])
     for (const [name, value] of Object.entries(this.object('keys', root['keys'] ?? {}))) this.addKey(name, value)
-    const zones: ServedZone[] = []
-    for (const [name, value] of Object.entries(this.object('zones', root['zones']))) {
-      zones.push(await this.zone(name, value))
+    const zones = await this.zones('zones', root['zones'])
+    const views: DnsView[] = []
+    for (const [i, value] of this.list('', 'views', root).entries()) {
+      const where = `views: ${i + 1}`
+      const view = this.object(where, value, ['networks', 'zones'])
+      const networks = this.list(where, 'networks', view).map((item) => this.network(`${where}: networks`, item))
+      if (networks.length === 0) this.fail(`${where}: networks`, 'networks like 10.0.0.0/24', view['networks'])
+      views.push({ networks, zones: await this.zones(`${where}: zones`, view['zones']) })
     }
-    return { zones, keys: [...this.keys.values()] }
+    return { zones, views, keys: [...this.keys.values()] }
+  }
+
+  private async zones(where: string, value: unknown): Promise<ServedZone[]> {
+    const zones: ServedZone[] = []
+    for (const [name, zone] of Object.entries(this.object(where, value))) {
+      zones.push(await this.zone(`${where}: ${name}`, name, zone))
+    }
+    return zones
   }
 
   private fail(where: string, wanted: string, got: unknown): never {
@@ -133,8 +147,7 @@ class ConfigReader {
     }
   }
 
-  private async zone(text: string, value: unknown): Promise<ServedZone> {
-    const where = `zones: ${text}`
+  private async zone(where: string, text: string, value: unknown): Promise<ServedZone> {
     const origin = this.name(where, text)
     const fields = ['file', 'primaries', 'primaryKey', 'notify', 'transferTo', 'updateFrom']
     const json = this.object(where, value, fields)
@@ -161,7 +174,7 @@ class ConfigReader {
 
   private list(where: string, field: string, json: Json): readonly unknown[] {
     const value = json[field] ?? []
-    if (!Array.isArray(value)) this.fail(`${where}: ${field}`, 'a list', value)
+    if (!Array.isArray(value)) this.fail(where === '' ? field : `${where}: ${field}`, 'a list', value)
     return value
   }
 
@@ -184,12 +197,18 @@ class ConfigReader {
         keys.push(this.knownKey(`${where}: ${field}`, text.slice(4)).name)
         continue
       }
-      const address = parseIp(text)
-      const network = address === undefined ? (parseIpv4Cidr(text) ?? parseIpv6Cidr(text)) : hostOnly(address)
-      if (network === undefined) this.fail(`${where}: ${field}`, 'an address like 10.0.0.0/24, or key NAME', item)
-      networks.push(network)
+      networks.push(this.network(`${where}: ${field}`, item, ', or key NAME'))
     }
     return { keys, networks }
+  }
+
+  /** `10.0.0.0/24` or `10.0.0.3`; `others` are what else may stand there. */
+  private network(where: string, item: unknown, others = ''): Ipv4Cidr | Ipv6Cidr {
+    const text = String(item)
+    const address = parseIp(text)
+    const network = address === undefined ? (parseIpv4Cidr(text) ?? parseIpv6Cidr(text)) : hostOnly(address)
+    if (network === undefined) this.fail(where, `an address like 10.0.0.0/24${others}`, item)
+    return network
   }
 
   private knownKey(where: string, value: unknown): TsigKey {

@@ -24,7 +24,7 @@ import { dnsName, nameKey } from './name.ts'
 import { NOBODY, type ZonePolicy } from './policy.ts'
 import { soaOf } from './rdata.ts'
 import { RefreshTimer } from './secondary.ts'
-import { createDnsServer, type DnsServer, type ServedZone } from './server.ts'
+import { createDnsServer, type DnsServer, type DnsView, type ServedZone } from './server.ts'
 import { loadDnsConfig } from './server-config.ts'
 import { EXAMPLE_KEY_NAME, query, WALL_CLOCK, wire, zoneOf } from './testing/dns.ts'
 import { tsigKey } from './tsig.ts'
@@ -53,9 +53,14 @@ class World {
     return createTestStack(this.lan.port(testMac(this.count)), this.time, `${address}/24`, { seed: this.count })
   }
 
-  serve(stack: Stack, zones: readonly ServedZone[], connectionCount = 64): Promise<DnsServer> {
+  serve(
+    stack: Stack,
+    zones: readonly ServedZone[],
+    connectionCount = 64,
+    views: readonly DnsView[] = [],
+  ): Promise<DnsServer> {
     const deps = { stack, time: this.time, clock: this.time, wallClock: WALL_CLOCK, random: this.random, log: NO_LOG }
-    return createDnsServer(deps, { port: port(53), zones, keys: [KEY], connectionCount, ratePerSecond: 0 })
+    return createDnsServer(deps, { port: port(53), zones, views, keys: [KEY], connectionCount, ratePerSecond: 0 })
   }
 
   /** Asks from `stack`; the answers, or why there are none. */
@@ -400,7 +405,7 @@ describe('dns configuration from a store', () => {
         'b.example': { primaries: ['10.0.0.4'], primaryKey: 'k.example' },
       },
     }
-    const { zones, keys } = await loadDnsConfig(
+    const { zones, views, keys } = await loadDnsConfig(
       storeOf({ 'dns.json': JSON.stringify(json), 'a.zone': ZONE }),
       new SeededRandom(1),
     )
@@ -408,15 +413,54 @@ describe('dns configuration from a store', () => {
     assert.equal(zones[0]?.policy.transferTo.networks.length, 4)
     assert.deepEqual(zones[0]?.notify?.map(endpointToString), ['10.0.0.3:5353', '[fd00::3]:5353', '[fd00::4]:53'])
     assert.equal(zones[1]?.zone, undefined)
+    assert.deepEqual(views, [])
     assert.equal(zones[1]?.policy.notifyFrom.networks[0]?.address, parseIpv4('10.0.0.4'))
   })
 
+  it('views: others are told of other zones, by the first view that they are in', async () => {
+    const world = new World()
+    const [inside, guest, outside] = [world.stack('10.0.0.9'), world.stack('10.0.0.8'), world.stack('10.0.0.7')]
+    const json = {
+      zones: { example: { file: 'public.zone' } },
+      views: [
+        { networks: ['10.0.0.9', '192.168.0.0/16'], zones: { example: { file: 'inside.zone' } } },
+        { networks: ['10.0.0.8/31'], zones: { 'guest.example': { file: 'inside.zone' } } },
+      ],
+    }
+    const store = storeOf({
+      'dns.json': JSON.stringify(json),
+      'public.zone': ZONE,
+      'inside.zone': `${ZONE}\nprinter A 10.0.0.5\n`,
+    })
+    const { zones, views } = await loadDnsConfig(store, new SeededRandom(1))
+    const server = await world.serve(world.stack('10.0.0.1'), zones, 64, views)
+    for (const isTcpOnly of [false, true]) {
+      const ask = (stack: Stack, text: string) => world.ask(stack, PRIMARY, text, isTcpOnly)
+      assert.equal((await ask(inside, 'printer.example A')).length, 1)
+      assert.equal(await ask(guest, 'printer.example A'), 'RCODE 5')
+      assert.equal((await ask(guest, 'printer.guest.example A')).length, 1)
+      assert.equal(await ask(outside, 'printer.example A'), 'RCODE 3')
+      assert.equal((await ask(outside, 'ns.example A')).length, 1)
+    }
+    assert.equal(server.counters.queries, 10)
+  })
+
   for (const [what, files, message] of [
+    [
+      'a view without networks',
+      { 'dns.json': '{"zones":{},"views":[{"zones":{}}]}' },
+      /views: 1: networks: expected networks like/,
+    ],
+    [
+      'views that are no list',
+      { 'dns.json': '{"zones":{},"views":{}}' },
+      /^dns\.json: views: expected a list, got {}$/,
+    ],
     ['no zones', {}, /^Cannot find a zone: expected files NAME\.zone, or dns\.json$/],
     ['an error in a zone', { 'a.zone': '@ FOO x\n' }, /^a\.zone:1: expected a type that a zone can hold, got "FOO"$/],
     ['a zone that is none', { 'a.zone': '$TTL 1\n@ A 192.0.2.1\n' }, /^a\.zone: there is no SOA record for a\.$/],
     ['text that is no JSON', { 'dns.json': '{' }, /^dns\.json: /],
-    ['a field not known', { 'dns.json': '{"zonen":{}}' }, /^dns\.json: expected keys, zones, got "zonen"$/],
+    ['a field not known', { 'dns.json': '{"zonen":{}}' }, /^dns\.json: expected keys, zones, views, got "zonen"$/],
     ['no zones in it', { 'dns.json': '{}' }, /^dns\.json: zones: expected an object, got nothing$/],
     ['a file not there', { 'dns.json': '{"zones":{"a":{"file":"x"}}}' }, /^Cannot load zone a\.: there is no file x$/],
     [

@@ -1,57 +1,30 @@
-/** An authoritative DNS server over a stack: the core, its sockets, and what it does on its own (NOTIFY, secondaries). */
-import { endpointToString } from '@mirage-ts/core/addresses'
-import { messageOf, NetError } from '@mirage-ts/core/errors'
-import { after, seconds } from '@mirage-ts/core/time'
-import type { Endpoint, IpAddress, Port } from '@mirage-ts/signatures/addresses'
+/** An authoritative DNS server over a stack: its sockets, and who is told of which zones. */
+import { isInNetwork } from '@mirage-ts/core/addresses'
+import type { Endpoint, IpAddress, Ipv4Cidr, Ipv6Cidr, Port } from '@mirage-ts/signatures/addresses'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
-import type { Log, Logger } from '@mirage-ts/signatures/log'
-import type { Random } from '@mirage-ts/signatures/random'
-import type { Stack } from '@mirage-ts/signatures/stack'
-import type { Alarm, Duration, MonotonicClock, Time, WallClock } from '@mirage-ts/signatures/time'
+import type { Logger } from '@mirage-ts/signatures/log'
 import type { UdpSocket } from '@mirage-ts/signatures/udp'
-import { exchangeMessage } from './exchange.ts'
-import { FLAG, writeMessage } from './message.ts'
-import { type NameKey, nameToString } from './name.ts'
-import type { ZonePolicy } from './policy.ts'
-import { Secondary } from './secondary.ts'
-import { ServerCore } from './server-core.ts'
+import type { NameKey } from './name.ts'
+import { type DnsServerDeps, type ServedZone, ServedZones } from './served-zones.ts'
+import type { ServerCore } from './server-core.ts'
 import type { ServerCoreOptions, ServerCounters } from './server-options.ts'
 import type { SignedTransfer } from './signed-transfer.ts'
 import { TcpService } from './tcp-service.ts'
-import type { TsigKey } from './tsig.ts'
-import { CLASS, OPCODE, TYPE } from './types.ts'
-import { WireWriter } from './wire.ts'
-import { rrsOf, type Zone } from './zone.ts'
-import type { ZoneSigner } from './zone-signer.ts'
 
-export interface DnsServerDeps {
-  readonly stack: Stack
-  readonly time: Time
-  readonly clock: MonotonicClock
-  readonly wallClock: WallClock
-  readonly random: Random
-  readonly log: Log
-}
+export type { DnsServerDeps, ServedZone }
 
-/** A zone to serve. */
-export interface ServedZone {
-  readonly origin: NameKey
-  /** What is in it; left out when it is had from other servers. */
-  readonly zone?: Zone | undefined
-  /** The servers that it is had from, and the key that signs the transfers. */
-  readonly primaries?: readonly Endpoint[]
-  readonly primaryKey?: TsigKey | undefined
-  /** Servers that are told when the zone changes. */
-  readonly notify?: readonly Endpoint[]
-  readonly policy: ZonePolicy
-  /** Signs the zone, what updates change in it, and all of it again before the signatures end. Not for one had from others. */
-  readonly signer?: ZoneSigner | undefined
+/** What askers from some networks are told. Addresses can be forged over UDP: a view is no place for secrets. */
+export interface DnsView {
+  readonly networks: readonly (Ipv4Cidr | Ipv6Cidr)[]
+  readonly zones: readonly ServedZone[]
 }
 
 export interface DnsServerOptions extends Omit<ServerCoreOptions, 'onChange' | 'onNotify'> {
   /** For UDP and TCP; 0 for any free one. */
   readonly port: Port
   readonly zones: readonly ServedZone[]
+  /** What some askers are told instead: the first view whose networks the asker is in. Everybody else is told of `zones`. */
+  readonly views?: readonly DnsView[]
   /** TCP connections at a time; one more is reset. Default 64. */
   readonly connectionCount?: number
 }
@@ -69,10 +42,6 @@ export interface DnsServer {
 }
 
 const DEFAULT_CONNECTION_COUNT = 64
-/** RFC 1996 §3.6: tried again, the pause doubling, until the other server says that it has heard. */
-const NOTIFY_TRIES = 5
-const FIRST_NOTIFY_PAUSE = 2
-
 /** Serves `zones`; resolves once it listens. */
 export async function createDnsServer(deps: DnsServerDeps, options: DnsServerOptions): Promise<DnsServer> {
   const server = new ListeningServer(deps, options)
@@ -82,22 +51,18 @@ export async function createDnsServer(deps: DnsServerDeps, options: DnsServerOpt
 
 class ListeningServer implements DnsServer {
   port: Port
-  readonly counters: ServerCounters
   readonly closed: Promise<void>
   private readonly deps: DnsServerDeps
-  private readonly core: ServerCore
   private readonly log: Logger
   private readonly tcp: TcpService
-  private readonly zones: ReadonlyMap<NameKey, ServedZone>
-  private readonly renewals: Alarm[] = []
-  private readonly secondaries = new Map<NameKey, Secondary>()
-  /** By zone and server: at most one announcement of each is under way. */
-  private readonly announcing = new Set<string>()
+  /** For everybody who is in none of the views. */
+  private readonly zones: ServedZones
+  private readonly views: readonly { readonly networks: DnsView['networks']; readonly zones: ServedZones }[]
   private udp: UdpSocket | undefined
   private isClosed = false
   private resolveClosed: () => void = () => {}
 
-  constructor(deps: DnsServerDeps, { port, zones, connectionCount, ...coreOptions }: DnsServerOptions) {
+  constructor(deps: DnsServerDeps, { port, zones, views = [], connectionCount, ...coreOptions }: DnsServerOptions) {
     this.deps = deps
     this.port = port
     this.log = deps.log.logger('dns')
@@ -106,24 +71,27 @@ class ListeningServer implements DnsServer {
       connectionCount ?? DEFAULT_CONNECTION_COUNT,
       (query, flow) => this.answerTcp(query, flow),
     )
-    this.zones = new Map(zones.map((zone) => [zone.origin, zone]))
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve
     })
-    this.core = new ServerCore(deps, {
-      ...coreOptions,
-      onChange: (origin) => this.announce(origin),
-      onNotify: (origin) => this.secondaries.get(origin)?.notified(),
-    })
-    this.counters = this.core.counters
-    for (const { origin, zone, policy } of zones) this.core.setZone(origin, zone, policy)
+    const served = (list: readonly ServedZone[]): ServedZones => new ServedZones(deps, this.log, list, coreOptions)
+    this.zones = served(zones)
+    this.views = views.map((view) => ({ networks: view.networks, zones: served(view.zones) }))
+  }
+
+  /** Of all views together. */
+  get counters(): ServerCounters {
+    if (this.views.length === 0) return this.zones.core.counters
+    const sums = { ...this.zones.core.counters }
+    for (const { zones } of this.views) {
+      for (const [name, count] of Object.entries(zones.core.counters)) sums[name as keyof ServerCounters] += count
+    }
+    return sums
   }
 
   async listen(): Promise<void> {
     const { stack } = this.deps
-    for (const { origin, signer } of this.zones.values()) {
-      if (signer !== undefined) await this.sign(origin, signer)
-    }
+    for (const zones of this.all()) await zones.signAll()
     this.udp = await stack.udp.bind(this.port, (payload, from, to) => this.datagram(payload, from, to))
     this.port = this.udp.port
     try {
@@ -132,112 +100,50 @@ class ListeningServer implements DnsServer {
       this.udp.close()
       throw error
     }
-    this.log.info(() => `Listening on port ${this.port}, ${this.zones.size} zones`)
-    for (const { origin, primaries = [], primaryKey } of this.zones.values()) {
-      this.announce(origin)
-      if (primaries.length === 0) continue
-      const onZone = (zone: Zone | undefined) => {
-        this.core.setZone(origin, zone)
-        if (zone !== undefined) this.announce(origin)
-      }
-      this.secondaries.set(
-        origin,
-        new Secondary({ ...this.deps, log: this.log }, { origin, primaries, key: primaryKey, onZone }),
-      )
-    }
+    const count = this.all().reduce((sum, zones) => sum + zones.count, 0)
+    this.log.info(() => `Listening on port ${this.port}, ${count} zones`)
+    for (const zones of this.all()) zones.start()
   }
 
   zoneChanged(origin: NameKey): void {
-    this.core.setZone(origin, this.core.zone(origin))
-    this.announce(origin)
+    for (const zones of this.all()) zones.changed(origin)
   }
 
   async close(): Promise<void> {
     this.isClosed = true
     this.udp?.close()
-    for (const secondary of this.secondaries.values()) secondary.close()
-    for (const alarm of this.renewals) alarm.clear()
+    for (const zones of this.all()) zones.close()
     await this.tcp.close()
     this.resolveClosed()
   }
 
+  private all(): readonly ServedZones[] {
+    return [this.zones, ...this.views.map(({ zones }) => zones)]
+  }
+
+  /** Who answers an asker. */
+  private coreFor(address: IpAddress): ServerCore {
+    for (const { networks, zones } of this.views) {
+      for (const network of networks) if (isInNetwork(address, network)) return zones.core
+    }
+    return this.zones.core
+  }
+
   private datagram(payload: Uint8Array, from: Endpoint, to: IpAddress): void {
-    const { core, udp } = this
+    const { udp } = this
+    const core = this.coreFor(from.address)
     const end = core.handle(payload, from, false)
     // What UDP cannot send is lost, as it may be later on: the asker asks again.
     if (end > 0) udp?.trySend(core.frame.u8.subarray(0, end), from, to)
     else void core.takeLater()?.then((reply) => this.isClosed || udp?.trySend(reply, from, to))
   }
 
-  private async sign(origin: NameKey, signer: ZoneSigner): Promise<void> {
-    const { time, clock } = this.deps
-    await this.core.sign(origin, signer)
-    const alarm = time.alarm(() => void this.renew(origin, signer, alarm))
-    alarm.set(after(clock.now(), signer.renewAfter))
-    this.renewals.push(alarm)
-  }
-
-  /** Signs a zone again; when that fails, it is tried again while the signatures still hold. Never rejects. */
-  private async renew(origin: NameKey, signer: ZoneSigner, alarm: Alarm): Promise<void> {
-    let pause = signer.renewAfter
-    try {
-      await this.core.renewSignatures(origin)
-    } catch (error) {
-      this.log.error(() => `Cannot sign ${nameToString(origin)} again: ${messageOf(error)}`)
-      pause = (pause / 8) as Duration
-    }
-    if (!this.isClosed) alarm.set(after(this.deps.clock.now(), pause))
-  }
-
   private async answerTcp(query: Uint8Array, flow: TcpFlow): Promise<Iterable<Uint8Array> | undefined> {
-    const end = this.core.handle(query, flow.remote, true)
-    if (end > 0) return replies(this.core.frame.u8.slice(0, end), this.core.takeTransfer())
-    const later = await this.core.takeLater()
+    const core = this.coreFor(flow.remote.address)
+    const end = core.handle(query, flow.remote, true)
+    if (end > 0) return replies(core.frame.u8.slice(0, end), core.takeTransfer())
+    const later = await core.takeLater()
     return later === undefined ? undefined : [later]
-  }
-
-  /** Tells the servers that the zone names (RFC 1996). */
-  private announce(origin: NameKey): void {
-    for (const server of this.zones.get(origin)?.notify ?? []) {
-      const id = `${origin}${endpointToString(server)}`
-      if (this.announcing.has(id)) continue
-      this.announcing.add(id)
-      void this.tell(origin, server).then((serial) => {
-        this.announcing.delete(id)
-        // The zone may have changed again since the message that was heard.
-        if (serial !== this.core.zone(origin)?.soa.serial) this.announce(origin)
-      })
-    }
-  }
-
-  /** Returns the serial told last. Never rejects. */
-  private async tell(origin: NameKey, server: Endpoint): Promise<number | undefined> {
-    const { time, random } = this.deps
-    let serial: number | undefined
-    for (let i = 0; i < NOTIFY_TRIES && !this.isClosed; i++) {
-      const zone = this.core.zone(origin)
-      if (zone === undefined) return undefined
-      serial = zone.soa.serial
-      const writer = new WireWriter(1024)
-      const end = writeMessage(writer, {
-        id: random.u32() & 0xffff,
-        opcode: OPCODE.NOTIFY,
-        flags: FLAG.AUTHORITATIVE,
-        questions: [{ name: origin, type: TYPE.SOA, class: CLASS.IN }],
-        answers: rrsOf(zone.soaSet),
-      })
-      const pause = seconds(FIRST_NOTIFY_PAUSE * 2 ** i)
-      try {
-        await exchangeMessage(this.deps, server, writer.u8.slice(0, end), { timeout: pause })
-        return serial
-      } catch (error) {
-        this.log.debug(
-          () => `${endpointToString(server)} has not heard of ${nameToString(origin)}: ${messageOf(error)}`,
-        )
-        if (!(error instanceof NetError && error.code === 'timed-out')) await time.sleep(pause)
-      }
-    }
-    return serial
   }
 }
 
