@@ -133,7 +133,7 @@ function zoneText(nameCount: number): string {
 async function startSealed(_zone: string, folder: string, nameCount: number): Promise<Server> {
   await build(folder, '-t', 'spt')
   const { toolchain } = await findToolchain()
-  const mem = String(128 + Math.ceil(nameCount / 4000))
+  const mem = String(128 + Math.ceil(nameCount / 2500))
   const image = join(folder, 'dist/dns-server.spt')
   const command = [toolchain.spt, '--mem', mem, '--net', 'tap:tap0', image, '--ipv4=10.9.1.2/24', ...OPTIONS]
   return {
