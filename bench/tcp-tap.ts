@@ -4,7 +4,9 @@
  * over a pair of virtual Ethernet interfaces, and over two taps that a program joins. Server and client have a processor each.
  * Medians of Mbit/s, ratios to Linux without offloads, and the processor time of the server for each MiB, relay included.
  *
- *   node --import tsx bench/tcp-tap.ts [--seconds 3] [--rounds 3] [--only sealed]
+ *   node --import tsx bench/tcp-tap.ts [--seconds 3] [--rounds 3] [--only sealed] [--compiled]
+ *
+ * With `--compiled` also a sealed process of machine code (`mirage build --native`), which takes a minute or more to build.
  *
  * Needs root and Debian's iperf3 and ethtool.
  */
@@ -29,6 +31,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '3' },
     rounds: { type: 'string', default: '3' },
     only: { type: 'string', default: '' },
+    compiled: { type: 'boolean', default: false },
   },
 })
 const START_LIMIT_MS = 30_000
@@ -67,13 +70,17 @@ const YARDSTICK = 'Linux, virtual Ethernet without offloads'
 const LINUX = ['iperf3', '-s']
 
 const sealed = copyExample('applications/iperf3')
+const compiled = copyExample('applications/iperf3')
 const unix = copyExample('applications/iperf3')
 try {
   await build(sealed.folder, '-t', 'spt')
+  if (values.compiled) await build(compiled.folder, '-t', 'spt', '--native')
   await build(unix.folder, '-t', 'unix', '--net', 'direct')
   const { toolchain } = await findToolchain()
-  const sealedOn = (tap: string) => () =>
-    ours([toolchain.spt, '--net', `${tap}:tap0`, join(sealed.folder, 'dist/iperf3.spt')])
+  const sealedOn =
+    (tap: string, { folder } = sealed) =>
+    () =>
+      ours([toolchain.spt, '--net', `${tap}:tap0`, join(folder, 'dist/iperf3.spt')])
   const unixOn = (tap: string) => () =>
     ours([process.execPath, join(unix.folder, 'dist/iperf3.mjs'), `--net:service=${tap}:tap0`], toolchain.tap)
   const subjects: readonly Subject[] = [
@@ -84,6 +91,12 @@ try {
     { name: 'ours under Node, plain', start: unixOn('plain-tap') },
     { name: 'ours as a sealed process, offloads', start: sealedOn('tap') },
     { name: 'ours as a sealed process, plain', start: sealedOn('plain-tap') },
+    ...(values.compiled
+      ? [
+          { name: 'ours sealed and compiled, offloads', start: sealedOn('tap', compiled) },
+          { name: 'ours sealed and compiled, plain', start: sealedOn('plain-tap', compiled) },
+        ]
+      : []),
   ]
   const rows: Row[] = []
   for (const { name, start } of subjects) {
@@ -100,6 +113,7 @@ try {
   print(rows)
 } finally {
   sealed.remove()
+  compiled.remove()
   unix.remove()
 }
 
