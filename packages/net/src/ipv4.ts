@@ -18,7 +18,6 @@ import {
 } from '@mirage-ts/core/addresses'
 import { frameOf } from '@mirage-ts/core/bytes'
 import { createCounters } from '@mirage-ts/core/metrics'
-import { completeChecksum, copyOffload } from '@mirage-ts/core/offload'
 import { NEVER, seconds } from '@mirage-ts/core/time'
 import type { IpAddress, Ipv4, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
@@ -28,15 +27,14 @@ import type { Alarm, Instant, MonotonicClock, Time } from '@mirage-ts/signatures
 import { hopsFrom } from './hop-limit.ts'
 import { IpListeners } from './ip-listeners.ts'
 import { type CountedIp, IPV4_COUNTERS, type Ipv4Options } from './ipv4-contract.ts'
+import { Ipv4Forwarder } from './ipv4-forwarder.ts'
 import { Ipv4Interface, type Ipv4Link } from './ipv4-interface.ts'
 import { RouteTable } from './ipv4-routes.ts'
 import { PathMtus, plateauBelow } from './path-mtu.ts'
 import { Reassembler } from './reassembly.ts'
-import { Segmenter } from './segmentation.ts'
 import { ETHERTYPE_IPV4 } from './wire/ethernet.ts'
 import {
   DONT_FRAGMENT,
-  decrementTtl,
   emitIpv4,
   FRAGMENT_OFFSET_MASK,
   IPV4_HEADER_LEN,
@@ -74,7 +72,8 @@ class Ipv4Layer extends IpListeners implements CountedIp {
   addresses: readonly IpAddress[] = []
   readonly counters = createCounters(IPV4_COUNTERS)
   private readonly clock: MonotonicClock
-  private readonly isForwarding: boolean
+  /** Of a router. */
+  private readonly forwarder: Ipv4Forwarder | undefined
   private readonly ttl: number
   private readonly interfaces: Ipv4Interface[] = []
   private readonly routes = new RouteTable<Ipv4Interface>()
@@ -84,7 +83,6 @@ class Ipv4Layer extends IpListeners implements CountedIp {
   private readonly header = new Ipv4Header()
   private readonly tx = new Ipv4Header()
   private readonly reassembler: Reassembler
-  private readonly segmenter = new Segmenter()
   private readonly alarm: Alarm
   private alarmAt: Instant = NEVER
   /** Whose buffer a frame is, once there are several interfaces. */
@@ -99,7 +97,16 @@ class Ipv4Layer extends IpListeners implements CountedIp {
   constructor(random: Random, clock: MonotonicClock, time: Time, isForwarding: boolean, ttl: number) {
     super()
     this.clock = clock
-    this.isForwarding = isForwarding
+    this.forwarder = isForwarding
+      ? new Ipv4Forwarder(this.counters, this.routes, {
+          alloc: (link) => this.allocFrom(link),
+          transmit: (frame, packetOff, end, link, hop) => this.transmit(frame, packetOff, end, link, hop),
+          sendFragments: (u8, off, end, link, hop, mtuBytes, header) => {
+            this.sendFragments(u8, off, end, link, hop, mtuBytes, header)
+          },
+          problem: (problem, frame, off, end, mtuBytes) => this.problemHandler?.(problem, frame, off, end, mtuBytes),
+        })
+      : undefined
     this.ttl = ttl
     this.nextId = random.u32() & 0xffff
     this.reassembler = new Reassembler({
@@ -311,7 +318,7 @@ class Ipv4Layer extends IpListeners implements CountedIp {
     const isOurs = parseQuotedIpv4(frame, off, end, header) === undefined && this.addresses.includes(header.src)
     const { dst } = header
     // RFC 1122 §3.2.2.2: only the router that we send through knows better, and only of one on the same link.
-    const link = isOurs && !this.isForwarding ? this.linkTo(dst) : undefined
+    const link = isOurs && this.forwarder === undefined ? this.linkTo(dst) : undefined
     const isBelieved = link !== undefined && this.outHop === from && from !== dst && ipv4InCidr(gateway, link.cidr)
     if (!isBelieved || gateway === link.broadcast || this.addresses.includes(gateway)) {
       this.counters.badQuote++
@@ -346,8 +353,8 @@ class Ipv4Layer extends IpListeners implements CountedIp {
     }
     const packetEnd = off + header.totalLen
     if (!this.isForUs(link, header.dst)) {
-      if (this.isForwarding) this.forward(frame, off, packetEnd)
-      else this.counters.notForUs++
+      if (this.forwarder === undefined) this.counters.notForUs++
+      else this.forwarder.input(frame, off, packetEnd, header)
     } else if ((header.fragment & (MORE_FRAGMENTS | FRAGMENT_OFFSET_MASK)) !== 0) {
       this.reassemble(frame, off, packetEnd)
     } else {
@@ -396,64 +403,6 @@ class Ipv4Layer extends IpListeners implements CountedIp {
     this.counters.reassemblyTimeout++
     // RFC 792: "If fragment zero is not available then no time exceeded need be sent at all".
     if (firstPacket !== undefined) this.problemHandler?.('reassembly', frameOf(firstPacket), 0, firstPacket.length, 0)
-  }
-
-  /** RFC 1812 §5.2: passes the packet whose header has been read on, or tells its sender why not. */
-  private forward(frame: Frame, off: number, end: number): void {
-    const header = this.header
-    const { src, dst, headerLen } = header
-    const isLocal = src >>> 16 === 0xa9fe || dst >>> 16 === 0xa9fe // RFC 3927 §7: link-local never leaves its link
-    if (dst >>> 28 >= 0xe || dst >>> 24 === 0 || dst >>> 24 === 127 || src === IPV4_ANY || isLocal) {
-      this.counters.notForUs++
-      return
-    }
-    if (header.ttl <= 1) {
-      this.counters.hopLimit++
-      this.problemHandler?.('hop-limit', frame, off, end, 0)
-      return
-    }
-    const route = this.routes.find(dst)
-    // RFC 2644: a directed broadcast is not passed on.
-    if (route === undefined || dst === route.link.broadcast) {
-      this.counters.noRoute++
-      if (route === undefined) this.problemHandler?.('network', frame, off, end, 0)
-      return
-    }
-    if (frame.segmentBytes > 0) {
-      // Of the pieces, each is looked at anew: it may still be too long for the way.
-      const isWhole = this.segmenter.cut(frame, off, off, end, (piece, from, to) => {
-        if (parseIpv4(piece, from, to, header) === undefined) this.forward(piece, from, to)
-      })
-      if (!isWhole) this.counters['bad-length']++
-      return
-    }
-    const { link } = route
-    const mtuBytes = link.ethernet.mtuBytes
-    const hop = route.gateway ?? dst
-    if (end - off > mtuBytes) {
-      // Options would have to be shared out among the pieces (RFC 791 §3.1): nobody sends them, so nobody gets pieces.
-      if (header.isDontFragment || headerLen > IPV4_HEADER_LEN) {
-        this.counters.tooLong++
-        this.problemHandler?.('too-big', frame, off, end, mtuBytes)
-        return
-      }
-      header.ttl--
-      completeChecksum(frame, end)
-      this.sendFragments(frame.u8, off + headerLen, end, link, hop, mtuBytes, header)
-      return
-    }
-    const copy = this.allocFrom(link)
-    if (copy === undefined) {
-      this.counters.noBuffer++
-      return
-    }
-    const to = this.headroomBytes - IPV4_HEADER_LEN
-    copy.u8.set(frame.u8.subarray(off, end), to)
-    copyOffload(frame, copy, to - off)
-    completeChecksum(copy, to + end - off)
-    decrementTtl(copy, to)
-    this.counters.forwarded++
-    this.transmit(copy, to, to + end - off, link, hop)
   }
 
   /** Sends `u8[off, end)` in pieces with the fields of `h`, which may be those of a piece themselves. */
@@ -575,6 +524,6 @@ class Ipv4Layer extends IpListeners implements CountedIp {
     if (dst === IPV4_BROADCAST || dst === link.broadcast) return true
     if (isIpv4Multicast(dst)) return dst === IPV4_ALL_HOSTS || this.groups.has(dst)
     // RFC 1122 §3.3.4.2: a host may refuse what comes by the wrong interface (strong model); a router must not.
-    return this.isForwarding && this.addresses.includes(dst)
+    return this.forwarder !== undefined && this.addresses.includes(dst)
   }
 }
