@@ -283,8 +283,9 @@ static inline int aot_poll(JSContext *ctx)
 
 /* Exceptions.  An exception begins to unwind the current frame; a handler may take it; an iterator is closed by it. */
 __attribute__((cold)) void aot_unwind(JSContext *ctx);
-bool aot_catch(JSContext *ctx, JSValue *exception);
-void aot_close_iterator(JSContext *ctx, JSValue iterator);
+__attribute__((cold)) bool aot_catch(JSContext *ctx, JSValue *exception);
+__attribute__((cold)) void aot_close_iterator(JSContext *ctx, JSValue iterator, JSValue method);
+__attribute__((cold)) void aot_give_back(JSContext *ctx, JSValue value);
 int aot_finish_iterator(JSContext *ctx, JSValue iterator, const uint8_t *pc);
 void aot_throw(JSContext *ctx, JSValue value, const uint8_t *pc);
 void aot_throw_type_error(JSContext *ctx, const char *text, const uint8_t *pc);

@@ -237,10 +237,17 @@ bool aot_catch(JSContext *ctx, JSValue *exception)
     return true;
 }
 
-void aot_close_iterator(JSContext *ctx, JSValue iterator)
+void aot_close_iterator(JSContext *ctx, JSValue iterator, JSValue method)
 {
+    JS_FreeValue(ctx, method);
     if (!JS_IsUncatchableError(ctx->rt->current_exception))
         JS_IteratorClose(ctx, iterator, true);
+    JS_FreeValue(ctx, iterator);
+}
+
+void aot_give_back(JSContext *ctx, JSValue value)
+{
+    JS_FreeValue(ctx, value);
 }
 
 int aot_finish_iterator(JSContext *ctx, JSValue iterator, const uint8_t *pc)

@@ -193,8 +193,7 @@ class FunctionCompiler {
       const next = [...this.#landings.values()].find(({ label }) => !done.has(label))
       if (next === undefined) return
       done.add(next.label)
-      this.#emit(`X${next.label}: aot_unwind(ctx);`)
-      this.#emit(`U${next.label}:;`)
+      this.#emit(`X${next.label}:;`)
       this.#unwindOne(next.entries)
     }
   }
@@ -203,23 +202,23 @@ class FunctionCompiler {
     const top = entries.at(-1)
     const rest = entries.slice(0, -1)
     if (top === undefined) {
-      this.#emit('result = JS_EXCEPTION; goto leave;')
+      this.#emit('aot_unwind(ctx); result = JS_EXCEPTION; goto leave;')
       return
     }
     if (!isMark(top)) {
-      this.#emit(`FREE(${top.owner}); goto U${this.#landingOf(rest)};`)
+      this.#emit(`aot_give_back(ctx, ${top.owner}); goto X${this.#landingOf(rest)};`)
       return
     }
     if (top.handler === 0) {
       const [iterator, method] = rest.slice(-2) as [Value, Value]
-      this.#emit(`FREE(${method.owner}); aot_close_iterator(ctx, ${iterator.owner}); FREE(${iterator.owner});`)
-      this.#emit(`goto U${this.#landingOf(rest.slice(0, -2))};`)
+      this.#emit(`aot_unwind(ctx); aot_close_iterator(ctx, ${iterator.owner}, ${method.owner});`)
+      this.#emit(`goto X${this.#landingOf(rest.slice(0, -2))};`)
       return
     }
     const block = this.#flow.blocks.find(({ start }) => start === top.handler)
     if (block === undefined) throw new Unsupported('a handler that is not reached')
-    this.#emit(`if (aot_catch(ctx, &s${block.stack.length - 1})) goto B${top.handler};`)
-    this.#emit(`goto U${this.#landingOf(rest)};`)
+    this.#emit(`aot_unwind(ctx); if (aot_catch(ctx, &s${block.stack.length - 1})) goto B${top.handler};`)
+    this.#emit(`goto X${this.#landingOf(rest)};`)
   }
 
   #failIf(condition: string): void {

@@ -54,8 +54,7 @@ export function createStaticHandler(
   { isPrecompressed = false, cacheControl }: StaticSiteOptions = {},
 ): Handler<HttpRequest> {
   const common: readonly FieldLine[] = cacheControl === undefined ? [] : [['Cache-Control', cacheControl]]
-  const files = new FileFields()
-  const codings = new FileCodings(site)
+  const files = new KnownFiles(site, isPrecompressed ? CODINGS : [])
   return async (request) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return OTHER_METHODS.includes(request.method) ? plainResponse(405, [['Allow', 'GET, HEAD']]) : plainResponse(501)
@@ -64,79 +63,76 @@ export function createStaticHandler(
     if (segments === undefined) return plainResponse(400)
     if (segments.at(-1) === '') segments[segments.length - 1] = INDEX
     const key = segments.join('/')
-    switch (await site.exists(key)) {
-      case 'value': {
-        const plainDigest = await site.digest(key)
-        const available = isPrecompressed ? await codings.get(key, plainDigest) : NO_CODINGS
-        const coding = chooseCoding(request.fields, available)
-        const codedDigest = coding === undefined ? undefined : await codings.digest(key, coding)
-        const isCoded = coding !== undefined && codedDigest !== undefined
-        const fileKey = isCoded ? key + coding.suffix : key
-        const digest = codedDigest ?? plainDigest
-        const modified = pastSeconds(await site.lastModified(fileKey), wallClock)
-        const fields = files.get(fileKey, `${digest}${available.length} ${modified}`, () => {
-          const lines: FieldLine[] = [['Content-Type', mediaTypeOf(key)], ...common]
-          if (available.length > 0) lines.push(['Vary', 'Accept-Encoding'])
-          if (isCoded) lines.push(['Content-Encoding', coding.name])
-          if (modified !== undefined) lines.push(['Last-Modified', httpDate(modified)])
-          return [...lines, ['ETag', `"${digest}"`], ['Accept-Ranges', 'bytes']]
-        })
-        return file(site, { key: fileKey, digest, modified, fields }, request)
-      }
-      case 'dictionary':
-        // With the slash, the relative links of its index mean what they say.
-        return plainResponse(301, [['Location', `${request.path}/${request.query}`]])
-      case undefined:
-        return plainResponse(404)
+    const known = await files.get(key)
+    if (known === undefined) return plainResponse(404)
+    // With the slash, the relative links of its index mean what they say.
+    if (known === 'dictionary') return plainResponse(301, [['Location', `${request.path}/${request.query}`]])
+    const coding = chooseCoding(request.fields, known.codings)
+    const codedDigest = coding === undefined ? undefined : await files.digest(key + coding.suffix)
+    if (coding !== undefined && codedDigest === undefined) files.forget(key)
+    const isCoded = coding !== undefined && codedDigest !== undefined
+    const fileKey = isCoded ? key + coding.suffix : key
+    const digest = codedDigest ?? known.digest
+    const modified = pastSeconds(await site.lastModified(fileKey), wallClock)
+    let sent = known.sent.get(fileKey)
+    if (sent === undefined || sent.digest !== digest || sent.modified !== modified) {
+      const lines: FieldLine[] = [['Content-Type', mediaTypeOf(key)], ...common]
+      if (known.codings.length > 0) lines.push(['Vary', 'Accept-Encoding'])
+      if (isCoded) lines.push(['Content-Encoding', coding.name])
+      if (modified !== undefined) lines.push(['Last-Modified', httpDate(modified)])
+      const fields = frozenFields([...lines, ['ETag', `"${digest}"`], ['Accept-Ranges', 'bytes']])
+      sent = { key: fileKey, digest, modified, lenBytes: await site.sizeBytes(fileKey), fields }
+      known.sent.set(fileKey, sent)
     }
+    return file(site, sent, request)
   }
 }
 
-const NO_CODINGS: readonly ContentCoding[] = []
+/** A file asked for lately, as long as its digest stays what it is. */
+interface KnownFile {
+  readonly digest: string
+  /** In which it lies in the store, too. */
+  readonly codings: readonly ContentCoding[]
+  /** What was sent of it, by the keys of the plain file and the coded ones. */
+  readonly sent: Map<string, Representation>
+}
 
-/** The codings in which files asked for lately lie in the store: looked up once for each version of a file. */
-class FileCodings {
+/** Files asked for lately: looked up, and their fields made, once for each version of a file. */
+class KnownFiles {
   private readonly site: KvRo
-  private readonly files = new Map<string, { readonly digest: string; readonly codings: readonly ContentCoding[] }>()
+  private readonly codings: readonly ContentCoding[]
+  private readonly files = new Map<string, KnownFile>()
 
-  constructor(site: KvRo) {
+  constructor(site: KvRo, codings: readonly ContentCoding[]) {
     this.site = site
+    this.codings = codings
   }
 
-  /** `digest` is that of the plain file. */
-  async get(key: string, digest: string): Promise<readonly ContentCoding[]> {
+  async get(key: string): Promise<KnownFile | 'dictionary' | undefined> {
     const known = this.files.get(key)
-    if (known?.digest === digest) return known.codings
-    const kinds = await Promise.all(CODINGS.map(({ suffix }) => this.site.exists(key + suffix)))
-    const codings = CODINGS.filter((_, i) => kinds[i] === 'value')
+    if (known !== undefined && known.digest === (await this.digest(key))) return known
+    const kind = await this.site.exists(key)
+    if (kind !== 'value') return kind
+    const kinds = await Promise.all(this.codings.map(({ suffix }) => this.site.exists(key + suffix)))
+    const codings = this.codings.filter((_, i) => kinds[i] === 'value')
+    const file: KnownFile = { digest: await this.site.digest(key), codings, sent: new Map() }
     if (this.files.size >= MAX_FILES) this.files.clear()
-    this.files.set(key, { digest, codings })
-    return codings
+    this.files.set(key, file)
+    return file
   }
 
-  /** The digest of the file in a coding; `undefined` when it has gone away since it was looked up. */
-  async digest(key: string, { suffix }: ContentCoding): Promise<string | undefined> {
+  /** The digest of a file now; `undefined` when it has gone away. */
+  async digest(key: string): Promise<string | undefined> {
     try {
-      return await this.site.digest(key + suffix)
+      return await this.site.digest(key)
     } catch (error) {
       if (!(error instanceof KvError) || error.code !== 'not-found') throw error
-      this.files.delete(key)
       return undefined
     }
   }
-}
 
-/** The fields of files asked for lately: made, and looked at by the connection, once for each version of a file. */
-class FileFields {
-  private readonly files = new Map<string, { readonly version: string; readonly fields: readonly FieldLine[] }>()
-
-  get(key: string, version: string, make: () => readonly FieldLine[]): readonly FieldLine[] {
-    const known = this.files.get(key)
-    if (known?.version === version) return known.fields
-    if (this.files.size >= MAX_FILES) this.files.clear()
-    const fields = frozenFields(make())
-    this.files.set(key, { version, fields })
-    return fields
+  forget(key: string): void {
+    this.files.delete(key)
   }
 }
 
@@ -146,6 +142,7 @@ interface Representation {
   readonly digest: string
   /** Seconds since 1970, when the store knows. */
   readonly modified: number | undefined
+  readonly lenBytes: number
   readonly fields: readonly FieldLine[]
 }
 
@@ -159,17 +156,16 @@ function pastSeconds(instant: WallInstant | undefined, wallClock?: WallClock): n
 /** Fields that a 304 leaves out (RFC 9110 §15.4.5): the client has them. */
 const KNOWN_FIELD = /^(Content-.*|Accept-Ranges|Last-Modified)$/
 
-async function file(
+function file(
   site: KvRo,
-  { key, digest, modified, fields }: Representation,
+  { key, digest, modified, lenBytes, fields }: Representation,
   request: HttpRequest,
-): Promise<HttpResponse> {
+): HttpResponse {
   const status = checkConditions(request.fields, digest, modified)
   if (status === 412) return plainResponse(412)
   if (status === 304) {
     return { status, fields: fields.filter(([name]) => !KNOWN_FIELD.test(name)) }
   }
-  const lenBytes = await site.sizeBytes(key)
   const part = ({ off, end }: ByteRange) => rangeBody(off, end, (at, len) => site.getPartial(key, at, len))
   // RFC 9110 §14.2: a Range field is for GET alone.
   const field = request.method === 'GET' ? request.fields.get('range') : undefined
