@@ -2,7 +2,8 @@
  * Many TCP connections to an echo service over a tap: our stack under Node and as a sealed process, and Linux's stack under Node
  * over a pair of virtual Ethernet interfaces. How fast they open, what 10,000 idle ones take of memory, requests a second when 10
  * to 10,000 of them are busy in turn, and connections a second that are opened, asked once and closed; of each, how many a second
- * and the server's processor time, which depends least on what else the machine does. Server and client have a processor each; the client is one Node process, whose own bound Linux's row shows.
+ * and the server's processor time, which depends least on what else the machine does. Server and client have a processor each; the
+ * client is one Node process, whose own bound Linux's row shows.
  *
  *   node --import tsx bench/connections.ts [--connections 10000] [--seconds 3]
  *

@@ -22,8 +22,7 @@ import {
   addressRecords,
   hostName,
   label,
-  MDNS_GROUP_4,
-  MDNS_GROUP_6,
+  MDNS_GROUPS,
   MDNS_PORT,
   type OwnRecord,
   type ServiceDescription,
@@ -115,7 +114,7 @@ class MdnsHost implements Mdns {
   constructor(deps: MdnsDeps, { versions = 'v4' }: MdnsOptions) {
     this.deps = deps
     this.log = deps.log.logger('mdns')
-    this.groups = versions === 'dual' ? [MDNS_GROUP_4, MDNS_GROUP_6] : [versions === 'v4' ? MDNS_GROUP_4 : MDNS_GROUP_6]
+    this.groups = MDNS_GROUPS[versions]
     this.responder = new Responder(deps.random, { send: (packet, to) => this.send(packet, to) })
     this.querier = new Querier(deps.random, (packet) => this.send(packet, 'group'))
     this.alarm = deps.time.alarm(() => {

@@ -11,7 +11,13 @@ import { WireWriter } from '../dns/wire.ts'
 
 export const MDNS_PORT: Port = port(5353)
 export const MDNS_GROUP_4: Ipv4 = parseIpv4('224.0.0.251') as Ipv4
-export const MDNS_GROUP_6: Ipv6 = parseIpv6('ff02::fb') as Ipv6
+const MDNS_GROUP_6: Ipv6 = parseIpv6('ff02::fb') as Ipv6
+/** By the versions of IP that are spoken. */
+export const MDNS_GROUPS: Readonly<Record<'v4' | 'v6' | 'dual', readonly IpAddress[]>> = {
+  v4: [MDNS_GROUP_4],
+  v6: [MDNS_GROUP_6],
+  dual: [MDNS_GROUP_4, MDNS_GROUP_6],
+}
 /** In the class of a record: it is all there is of its name and type (§10.2). In that of a question: answer me alone (§5.4). */
 export const TOP_BIT = 0x8000
 /** §10: records with a host's name or address; all others. */

@@ -46,7 +46,6 @@ const SIADDR = 20
 const GIADDR = 24
 
 export const OPTION_VENDOR_CLASS = 60
-export const OPTION_USER_CLASS = 77
 export const OPTION_RELAY_INFO = 82
 export const OPTION_SEARCH_LIST = 119
 const RELAY_LINK_SELECTION = 5
