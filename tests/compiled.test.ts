@@ -15,7 +15,7 @@ import { runtimeFor } from '@mirage-ts/cli/runtime'
 import { ensureToolchain, findToolchain, type Toolchain } from '@mirage-ts/cli/toolchain'
 // @ts-expect-error: a program of the engine, in JavaScript
 import { cases } from './compiled/cases.js'
-import { ROOT } from './lib/mirage.ts'
+import { build, copyExample, ROOT, Running } from './lib/mirage.ts'
 
 const OUTPUT = createOutput({ out: () => {}, error: () => {} }, { isQuiet: true, isVerbose: false })
 const SUPPORT = readFileSync(join(ROOT, 'native/tests/support.js'), 'utf8')
@@ -90,5 +90,28 @@ describe('programs compiled to machine code', () => {
     const { stdout, stderr, status } = spawnSync(toolchain.spt, [image], { encoding: 'latin1' })
     assert.match(stdout + stderr, /the runtime was compiled for another program/)
     assert.equal(status, 126)
+  })
+
+  it('boot: hello on virtio, built with --native', async () => {
+    const { folder, remove } = copyExample('tutorial/hello')
+    try {
+      await build(folder, '-t', 'virtio', '--native')
+      const hello = await Running.start(folder, [], { ready: /hello\n.*world/s })
+      await hello.stop()
+    } finally {
+      remove()
+    }
+  })
+
+  it('are for targets without a host', async () => {
+    const { folder, remove } = copyExample('tutorial/hello')
+    try {
+      await assert.rejects(
+        build(folder, '-t', 'unix', '--native'),
+        /--native is for virtio and spt, and this is a build for unix/,
+      )
+    } finally {
+      remove()
+    }
   })
 })

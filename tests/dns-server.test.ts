@@ -132,9 +132,10 @@ describe('dns-server on unix with the sockets of the host', () => {
   })
 })
 
-for (const [target, what, options] of [
-  ['virtio', 'virtio in QEMU with 24 MiB', ['--mem', '24']],
-  ['spt', 'spt', []],
+for (const [target, what, options, how] of [
+  ['virtio', 'virtio in QEMU with 24 MiB', ['--mem', '24'], []],
+  ['spt', 'spt', [], []],
+  ['spt', 'spt, compiled to machine code', [], ['--native']],
 ] as const) {
   describe(`dns-server on ${what}, on a tap with Linux`, { skip: NO_NAMESPACES }, () => {
     const { folder, remove } = copyExample(EXAMPLE)
@@ -143,7 +144,7 @@ for (const [target, what, options] of [
     before(async () => {
       namespace = new Namespace()
       namespace.addTap('tap0', '10.0.0.1/24')
-      await build(folder, '-t', target)
+      await build(folder, '-t', target, ...how)
       server = await Running.start(folder, ['--net', 'tap:tap0', ...options, '--', '--ipv4=10.0.0.2/24'], {
         ready: READY,
         namespace: namespace.name,
