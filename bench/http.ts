@@ -68,18 +68,18 @@ async function startServers(): Promise<void> {
   const { toolchain } = await findToolchain()
   const child = startPinned(command, { namespace, env: { MIRAGE_TAP: toolchain.tap } })
   servers.push({ name: 'ours, own stack over a tap', url: `http://10.0.0.2/${FILE}`, process: child, namespace })
-  const sealed = copyExample('applications/static-website')
-  cleanups.push(sealed.remove)
-  await build(sealed.folder, '-t', 'spt')
-  namespace.addTap('tap1', '10.0.1.1/24')
-  const image = join(sealed.folder, 'dist/static-website.spt')
-  const words = [toolchain.spt, '--net', 'tap:tap1', image, '--ipv4=10.0.1.2/24', '--logs=quiet']
-  servers.push({
-    name: 'ours, spt over a tap',
-    url: `http://10.0.1.2/${FILE}`,
-    process: startPinned(words, { namespace }),
-    namespace,
-  })
+  for (const [name, tap, subnet, how] of [
+    ['ours, spt over a tap', 'tap1', '10.0.1', []],
+    ['ours, spt, machine code', 'tap2', '10.0.2', ['--native']],
+  ] as const) {
+    const sealed = copyExample('applications/static-website')
+    cleanups.push(sealed.remove)
+    await build(sealed.folder, '-t', 'spt', ...how)
+    namespace.addTap(tap, `${subnet}.1/24`)
+    const image = join(sealed.folder, 'dist/static-website.spt')
+    const words = [toolchain.spt, '--net', `tap:${tap}`, image, `--ipv4=${subnet}.2/24`, '--logs=quiet']
+    servers.push({ name, url: `http://${subnet}.2/${FILE}`, process: startPinned(words, { namespace }), namespace })
+  }
   await sleep(4000)
 }
 
