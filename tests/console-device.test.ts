@@ -1,9 +1,9 @@
 /** Output by virtio's console: on machines without a serial port, on PCI beside one, and where it is missing after all. */
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { build, mirage, ROOT } from './lib/mirage.ts'
+import { build, makeFolder, mirage } from './lib/mirage.ts'
 import { EXIT_DEVICE, MICROVM, runQemu } from './lib/qemu.ts'
 
 const CONFIG = `import { main, register } from '@mirage-ts/config'
@@ -29,10 +29,7 @@ const CONSOLE = ['-chardev', 'stdio,id=c0', '-device', 'virtconsole,chardev=c0']
 describe('output by virtio’s console', () => {
   let folder = ''
   before(async () => {
-    mkdirSync(join(ROOT, 'dist'), { recursive: true })
-    folder = mkdtempSync(join(ROOT, 'dist/test-'))
-    writeFileSync(join(folder, 'config.ts'), CONFIG)
-    writeFileSync(join(folder, 'unikernel.ts'), UNIKERNEL)
+    folder = makeFolder({ 'config.ts': CONFIG, 'unikernel.ts': UNIKERNEL })
     await build(folder, '-t', 'virtio', '--console', 'virtio')
   })
   after(() => rmSync(folder, { recursive: true, force: true }))

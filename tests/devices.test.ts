@@ -4,11 +4,11 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { build, mirage, ROOT } from './lib/mirage.ts'
+import { build, makeFolder, mirage, ROOT } from './lib/mirage.ts'
 
 const DISK_BYTES = 1 << 20
 const LABEL_OFF = 24
@@ -34,8 +34,7 @@ describe('several devices', () => {
   let folder = ''
   const servers: Server[] = []
   before(async () => {
-    mkdirSync(join(ROOT, 'dist'), { recursive: true })
-    folder = mkdtempSync(join(ROOT, 'dist/test-'))
+    folder = makeFolder()
     cpSync(join(ROOT, 'tests/devices'), folder, { recursive: true })
     for (const name of ['A', 'B']) {
       const server = createServer((socket) => echo(socket, name.charCodeAt(0)))

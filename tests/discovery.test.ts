@@ -4,10 +4,10 @@
  * device that tells QEMU a status, and with resets that start the machine again, QEMU ends with 0 only then.
  */
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { build, ROOT } from './lib/mirage.ts'
+import { build, makeFolder, ROOT } from './lib/mirage.ts'
 import { EXIT_DEVICE, MICROVM, type QemuResult, runQemu } from './lib/qemu.ts'
 
 const ON_MMIO = ['-device', 'virtio-net-device,netdev=n0', '-device', 'virtio-blk-device,drive=b0']
@@ -72,8 +72,7 @@ const MACHINES: readonly Machine[] = [
 describe('devices are found', () => {
   let folder = ''
   before(async () => {
-    mkdirSync(join(ROOT, 'dist'), { recursive: true })
-    folder = mkdtempSync(join(ROOT, 'dist/test-'))
+    folder = makeFolder()
     cpSync(join(ROOT, 'tests/discovery'), folder, { recursive: true })
     writeFileSync(join(folder, 'disk.raw'), new Uint8Array(1 << 20))
     await build(folder, '-t', 'virtio')

@@ -1,9 +1,9 @@
 /** Randomness of a machine whose processor has no generator: from the hypervisor's device, on MMIO and on PCI, or not at all. */
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { build, ROOT } from './lib/mirage.ts'
+import { build, makeFolder } from './lib/mirage.ts'
 import { EXIT_DEVICE, MICROVM, runQemu } from './lib/qemu.ts'
 
 const CONFIG = `import { main, register } from '@mirage-ts/config'
@@ -29,10 +29,7 @@ const RNG = ['-object', 'rng-random,id=r0,filename=/dev/urandom', '-device']
 describe('a processor without a generator of random numbers', () => {
   let folder = ''
   before(async () => {
-    mkdirSync(join(ROOT, 'dist'), { recursive: true })
-    folder = mkdtempSync(join(ROOT, 'dist/test-'))
-    writeFileSync(join(folder, 'config.ts'), CONFIG)
-    writeFileSync(join(folder, 'unikernel.ts'), UNIKERNEL)
+    folder = makeFolder({ 'config.ts': CONFIG, 'unikernel.ts': UNIKERNEL })
     await build(folder, '-t', 'virtio')
   })
   after(() => rmSync(folder, { recursive: true, force: true }))

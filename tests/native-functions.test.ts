@@ -1,9 +1,8 @@
 /** The functions that images have in C do what their references in TypeScript do, for any octets, offsets and starts. */
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { after, before, test } from 'node:test'
-import { build, mirage, ROOT } from './lib/mirage.ts'
+import { build, makeFolder, mirage } from './lib/mirage.ts'
 
 const CONFIG = `import { main, register } from '@mirage-ts/config'
 import { defaultLog, defaultRandom } from '@mirage-ts/config/devices'
@@ -62,10 +61,7 @@ export async function start({ log, random }: { log: Log; random: Random }): Prom
 
 let folder = ''
 before(() => {
-  mkdirSync(join(ROOT, 'dist'), { recursive: true })
-  folder = mkdtempSync(join(ROOT, 'dist/test-'))
-  writeFileSync(join(folder, 'config.ts'), CONFIG)
-  writeFileSync(join(folder, 'unikernel.ts'), UNIKERNEL)
+  folder = makeFolder({ 'config.ts': CONFIG, 'unikernel.ts': UNIKERNEL })
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
 

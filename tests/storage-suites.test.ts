@@ -1,12 +1,12 @@
 /** The conformance suites of storage on the engine: in a sealed process, and in an image that QEMU boots. */
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { readOnlySectorOctet } from '@mirage-ts/testing/conformance/block-suite'
 import { CONTENTS } from '@mirage-ts/testing/conformance/kv-ro-suite'
 import { fsck } from '@mirage-ts/testing/fat-images'
-import { build, mirage, ROOT } from './lib/mirage.ts'
+import { build, makeFolder, mirage, ROOT } from './lib/mirage.ts'
 
 const SECTOR_BYTES = 512
 /** As many as there are: a suite that is left out shows. */
@@ -46,8 +46,7 @@ async function disk(...words: readonly string[]): Promise<void> {
 
 describe('conformance suites of storage', () => {
   before(async () => {
-    mkdirSync(join(ROOT, 'dist'), { recursive: true })
-    folder = mkdtempSync(join(ROOT, 'dist/test-'))
+    folder = makeFolder()
     cpSync(join(ROOT, 'tests/storage-suites'), folder, { recursive: true })
     let isUpper = false
     for (const [key, octets] of CONTENTS) {

@@ -1,12 +1,12 @@
 /** The web's classes: ours on Node.js and ours on the engine of an image must do what Node.js's own do. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { deviceBattery } from './lib/device-battery.ts'
-import { build, mirage, ROOT } from './lib/mirage.ts'
+import { build, makeFolder, mirage, ROOT } from './lib/mirage.ts'
 import { webBattery } from './lib/web-battery.ts'
 
 const CONFIG = `import { main, register } from '@mirage-ts/config'
@@ -41,10 +41,7 @@ for (const line of await webBattery()) process.stdout.write(JSON.stringify(line)
 
 let folder = ''
 before(() => {
-  mkdirSync(join(ROOT, 'dist'), { recursive: true })
-  folder = mkdtempSync(join(ROOT, 'dist/test-'))
-  writeFileSync(join(folder, 'config.ts'), CONFIG)
-  writeFileSync(join(folder, 'unikernel.ts'), UNIKERNEL)
+  folder = makeFolder({ 'config.ts': CONFIG, 'unikernel.ts': UNIKERNEL })
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
 

@@ -1,7 +1,7 @@
 /** Running the `mirage` command on copies of the examples, as a user would. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -11,13 +11,17 @@ export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url))
 const MIRAGE = join(ROOT, 'packages/cli/bin/mirage.mjs')
 const START_LIMIT_MS = 180_000 // the first run compiles the native parts
 
-/**
- * Copies an example to a folder of its own, so that tests of several targets can run at once. The folder is inside of the
- * checkout, where the packages are found. Remove it when done.
- */
-export function copyExample(path: string): { readonly folder: string; remove(): void } {
+/** Makes a folder with these files, inside of the checkout, where the packages are found. Remove it when done. */
+export function makeFolder(files: Readonly<Record<string, string>> = {}): string {
   mkdirSync(join(ROOT, 'dist'), { recursive: true })
   const folder = mkdtempSync(join(ROOT, 'dist/test-'))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  return folder
+}
+
+/** Copies an example to a folder of its own, so that tests of several targets can run at once. Remove it when done. */
+export function copyExample(path: string): { readonly folder: string; remove(): void } {
+  const folder = makeFolder()
   cpSync(join(ROOT, 'examples', path), folder, {
     recursive: true,
     filter: (source) => !/\/(dist|mirage|node_modules)$/.test(source),
@@ -37,11 +41,11 @@ export async function mirage(folder: string, ...args: readonly string[]): Promis
   const child = spawn(process.execPath, [MIRAGE, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk.toString()
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    stdout += chunk
   })
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString()
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    stderr += chunk
   })
   const [status] = (await once(child, 'close')) as [number | null]
   return { status, stdout, stderr }
@@ -61,8 +65,8 @@ export class Running {
   private constructor(process: ChildProcess) {
     this.process = process
     for (const stream of [process.stdout, process.stderr]) {
-      stream?.on('data', (chunk: Buffer) => {
-        this.output += chunk.toString()
+      stream?.setEncoding('utf8').on('data', (chunk: string) => {
+        this.output += chunk
       })
     }
   }

@@ -30,8 +30,9 @@ export async function runQemu(words: readonly string[], until?: RegExp): Promise
   const timer = setTimeout(() => qemu.kill('SIGKILL'), LIMIT_MS)
   let output = ''
   for (const stream of [qemu.stdout, qemu.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
-      output += chunk.toString()
+    // A character may come in two chunks.
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk
       if (until?.test(output)) qemu.kill()
     })
   }

@@ -28,11 +28,11 @@ export async function runMake(args: readonly string[], what: string, howLong: st
     await new Promise<void>((done, failed) => {
       const child = spawn('make', all, { stdio: ['ignore', 'pipe', 'pipe'] })
       let text = ''
-      const collect = (chunk: Buffer) => {
-        text += chunk.toString()
+      const collect = (chunk: string) => {
+        text += chunk
       }
-      child.stdout.on('data', collect)
-      child.stderr.on('data', collect)
+      child.stdout.setEncoding('utf8').on('data', collect)
+      child.stderr.setEncoding('utf8').on('data', collect)
       child.on('error', failed)
       child.on('close', (status) => {
         if (status === 0) done()
