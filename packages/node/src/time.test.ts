@@ -16,7 +16,9 @@ test('clock: whole microseconds that never go back; the wall clock agrees with D
     assert.ok(Number.isInteger(now) && now >= last)
     last = now
   }
-  assert.ok(Math.abs(createWallClock().now() / 1000 - Date.now()) < 1000)
+  const earliest = Date.now()
+  const wallMs = createWallClock().now() / 1000
+  assert.ok(earliest <= wallMs && wallMs <= Date.now())
 })
 
 test('time: a sleep never ends early', async () => {
@@ -43,9 +45,8 @@ test('time: an alarm rings once, at the last deadline set, and not inside set', 
   const later = after(clock.now(), ms(20))
   alarm.set(after(clock.now(), ms(5)))
   alarm.set(later)
-  await time.sleep(ms(10))
-  assert.equal(rings.length, 0)
-  await time.sleep(ms(30))
+  // Past both deadlines. How long a sleep takes beyond its time is the machine's affair: what counts is when it rang.
+  await time.sleep(ms(40))
   assert.equal(rings.length, 1)
   assert.ok((rings[0] as number) >= later)
   alarm.set(clock.now())
@@ -80,7 +81,8 @@ test('time: a delay beyond 2^31 ms waits; nothing but what waits keeps the proce
   const { stdout, stderr, status } = spawnSync(
     process.execPath,
     ['--import', 'tsx', '--input-type=module', '-e', script],
-    { cwd: root, encoding: 'utf8', timeout: 20_000 },
+    // A process kept alive would never end: the limit is far beyond what starting one takes on a busy machine.
+    { cwd: root, encoding: 'utf8', timeout: 60_000 },
   )
   assert.deepEqual([stdout, stderr, status], ['', '', 0])
 })
