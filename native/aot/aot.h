@@ -322,8 +322,6 @@ static inline int aot_truth(JSContext *ctx, JSValue a)
 {
     if (LIKELY((uint32_t)TAG(a) <= JS_TAG_UNDEFINED))
         return INT(a) != 0;
-    if (TAG(a) == JS_TAG_OBJECT)
-        return aot_truth_slow(ctx, a);
     return aot_truth_slow(ctx, a);
 }
 

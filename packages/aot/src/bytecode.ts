@@ -36,10 +36,8 @@ export interface FunctionCode {
   readonly parent: FunctionCode | undefined
   readonly isNormal: boolean
   readonly isStrict: boolean
-  readonly isDerivedConstructor: boolean
   readonly argumentCount: number
   readonly variableCount: number
-  readonly stackSize: number
   readonly capturedCount: number
   /** Arguments first, then locals. */
   readonly variables: readonly Variable[]
@@ -166,7 +164,7 @@ class Reader {
     const argumentCount = this.#leb()
     const variableCount = this.#leb()
     this.#leb()
-    const stackSize = this.#leb()
+    this.#leb()
     const capturedCount = this.#leb()
     const closureCount = this.#leb()
     const constantCount = this.#leb()
@@ -180,10 +178,8 @@ class Reader {
       parent,
       isNormal: ((flags >> 4) & 3) === 0,
       isStrict,
-      isDerivedConstructor: (flags & 4) !== 0,
       argumentCount,
       variableCount,
-      stackSize,
       capturedCount,
       variables,
       closure,

@@ -156,14 +156,14 @@ export function flowOf(fn: FunctionCode, opcodes: OpcodeTable): Flow {
       const instruction = instructions.get(pc)
       if (instruction === undefined) throw new Unsupported(`control runs past the end at ${pc}`)
       const { name, operand, next } = instruction
-      if (name === 'catch') reach(operand, { stack: [...stack, 'value'], initialised: new Set(duringTry(initialised)) })
-      if (name === 'gosub') reach(operand, { stack: [...stack, 'value'], initialised: new Set() })
+      if (name === 'catch') reach(operand, { stack: [...stack, 'value'], initialised: NOTHING_CERTAIN })
+      if (name === 'gosub') reach(operand, { stack: [...stack, 'value'], initialised: NOTHING_CERTAIN })
       step(instruction, stack)
       note(instruction, initialised)
       if (name === 'goto' || name === 'if_true' || name === 'if_false') reach(operand, { stack, initialised })
       // What a finally block did to the stack is undone when it returns: every gosub goes on as it was.
       if (name === 'gosub') {
-        reach(next, { stack, initialised: new Set() })
+        reach(next, { stack, initialised: NOTHING_CERTAIN })
         break
       }
       if (isEnd(instruction)) break
@@ -178,10 +178,8 @@ export function flowOf(fn: FunctionCode, opcodes: OpcodeTable): Flow {
   return { instructions, blocks, returns }
 }
 
-/** Inside a `try` a round of a loop may make variables uninitialised again: at its handler nothing is certain. */
-function duringTry(_initialised: ReadonlySet<number>): readonly number[] {
-  return []
-}
+/** A `try` may be left anywhere, and a `finally` reached from anywhere. */
+const NOTHING_CERTAIN: ReadonlySet<number> = new Set()
 
 /** What an instruction does to the variables that are known to be initialised. */
 export function note({ name, operand }: Instruction, initialised: Set<number>): void {

@@ -1,7 +1,9 @@
 /** Compiles a program: its functions to C files of a bearable size, and the table by which the engine finds them. */
 import type { FunctionCode, ModuleCode } from './bytecode.ts'
+import type { Sites } from './emitter.ts'
 import { Unsupported } from './flow.ts'
-import { compileFunction, functionName, type Sites } from './function.ts'
+import { functionName } from './frame.ts'
+import { compileFunction } from './function.ts'
 import type { OpcodeTable } from './opcodes.ts'
 import { findSteady } from './steady.ts'
 
