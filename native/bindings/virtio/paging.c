@@ -148,18 +148,29 @@ static uint64_t address_end(void)
 }
 
 /*
- * The page tables and what is sealed are read-only: for the moment of the
- * change the processor is told to write there all the same.  Nothing else runs
+ * The page tables and what is sealed are read-only: for the moment of a change
+ * the processor is told to write there all the same.  Nothing else runs
  * meanwhile, as interrupts are off.
  */
-static void add_area(uint64_t start)
+static uint64_t open_sealed(void)
 {
     uint64_t cr0;
     __asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
     __asm__ volatile("mov %0, %%cr0" : : "r"(cr0 & ~0x10000ull) : "memory");
+    return cr0;
+}
+
+static void close_sealed(uint64_t cr0)
+{
+    __asm__ volatile("mov %0, %%cr0" : : "r"(cr0) : "memory");
+}
+
+static void add_area(uint64_t start)
+{
+    uint64_t cr0 = open_sealed();
     map(start, start + LARGE_BYTES, DEVICE);
     areas[area_count++] = start;
-    __asm__ volatile("mov %0, %%cr0" : : "r"(cr0) : "memory");
+    close_sealed(cr0);
 }
 
 plat_result_t plat_mmio_map(uint64_t address, uint64_t len)
@@ -247,9 +258,14 @@ uint64_t paging_start(uint64_t payload_end)
     return paging_stack.end;
 }
 
+/* A table becomes read-only by an entry in a table, perhaps in itself, and
+ * there are more entries to write: how long the processor remembers that it
+ * was writable depends on where it lies. */
 void paging_seal(void)
 {
+    uint64_t cr0 = open_sealed();
     map((uint64_t)__rodata_end, (uint64_t)__sealed_end, READ_ONLY);
     map(paging_tables.start, paging_tables.end, READ_ONLY);
     __asm__ volatile("mov %0, %%cr3" : : "r"(top) : "memory");
+    close_sealed(cr0);
 }
