@@ -71,14 +71,7 @@ export class ChainQueue extends SplitRing {
 
   /** The next slot that the device has finished with, or -1. */
   takeUsed(): number {
-    while (true) {
-      const ahead = ((this.used[1] as number) - this.usedIdx) & 0xffff
-      if (ahead === 0) return -1
-      if (ahead > this.size) {
-        this.badUsedCount++
-        this.usedIdx = this.used[1] as number
-        return -1
-      }
+    for (let left = this.usedCount(); left > 0; left--) {
       const head = this.usedView.getUint32(4 + 8 * (this.usedIdx & (this.size - 1)), LITTLE)
       this.usedIdx = (this.usedIdx + 1) & 0xffff
       const slot = this.isIndirect ? head : head / this.bufferCount
@@ -89,5 +82,6 @@ export class ChainQueue extends SplitRing {
       this.inFlight[slot] = 0
       return slot
     }
+    return -1
   }
 }

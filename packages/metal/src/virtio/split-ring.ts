@@ -49,6 +49,19 @@ export class SplitRing {
     this.wantNoInterrupt()
   }
 
+  /**
+   * Entries of the used ring that are to be taken apart now, `this.size` at most. The index is read here alone: a device that
+   * goes on writing while we look keeps nobody looking.
+   */
+  protected usedCount(): number {
+    const count = ((this.used[1] as number) - this.usedIdx) & 0xffff
+    if (count <= this.size) return count
+    // It claims more than the ring can hold: believe none of it, and catch up so that this ends.
+    this.badUsedCount++
+    this.usedIdx = (this.usedIdx + count) & 0xffff
+    return 0
+  }
+
   /** True when the device must be told of what was offered (§2.7.10). */
   needsNotification(): boolean {
     if (this.notifiedIdx === this.availableIdx) return false

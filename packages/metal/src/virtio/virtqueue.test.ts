@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { ChainQueue } from './chain-queue.ts'
 import { DeviceQueue, SimulatedMemory } from './simulated-device.ts'
 import { Virtqueue } from './virtqueue.ts'
 
@@ -76,6 +77,32 @@ describe('virtqueue', () => {
     assert.equal(queue.takeUsed(), -1)
     assert.equal(queue.badUsedCount, 4)
     assert.equal(queue.takeUsed(), -1)
+  })
+
+  it('a device that goes on giving while it is looked at keeps nobody looking', () => {
+    const chains = (memory: SimulatedMemory, isIndirect: boolean) =>
+      new ChainQueue(memory, SIZE, { bufferCount: 3, isIndirect, slotCount: SIZE, hasEventIdx: true })
+    for (const make of [
+      (memory: SimulatedMemory) => new Virtqueue(memory, SIZE, SLOT_LEN, 'device-writes', true),
+      (memory: SimulatedMemory) => chains(memory, true),
+      (memory: SimulatedMemory) => chains(memory, false),
+    ]) {
+      const memory = new SimulatedMemory()
+      const queue = make(memory)
+      const device = new DeviceQueue(memory, SIZE, queue.addresses)
+      const ring = queue['used']
+      let looks = 0
+      // Each look at the used ring finds one more entry, of a buffer that nobody offered.
+      Object.defineProperty(queue, 'used', {
+        get: () => {
+          assert(looks++ < 1000, 'still looking')
+          device.giveBack(0, 0)
+          return ring
+        },
+      })
+      for (let i = 0; i < 10; i++) assert.equal(queue.takeUsed(), -1)
+      assert(queue.badUsedCount > 0)
+    }
   })
 
   it('whatever the device does: a slot comes back at most once per offer, and looking always ends', () => {

@@ -36,15 +36,7 @@ export class Virtqueue extends SplitRing {
 
   /** The next slot that the device has finished with, or -1. {@link usedLen} says how much it wrote. */
   takeUsed(): number {
-    while (true) {
-      const ahead = ((this.used[1] as number) - this.usedIdx) & 0xffff
-      if (ahead === 0) return -1
-      if (ahead > this.size) {
-        // It claims more than the ring can hold: believe none of it, and catch up so that this ends.
-        this.badUsedCount++
-        this.usedIdx = this.used[1] as number
-        return -1
-      }
+    for (let left = this.usedCount(); left > 0; left--) {
       const at = 4 + 8 * (this.usedIdx & (this.size - 1))
       const slot = this.usedView.getUint32(at, LITTLE)
       const len = this.usedView.getUint32(at + 4, LITTLE)
@@ -57,5 +49,6 @@ export class Virtqueue extends SplitRing {
       this.usedLen = Math.min(len, this.slotLen)
       return slot
     }
+    return -1
   }
 }
