@@ -45,6 +45,9 @@ disk  grub-efi-amd64-bin /usr/lib/grub/x86_64-efi/normal.mod
 disk  xorriso      cmd:xorriso
 disk  qemu-utils   cmd:qemu-img
 disk  ovmf         /usr/share/ovmf/OVMF.fd
+disk  bochs        cmd:bochs
+disk  bochs-term   /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so
+disk  bochsbios    /usr/share/bochs/BIOS-bochs-latest
 "
 
 ensure_debian() {
