@@ -12,8 +12,7 @@ describe('Bochs', { skip: NO_BOCHS }, () => {
   const { folder, remove } = copyExample('tutorial/hello')
 
   before(async () => {
-    for (const format of ['iso', 'raw'])
-      await build(folder, '-t', 'virtio', '--disk', format, '--', '--logs=*:info')
+    for (const format of ['iso', 'raw']) await build(folder, '-t', 'virtio', '--disk', format, '--', '--logs=*:info')
   })
   after(remove)
 

@@ -8,7 +8,9 @@ import { join } from 'node:path'
 const SHARED = '/usr/share/bochs'
 /** Whether Bochs is here: false, or what is missing. */
 export const NO_BOCHS: string | false =
-  existsSync('/usr/bin/bochs') && existsSync(`${SHARED}/BIOS-bochs-latest`) && existsSync(`${SHARED}/VGABIOS-lgpl-latest`)
+  existsSync('/usr/bin/bochs') &&
+  existsSync(`${SHARED}/BIOS-bochs-latest`) &&
+  existsSync(`${SHARED}/VGABIOS-lgpl-latest`)
     ? false
     : 'needs bochs, bochs-term and bochsbios'
 
