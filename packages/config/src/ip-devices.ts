@@ -65,7 +65,7 @@ export function staticIpv4(
   arp: Device<'arp'>,
   { group, ipv4 = '10.0.0.2/24', ipv4Gateway }: Ipv4Options = {},
 ): Device<'ipv4'> {
-  return device('@mirage-ts/net/ipv4', 'createIpv4', {
+  return device('@mirage-ts/net/ipv4/ipv4', 'createIpv4', {
     takes: IPV4_TAKES,
     makes: 'ipv4',
     keys: {
@@ -89,14 +89,14 @@ export function staticIpv4(
 
 /** IPv4 without an address until something configures it. */
 export function unconfiguredIpv4(ethernet: Device<'ethernet'>, arp: Device<'arp'>): Device<'ipv4'> {
-  return device('@mirage-ts/net/ipv4', 'createIpv4', { takes: IPV4_TAKES, makes: 'ipv4' })(
+  return device('@mirage-ts/net/ipv4/ipv4', 'createIpv4', { takes: IPV4_TAKES, makes: 'ipv4' })(
     ipv4Dependencies(ethernet, arp),
   )
 }
 
 /** ICMP over IPv4: answers echo requests. */
 export function icmp(ipv4: Device<'ipv4'>): Device<'icmp'> {
-  return device('@mirage-ts/net/icmp', 'createIcmp', { takes: { ipv4: 'ipv4', clock: 'clock' }, makes: 'icmp' })({
+  return device('@mirage-ts/net/ipv4/icmp', 'createIcmp', { takes: { ipv4: 'ipv4', clock: 'clock' }, makes: 'icmp' })({
     ipv4,
     clock: defaultClock,
   })
@@ -107,7 +107,7 @@ export function icmp(ipv4: Device<'ipv4'>): Device<'icmp'> {
  * groups arrive only where nobody filters them. IPv6 does so by itself.
  */
 export function igmp(ipv4: Device<'ipv4'>): Device<'igmp'> {
-  return device('@mirage-ts/net/igmp', 'createIgmp', {
+  return device('@mirage-ts/net/ipv4/igmp', 'createIgmp', {
     takes: { ipv4: 'ipv4', clock: 'clock', time: 'time', random: 'random' },
     makes: 'igmp',
   })({ ipv4, clock: defaultClock, time: defaultTime, random: defaultRandom })
@@ -278,7 +278,7 @@ export function icmpv6(ipv6: Device<'ipv6'>): Device<'icmp'> {
 
 /** Both versions as one network layer. */
 export function dualIp(ipv4: Device<'ipv4'>, ipv6: Device<'ipv6'>): Device<'ip'> {
-  return device('@mirage-ts/net/dual-ip', 'createDualIp', { takes: { ipv4: 'ipv4', ipv6: 'ipv6' }, makes: 'ip' })({
+  return device('@mirage-ts/net/ip/dual-ip', 'createDualIp', { takes: { ipv4: 'ipv4', ipv6: 'ipv6' }, makes: 'ip' })({
     ipv4,
     ipv6,
   })
@@ -286,7 +286,7 @@ export function dualIp(ipv4: Device<'ipv4'>, ipv6: Device<'ipv6'>): Device<'ip'>
 
 /** ICMP for both versions. */
 export function dualIcmp(icmp: Device<'icmp'>, icmpv6: Device<'icmp'>): Device<'icmp'> {
-  return device('@mirage-ts/net/dual-ip', 'createDualIcmp', {
+  return device('@mirage-ts/net/ip/dual-ip', 'createDualIcmp', {
     takes: { icmp: 'icmp', icmpv6: 'icmp' },
     makes: 'icmp',
   })({ icmp, icmpv6 })

@@ -66,7 +66,7 @@ export function ethernet(network: Device<'network'>): Device<'ethernet'> {
 
 /** Address resolution on an Ethernet. */
 export function arp(ethernet: Device<'ethernet'>): Device<'arp'> {
-  return device('@mirage-ts/net/arp', 'createArp', {
+  return device('@mirage-ts/net/ipv4/arp', 'createArp', {
     takes: { ethernet: 'ethernet', clock: 'clock', time: 'time' },
     makes: 'arp',
   })({ ethernet, clock: defaultClock, time: defaultTime })

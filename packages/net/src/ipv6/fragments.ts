@@ -9,7 +9,7 @@ import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Ethernet } from '@mirage-ts/signatures/ethernet'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Instant } from '@mirage-ts/signatures/time'
-import { Reassembler } from '../reassembly.ts'
+import { Reassembler } from '../ip/reassembly.ts'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts'
 import {
   emitFragment,

@@ -4,7 +4,7 @@ import type { Ipv6 } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Icmp, IpProblem, Unreachable } from '@mirage-ts/signatures/icmp'
 import type { MonotonicClock } from '@mirage-ts/signatures/time'
-import { type IcmpCounters, IcmpSender } from '../icmp-sender.ts'
+import { type IcmpCounters, IcmpSender } from '../ip/icmp-sender.ts'
 import {
   checkIcmpv6,
   emitIcmpv6,

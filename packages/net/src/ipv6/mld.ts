@@ -5,7 +5,7 @@ import type { Ipv6 } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Duration, Instant } from '@mirage-ts/signatures/time'
-import { Membership, type ReportKind } from '../membership.ts'
+import { Membership, type ReportKind } from '../ip/membership.ts'
 import { ICMPV6_HEADER_LEN, MLD_DONE, MLD_REPORT_V1, MLD_REPORT_V2 } from '../wire/icmpv6.ts'
 
 const QUERY_V1_LEN = 24

@@ -9,9 +9,9 @@ import type { Ipv4 } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Duration, MonotonicClock, Time } from '@mirage-ts/signatures/time'
-import type { CountedIp } from './ipv4-contract.ts'
-import { Membership, type ReportKind } from './membership.ts'
-import { emitIpv4, IPV4_HEADER_LEN, reshapeIpv4 } from './wire/ipv4.ts'
+import { Membership, type ReportKind } from '../ip/membership.ts'
+import { emitIpv4, IPV4_HEADER_LEN, reshapeIpv4 } from '../wire/ipv4.ts'
+import type { CountedIp } from './contract.ts'
 
 export const PROTOCOL_IGMP = 2
 

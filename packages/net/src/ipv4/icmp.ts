@@ -8,7 +8,7 @@ import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Icmp, IpProblem, Unreachable } from '@mirage-ts/signatures/icmp'
 import type { HostIp } from '@mirage-ts/signatures/ip'
 import type { MonotonicClock } from '@mirage-ts/signatures/time'
-import { type IcmpCounters, IcmpSender } from './icmp-sender.ts'
+import { type IcmpCounters, IcmpSender } from '../ip/icmp-sender.ts'
 import {
   checkIcmp,
   emitIcmp,
@@ -22,8 +22,8 @@ import {
   icmpMtu,
   icmpRest,
   icmpType,
-} from './wire/icmp.ts'
-import { IPV4_HEADER_LEN, Ipv4Header, PROTOCOL_ICMP, parseIpv4 } from './wire/ipv4.ts'
+} from '../wire/icmp.ts'
+import { IPV4_HEADER_LEN, Ipv4Header, PROTOCOL_ICMP, parseIpv4 } from '../wire/ipv4.ts'
 
 /** Type and code of each problem. */
 const MESSAGES: Readonly<Record<IpProblem, readonly [type: number, code: number]>> = {

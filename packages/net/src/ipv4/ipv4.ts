@@ -24,15 +24,11 @@ import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { IpErrorKind, Ipv4Config } from '@mirage-ts/signatures/ip'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Alarm, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
-import { hopsFrom } from './hop-limit.ts'
-import { IpListeners } from './ip-listeners.ts'
-import { type CountedIp, IPV4_COUNTERS, type Ipv4Options } from './ipv4-contract.ts'
-import { Ipv4Forwarder } from './ipv4-forwarder.ts'
-import { Ipv4Interface, type Ipv4Link } from './ipv4-interface.ts'
-import { RouteTable } from './ipv4-routes.ts'
-import { PathMtus, plateauBelow } from './path-mtu.ts'
-import { Reassembler } from './reassembly.ts'
-import { ETHERTYPE_IPV4 } from './wire/ethernet.ts'
+import { hopsFrom } from '../ip/hop-limit.ts'
+import { IpListeners } from '../ip/listeners.ts'
+import { PathMtus, plateauBelow } from '../ip/path-mtu.ts'
+import { Reassembler } from '../ip/reassembly.ts'
+import { ETHERTYPE_IPV4 } from '../wire/ethernet.ts'
 import {
   DONT_FRAGMENT,
   emitIpv4,
@@ -44,7 +40,11 @@ import {
   parseIpv4,
   parseQuotedIpv4,
   reshapeIpv4,
-} from './wire/ipv4.ts'
+} from '../wire/ipv4.ts'
+import { type CountedIp, IPV4_COUNTERS, type Ipv4Options } from './contract.ts'
+import { Ipv4Forwarder } from './forwarder.ts'
+import { Ipv4Interface, type Ipv4Link } from './interface.ts'
+import { RouteTable } from './routes.ts'
 
 /** RFC 1112 §6.1: "If the upper-layer protocol chooses not to specify a time-to-live, it should default to 1". */
 const MULTICAST_TTL = 1

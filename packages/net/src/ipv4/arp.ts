@@ -13,9 +13,9 @@ import type { Arp } from '@mirage-ts/signatures/arp'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Ethernet } from '@mirage-ts/signatures/ethernet'
 import type { Alarm, Duration, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
+import { ARP_LEN, ARP_REPLY, ARP_REQUEST, ArpPacket, emitArp, parseArp } from '../wire/arp.ts'
+import { ETHERTYPE_ARP } from '../wire/ethernet.ts'
 import { ArpConflicts } from './arp-conflicts.ts'
-import { ARP_LEN, ARP_REPLY, ARP_REQUEST, ArpPacket, emitArp, parseArp } from './wire/arp.ts'
-import { ETHERTYPE_ARP } from './wire/ethernet.ts'
 
 const COUNTERS = [
   'truncated',

@@ -8,11 +8,11 @@ import { ms, seconds } from '@mirage-ts/core/time'
 import { createTestStack } from '@mirage-ts/testing/direct-stack'
 import { createLink } from '@mirage-ts/testing/link'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
+import { createEthernet } from '../ethernet.ts'
+import { emitIpv4, Ipv4Header, parseIpv4 } from '../wire/ipv4.ts'
+import { emitUdp } from '../wire/udp.ts'
 import { createArp } from './arp.ts'
-import { createEthernet } from './ethernet.ts'
 import { createIpv4 } from './ipv4.ts'
-import { emitIpv4, Ipv4Header, parseIpv4 } from './wire/ipv4.ts'
-import { emitUdp } from './wire/udp.ts'
 
 const US = ipv4(10, 0, 0, 2)
 const ROUTER = ipv4(10, 0, 0, 1)

@@ -5,7 +5,7 @@ import type { IpAddress } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { HostIp } from '@mirage-ts/signatures/ip'
 import type { MonotonicClock } from '@mirage-ts/signatures/time'
-import { TokenBucket } from './token-bucket.ts'
+import { TokenBucket } from '../token-bucket.ts'
 
 /** Type, code and checksum, and four octets whose meaning depends on the type. */
 const HEADER_LEN = 8

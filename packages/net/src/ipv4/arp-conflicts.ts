@@ -2,7 +2,7 @@
 import { after, earlier, ms, NEVER, seconds } from '@mirage-ts/core/time'
 import type { Ipv4, Mac } from '@mirage-ts/signatures/addresses'
 import type { Duration, Instant } from '@mirage-ts/signatures/time'
-import { ARP_REQUEST, type ArpPacket } from './wire/arp.ts'
+import { ARP_REQUEST, type ArpPacket } from '../wire/arp.ts'
 
 /**
  * Three probes as in RFC 5227 §1.1. Deviation: 0.1 s apart and 0.2 s for the last answer instead of seconds, which allow for

@@ -7,8 +7,8 @@ import { ms, seconds } from '@mirage-ts/core/time'
 import { createTestStack } from '@mirage-ts/testing/direct-stack'
 import { createLink } from '@mirage-ts/testing/link'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
+import { emitIpv4 } from '../wire/ipv4.ts'
 import { createIgmp } from './igmp.ts'
-import { emitIpv4 } from './wire/ipv4.ts'
 
 const GROUP = ipv4(239, 1, 2, 3)
 

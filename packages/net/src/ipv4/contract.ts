@@ -3,7 +3,7 @@ import type { Counters } from '@mirage-ts/core/metrics'
 import type { Ipv4, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Ipv4Config, Ipv4Host } from '@mirage-ts/signatures/ip'
-import type { Ipv4Link } from './ipv4-interface.ts'
+import type { Ipv4Link } from './interface.ts'
 
 /** What IPv4 counts: what it did, and one counter for each reason to drop a packet. */
 export const IPV4_COUNTERS = [

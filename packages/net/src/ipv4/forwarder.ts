@@ -5,11 +5,11 @@ import { completeChecksum, copyOffload } from '@mirage-ts/core/offload'
 import type { Ipv4 } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { IpProblem } from '@mirage-ts/signatures/icmp'
-import type { IPV4_COUNTERS } from './ipv4-contract.ts'
-import type { Ipv4Interface } from './ipv4-interface.ts'
-import type { RouteTable } from './ipv4-routes.ts'
-import { Segmenter } from './segmentation.ts'
-import { decrementTtl, IPV4_HEADER_LEN, type Ipv4Header, parseIpv4 } from './wire/ipv4.ts'
+import { Segmenter } from '../segmentation.ts'
+import { decrementTtl, IPV4_HEADER_LEN, type Ipv4Header, parseIpv4 } from '../wire/ipv4.ts'
+import type { IPV4_COUNTERS } from './contract.ts'
+import type { Ipv4Interface } from './interface.ts'
+import type { RouteTable } from './routes.ts'
 
 /** How packets leave, and who hears of those that do not. */
 export interface Ipv4Exits {

@@ -5,10 +5,10 @@ import { createFrame, frameOf, fromHex, toHex } from '@mirage-ts/core/bytes'
 import { ms, seconds } from '@mirage-ts/core/time'
 import type { Ipv4 } from '@mirage-ts/signatures/addresses'
 import { createLink } from '@mirage-ts/testing/link'
+import { createEthernet } from '../ethernet.ts'
+import { ARP_LEN, ArpPacket, emitArp, parseArp } from '../wire/arp.ts'
+import { ETHERTYPE_IPV4 } from '../wire/ethernet.ts'
 import { type ArpOptions, createArp } from './arp.ts'
-import { createEthernet } from './ethernet.ts'
-import { ARP_LEN, ArpPacket, emitArp, parseArp } from './wire/arp.ts'
-import { ETHERTYPE_IPV4 } from './wire/ethernet.ts'
 
 const OURS = ipv4(10, 0, 0, 2)
 const PEER = ipv4(10, 0, 0, 1)
