@@ -8,21 +8,13 @@ import type { Random } from '@mirage-ts/signatures/random'
 import type { Duration } from '@mirage-ts/signatures/time'
 import {
   COOKIE_BYTES,
-  CREATE_STREAMS,
   DEFAULT_BLOCK_BYTES,
-  DISPLAY_RESULTS,
-  EXCHANGE_RESULTS,
   expectState,
-  IPERF_DONE,
   MAX_RESULTS_BYTES,
-  PARAM_EXCHANGE,
   readJson,
   readState,
   resultsOf,
-  SERVER_ERROR,
-  TEST_END,
-  TEST_RUNNING,
-  TEST_START,
+  STATE,
   totalOf,
   writeJson,
   writeState,
@@ -96,14 +88,14 @@ async function runTest(
     ...(isReverse ? { reverse: true } : {}),
   }
   await writeJson(control, parameters, watch)
-  await expectUnrefused(reader, CREATE_STREAMS, watch)
+  await expectUnrefused(reader, STATE.CREATE_STREAMS, watch)
   for (let i = 0; i < streamCount; i++) {
     const flow = await stack.tcp.connect(server, watch)
     streams.add(flow)
     await flow.write(cookie, watch)
   }
-  await expectUnrefused(reader, TEST_START, watch)
-  await expectUnrefused(reader, TEST_RUNNING, watch)
+  await expectUnrefused(reader, STATE.TEST_START, watch)
+  await expectUnrefused(reader, STATE.TEST_RUNNING, watch)
   const startedAt = clock.now()
   const end = bytes === 0 ? time.sleep(duration, watch) : streams.reachGoal(watch)
   streams.start({ isSender: !isReverse, blockBytes: DEFAULT_BLOCK_BYTES })
@@ -111,27 +103,27 @@ async function runTest(
   const tookSeconds = between(startedAt, clock.now()) / 1e6
   streams.finish()
 
-  await writeState(control, TEST_END, watch)
-  await expectUnrefused(reader, EXCHANGE_RESULTS, watch)
+  await writeState(control, STATE.TEST_END, watch)
+  await expectUnrefused(reader, STATE.EXCHANGE_RESULTS, watch)
   const ourBytes = streams.totalBytes
   await writeJson(control, resultsOf(streams.bytes, tookSeconds), watch)
   const theirBytes = totalOf(await readJson(reader, MAX_RESULTS_BYTES, watch))
-  await expectState(reader, DISPLAY_RESULTS, watch)
-  await writeState(control, IPERF_DONE, watch)
+  await expectState(reader, STATE.DISPLAY_RESULTS, watch)
+  await writeState(control, STATE.IPERF_DONE, watch)
   const [sentBytes, receivedBytes] = isReverse ? [theirBytes, ourBytes] : [ourBytes, theirBytes]
   return { sentBytes, receivedBytes, tookSeconds }
 }
 
 async function expectParameterExchange(reader: FlowReader, watch: Watch): Promise<void> {
   const state = await readState(reader, watch)
-  if (state === PARAM_EXCHANGE) return
+  if (state === STATE.PARAM_EXCHANGE) return
   throw new NetError('protocol', 'Cannot begin a test: the server is busy with another one, or is not iperf3')
 }
 
 async function expectUnrefused(reader: FlowReader, wanted: number, watch: Watch): Promise<void> {
   const state = await readState(reader, watch)
   if (state === wanted) return
-  if (state !== SERVER_ERROR)
+  if (state !== STATE.SERVER_ERROR)
     throw new NetError('protocol', `Cannot go on with the test: got state ${state}, not ${wanted}`)
   const numbers = await reader.readExactly(8, watch)
   const error = numbers === undefined ? 0 : new DataView(numbers.buffer, numbers.byteOffset).getUint32(0)

@@ -6,16 +6,18 @@ import type { Cancellable } from '@mirage-ts/signatures/cancel'
 import type { Flow } from '@mirage-ts/signatures/flow'
 
 /** The states, as octets; the last two are -1 and -2. */
-export const TEST_START = 1
-export const TEST_RUNNING = 2
-export const TEST_END = 4
-export const PARAM_EXCHANGE = 9
-export const CREATE_STREAMS = 10
-export const EXCHANGE_RESULTS = 13
-export const DISPLAY_RESULTS = 14
-export const IPERF_DONE = 16
-export const ACCESS_DENIED = 0xff
-export const SERVER_ERROR = 0xfe
+export const STATE = {
+  TEST_START: 1,
+  TEST_RUNNING: 2,
+  TEST_END: 4,
+  PARAM_EXCHANGE: 9,
+  CREATE_STREAMS: 10,
+  EXCHANGE_RESULTS: 13,
+  DISPLAY_RESULTS: 14,
+  IPERF_DONE: 16,
+  ACCESS_DENIED: 0xff,
+  SERVER_ERROR: 0xfe,
+} as const
 
 /** Every connection of a test begins with the same octets: 36 characters and a zero. */
 export const COOKIE_BYTES = 37

@@ -10,24 +10,16 @@ import type { Log, Logger } from '@mirage-ts/signatures/log'
 import type { Stack } from '@mirage-ts/signatures/stack'
 import type { MonotonicClock, Time } from '@mirage-ts/signatures/time'
 import {
-  ACCESS_DENIED,
   COOKIE_BYTES,
-  CREATE_STREAMS,
   checkParameters,
-  DISPLAY_RESULTS,
-  EXCHANGE_RESULTS,
   expectState,
   MAX_PARAMETERS_BYTES,
   MAX_RESULTS_BYTES,
   MAX_STREAMS,
-  PARAM_EXCHANGE,
   readJson,
   readState,
   resultsOf,
-  SERVER_ERROR,
-  TEST_END,
-  TEST_RUNNING,
-  TEST_START,
+  STATE,
   totalOf,
   writeJson,
   writeState,
@@ -85,7 +77,7 @@ class Server {
   private async greet(flow: TcpFlow, reader: FlowReader, cookie: string): Promise<void> {
     if (this.test?.isWaitingFor(cookie)) return this.test.add(flow, reader)
     if (this.test !== undefined) {
-      await flow.write(new Uint8Array([ACCESS_DENIED]))
+      await flow.write(new Uint8Array([STATE.ACCESS_DENIED]))
       return flow.close()
     }
     const test = new Test(this.deps, flow, reader, cookie)
@@ -133,25 +125,25 @@ class Test {
   async run(): Promise<string> {
     const { control, reader, watch, streams } = this
     const { clock } = this.deps
-    await writeState(control, PARAM_EXCHANGE, watch)
+    await writeState(control, STATE.PARAM_EXCHANGE, watch)
     const parameters = checkParameters(await readJson(reader, MAX_PARAMETERS_BYTES, watch))
     if (typeof parameters === 'number') return this.refuse(parameters)
     const { streamCount, isReverse, blockBytes, omitSeconds } = parameters
     await this.openStreams(streamCount)
 
-    await writeState(control, TEST_START, watch)
+    await writeState(control, STATE.TEST_START, watch)
     const startedAt = after(clock.now(), seconds(omitSeconds))
     streams.start({ isSender: isReverse, blockBytes, countedFrom: startedAt })
-    await writeState(control, TEST_RUNNING, watch)
-    await expectState(reader, TEST_END, watch)
+    await writeState(control, STATE.TEST_RUNNING, watch)
+    await expectState(reader, STATE.TEST_END, watch)
     const tookSeconds = between(startedAt, watch.touch()) / 1e6
     streams.finish()
 
-    await writeState(control, EXCHANGE_RESULTS, watch)
+    await writeState(control, STATE.EXCHANGE_RESULTS, watch)
     const theirBytes = totalOf(await readJson(reader, MAX_RESULTS_BYTES, watch))
     if (!isReverse) await this.drain(theirBytes)
     await writeJson(control, resultsOf(streams.bytes, tookSeconds), watch)
-    await writeState(control, DISPLAY_RESULTS, watch)
+    await writeState(control, STATE.DISPLAY_RESULTS, watch)
     // IPERF_DONE, or the end.
     await readState(reader, watch)
     return reportLine(isReverse ? 'Sent' : 'Received', streams.totalBytes, tookSeconds)
@@ -172,7 +164,7 @@ class Test {
       () => {},
     )
     this.wantedCount = count
-    await writeState(this.control, CREATE_STREAMS, this.watch)
+    await writeState(this.control, STATE.CREATE_STREAMS, this.watch)
     await isComplete
   }
 
@@ -183,7 +175,7 @@ class Test {
 
   private async refuse(error: number): Promise<string> {
     const message = new Uint8Array(9)
-    message[0] = SERVER_ERROR
+    message[0] = STATE.SERVER_ERROR
     // The number of the error, then the operating system's, which there is not.
     new DataView(message.buffer).setUint32(1, error)
     await this.control.write(message, this.watch)
