@@ -1,5 +1,6 @@
 /** A wire with two ends, each a network: a frame that goes in at one end comes out at the other. */
 import { createFrame } from '@mirage-ts/core/bytes'
+import { createNetworkStats } from '@mirage-ts/core/metrics'
 import { NO_OFFLOAD } from '@mirage-ts/core/offload'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
@@ -31,7 +32,7 @@ class End implements Network {
   readonly mac: Mac
   readonly mtuBytes = MTU_BYTES
   readonly headroomBytes = HEADROOM_BYTES
-  readonly stats = { rxFrames: 0, rxBytes: 0, rxDropped: 0, txFrames: 0, txBytes: 0, txDropped: 0 }
+  readonly stats = createNetworkStats()
   readonly offload = NO_OFFLOAD
   other: End | undefined
   private handler: FrameHandler | undefined

@@ -5,12 +5,12 @@
  * A driver derives from it, hands frames received to `input`, and sends what `transmit` gives it.
  */
 import { SlotFrame } from '@mirage-ts/core/bytes'
-import type { Counters } from '@mirage-ts/core/metrics'
+import { type Counters, createNetworkStats } from '@mirage-ts/core/metrics'
 import { clearOffload } from '@mirage-ts/core/offload'
 import { emitVnetHeader, parseVnetHeader, VNET_HEADER_LEN } from '@mirage-ts/core/vnet-header'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
-import type { FrameHandler, Network, NetworkOffload, NetworkStats } from '@mirage-ts/signatures/network'
+import type { FrameHandler, Network, NetworkOffload } from '@mirage-ts/signatures/network'
 import type { Polled } from './run-loop.ts'
 
 export const ETHERNET_HEADER_LEN = 14
@@ -47,14 +47,7 @@ export abstract class SlotNetwork implements Network, Polled {
   readonly mtuBytes: number
   readonly headroomBytes: number
   readonly offload: NetworkOffload
-  readonly stats = {
-    rxFrames: 0,
-    rxBytes: 0,
-    rxDropped: 0,
-    txFrames: 0,
-    txBytes: 0,
-    txDropped: 0,
-  } satisfies NetworkStats
+  readonly stats = createNetworkStats()
   abstract readonly counters: Counters<InputFault>
   protected isClosed = false
   private handler: FrameHandler | undefined

@@ -4,11 +4,11 @@
  * A tag takes 4 octets of the payload of the network below, because that takes no longer frames. Priority is sent as 0 and not
  * looked at; frames without a tag, or with one of nobody's, are counted and dropped.
  */
-import { type Counters, createCounters } from '@mirage-ts/core/metrics'
+import { type Counters, createCounters, createNetworkStats } from '@mirage-ts/core/metrics'
 import { NO_OFFLOAD } from '@mirage-ts/core/offload'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
-import type { FrameHandler, Network, NetworkOffload, NetworkStats } from '@mirage-ts/signatures/network'
+import type { FrameHandler, Network, NetworkOffload } from '@mirage-ts/signatures/network'
 import { ETHERNET_HEADER_LEN, TYPE } from './wire/ethernet.ts'
 
 export const ETHERTYPE_VLAN = 0x8100
@@ -62,14 +62,7 @@ class VlanNetwork implements Network {
   readonly mtuBytes: number
   readonly headroomBytes: number
   readonly offload: NetworkOffload
-  readonly stats = {
-    rxFrames: 0,
-    rxBytes: 0,
-    rxDropped: 0,
-    txFrames: 0,
-    txBytes: 0,
-    txDropped: 0,
-  } satisfies NetworkStats
+  readonly stats = createNetworkStats()
   private readonly below: Network
   private readonly id: number
   private handler: FrameHandler | undefined

@@ -7,6 +7,7 @@ import { readMac } from '@mirage-ts/core/addresses'
 import { createFrame, frameOf } from '@mirage-ts/core/bytes'
 import { messageOf } from '@mirage-ts/core/errors'
 import { NO_LOG } from '@mirage-ts/core/log'
+import { createNetworkStats } from '@mirage-ts/core/metrics'
 import { clearOffload, NO_OFFLOAD } from '@mirage-ts/core/offload'
 import { emitVnetHeader, parseVnetHeader, VNET_HEADER_LEN } from '@mirage-ts/core/vnet-header'
 import type { Mac } from '@mirage-ts/signatures/addresses'
@@ -93,7 +94,7 @@ class StreamNetwork implements Network {
   readonly #maxLen: number
   readonly headroomBytes: number
   readonly offload: NetworkOffload
-  readonly #stats = { rxFrames: 0, rxBytes: 0, rxDropped: 0, txFrames: 0, txBytes: 0, txDropped: 0 }
+  readonly #stats = createNetworkStats()
   readonly #name: string
   readonly #log: Logger
   readonly #socket: Socket

@@ -7,11 +7,12 @@
 
 import { isMacGroup, readMac } from '@mirage-ts/core/addresses'
 import { createFrame } from '@mirage-ts/core/bytes'
+import { createNetworkStats } from '@mirage-ts/core/metrics'
 import { clearOffload, NO_OFFLOAD } from '@mirage-ts/core/offload'
 import { after, earlier, NEVER } from '@mirage-ts/core/time'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
-import type { FrameHandler, Network, NetworkStats } from '@mirage-ts/signatures/network'
+import type { FrameHandler, Network } from '@mirage-ts/signatures/network'
 import type { Alarm, Duration, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
 import type { PcapWriter } from './pcap.ts'
 import { SeededRandom } from './seeded-random.ts'
@@ -120,14 +121,7 @@ class SwitchPort implements Network {
   readonly mac: Mac
   readonly headroomBytes = 0
   readonly offload = NO_OFFLOAD
-  readonly stats = {
-    rxFrames: 0,
-    rxBytes: 0,
-    rxDropped: 0,
-    txFrames: 0,
-    txBytes: 0,
-    txDropped: 0,
-  } satisfies NetworkStats
+  readonly stats = createNetworkStats()
   private readonly parent: VirtualSwitch
   private readonly spare: Frame[] = []
   private handler: FrameHandler | undefined
