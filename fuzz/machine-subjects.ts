@@ -21,7 +21,8 @@ import { parseMmioWindows } from '@mirage-ts/metal/virtio/mmio-windows'
 import { createVirtioNetwork } from '@mirage-ts/metal/virtio/net'
 import { listPci, openPciVirtio, type PciConfig } from '@mirage-ts/metal/virtio/pci-bus'
 import { SimulatedDisk } from '@mirage-ts/metal/virtio/simulated-blk'
-import { type DeviceQueue, SimulatedMemory, SimulatedNetDevice } from '@mirage-ts/metal/virtio/simulated-device'
+import { type DeviceQueue, SimulatedMemory } from '@mirage-ts/metal/virtio/simulated-device'
+import { SimulatedNetDevice } from '@mirage-ts/metal/virtio/simulated-net'
 import type { SeededRandom } from '@mirage-ts/testing/seeded-random'
 
 /** A batch; returns how many of its inputs were taken for something. */

@@ -49,6 +49,11 @@ const MACHINES: readonly Machine[] = [
   { name: 'pc', words: ['-M', 'pc', ...onPci()], found: BY_PORTS },
   { name: 'pc, interrupts by lines', words: ['-M', 'pc', ...onPci(LINES)], found: BY_PORTS },
   {
+    name: 'q35, devices behind an IOMMU that is off',
+    words: ['-M', 'q35', '-device', 'intel-iommu', ...onPci(',disable-legacy=on,iommu_platform=on')],
+    found: BY_MEMORY,
+  },
+  {
     name: 'q35 with registers above 4 GiB',
     words: ['-M', 'q35', ...onPci(), ...LARGE_REGISTERS],
     found: BY_MEMORY,
@@ -104,6 +109,21 @@ describe('devices are found', () => {
     assert.equal(linesOf(output)[0], 'pci by nothing, 0 devices announced, 0 interrupt controllers, no way to turn off')
     assert.equal(status, 1, output)
   })
+
+  for (const [name, ...words] of [
+    ['MMIO', ...MICROVM, ...ON_MMIO],
+    ['PCI, by message', '-M', 'q35', ...onPci()],
+    ['PCI, by line', '-M', 'pc', ...onPci(LINES)],
+  ] as const) {
+    it(`and say when they have broken, on ${name} (virtio §2.1.1)`, async () => {
+      const { output } = await boot([...EXIT_DEVICE, ...words], 'break')
+      assert.deepEqual(
+        linesOf(output).slice(4),
+        ["disk: Cannot read sector 0: the disk's device has broken", 'network: broken'],
+        output,
+      )
+    })
+  }
 
   it('and those that cannot be used are named', async () => {
     const legacy = ['-M', 'microvm,acpi=on,isa-serial=on,rtc=on,auto-kernel-cmdline=off']

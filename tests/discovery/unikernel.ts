@@ -1,7 +1,7 @@
 /// <reference path="../../packages/metal/src/native.d.ts" />
 /**
  * Finds a network interface and a disk wherever the machine has them, uses both so that their interrupts must come, and says
- * what it found. With `high` on the command line devices get memory above 4 GiB.
+ * what it found. With `high` on the command line devices get memory above 4 GiB; with `break` they are at last told nonsense.
  */
 import { commandLine } from 'mirage:native'
 import { ms } from '@mirage-ts/core/time'
@@ -51,7 +51,8 @@ export async function start({ log, time }: { log: Log; time: Time }): Promise<vo
   const transports = [NETWORK, DISK].map((kind) => virtioDevices(kind)[0])
   const [net, disk] = transports as [VirtioTransport, VirtioTransport]
   logger.info(`registers ${areRegistersHigh() ? 'above' : 'below'} 4 GiB${deviceProblems()}`)
-  const memory = commandLine.includes('high') ? HIGH : DMA
+  const made: DataView[] = []
+  const memory = recording(commandLine.includes('high') ? HIGH : DMA, made)
 
   // Each answer comes by an interrupt: without, this would wait for ever.
   const { block, polled } = createVirtioBlock(disk, memory)
@@ -64,9 +65,40 @@ export async function start({ log, time }: { log: Log; time: Time }): Promise<vo
   }
   logger.info(`disk: ${REQUESTS} sectors written and read`)
 
-  const network = createVirtioNetwork(net, memory)
+  const firstOfNetwork = made.length
+  const network = createVirtioNetwork(net, memory, { onBroken: () => logger.info('network: broken') })
   machine.add(network)
   logger.info(`network: ${await askGateway(network, time)} answers`)
+  if (!commandLine.includes('break')) return
+
+  const read = block.read(0, sector)
+  tellNonsense(made[0] as DataView, sizeOf(disk.queueMaxSize(0), 64))
+  await read.catch((error: Error) => logger.info(`disk: ${error.message}`))
+  const frame = network.alloc()
+  if (frame === undefined) throw new Error('no frame')
+  network.send(frame, network.headroomBytes, network.headroomBytes + ARP_LEN)
+  tellNonsense(made[firstOfNetwork + 1] as DataView, sizeOf(net.queueMaxSize(1), 256))
+  for (let i = 0; network.counters.broken === 0 && i < PATIENCE; i++) await time.sleep(ms(WAIT_MS))
+}
+
+function recording(memory: DmaMemory, made: DataView[]): DmaMemory {
+  return {
+    alloc(lenBytes, alignBytes) {
+      const given = memory.alloc(lenBytes, alignBytes)
+      made.push(new DataView(given.buffer))
+      return given
+    },
+    barrier: memory.barrier,
+  }
+}
+
+function sizeOf(queueMaxSize: number, most: number): number {
+  return Math.min(queueMaxSize, most)
+}
+
+/** Makes available to the device, which has not been told yet, descriptors that there are none of. */
+function tellNonsense(ring: DataView, size: number): void {
+  for (let i = 0; i < size; i++) ring.setUint16(16 * size + 4 + 2 * i, 0x7fff, true)
 }
 
 /** Whether firmware gave a virtio device registers above 4 GiB: its fourth address has 64 bits. */

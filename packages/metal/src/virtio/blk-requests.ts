@@ -6,6 +6,9 @@ import type { DmaMemory, VirtioTransport } from './transport.ts'
 export const TYPE_READ = 0
 export const TYPE_GET_ID = 8
 export const STATUS_OK = 0
+/** No status of a device: the disk was closed, or the device has said that it needs a reset (§2.1.1). */
+export const STATUS_CLOSED: number = -1
+export const STATUS_BROKEN: number = -2
 /** What the octet of the status holds before the device has written it. */
 const STATUS_NONE = 0xff
 
@@ -50,7 +53,8 @@ export class BlockRequests implements Polled {
   private readonly idleSlots: number[]
   private readonly idleSegments: number[]
   private readonly waiting: Request[] = []
-  private isStopped = false
+  /** What all requests end with once it was stopped. */
+  private stopped: number | undefined
 
   constructor(transport: VirtioTransport, memory: DmaMemory, queue: ChainQueue, shape: RequestShape) {
     const { segmentLen, segmentCount, segmentsPerRequest } = shape
@@ -69,37 +73,42 @@ export class BlockRequests implements Polled {
     this.idleSegments = Array.from({ length: segmentCount }, (_, segment) => segmentCount - 1 - segment)
   }
 
-  /** Makes a request and resolves with the status that the device gives it; -1 when the device was stopped. */
+  /** Makes a request and resolves with the status that the device gives it, or with one of ours when it was stopped. */
   make(type: number, unit: number, octets: Uint8Array): Promise<number> {
-    if (this.isStopped) return Promise.resolve(-1)
+    if (this.stopped !== undefined) return Promise.resolve(this.stopped)
     return new Promise((done) => {
       this.waiting.push({ type, unit, octets, done, segments: [] })
       this.startWaiting()
     })
   }
 
-  stop(): void {
-    if (this.isStopped) return
-    this.isStopped = true
+  /** Ends every request, and those to come, with `status`; the device is reset. */
+  stop(status: number): void {
+    if (this.stopped !== undefined) return
+    this.stopped = status
     this.transport.setStatus(0)
-    for (const request of [...this.pending, ...this.waiting.splice(0)]) request?.done(-1)
+    for (const request of [...this.pending, ...this.waiting.splice(0)]) request?.done(status)
     this.pending.fill(undefined)
   }
 
   poll(): boolean {
-    if (this.isStopped) return false
+    if (this.stopped !== undefined) return false
     let hasTaken = false
     for (let slot = this.queue.takeUsed(); slot >= 0; slot = this.queue.takeUsed()) {
       hasTaken = true
       this.finish(slot)
     }
     if (hasTaken) this.startWaiting()
-    if (hasTaken || this.transport.hasInterrupt()) this.transport.acknowledgeInterrupt()
+    if (this.transport.acknowledgeInterrupt(hasTaken)) {
+      // What it was given may never come back.
+      this.stop(STATUS_BROKEN)
+      return false
+    }
     return this.queue.wantInterrupt()
   }
 
   flush(): void {
-    if (!this.isStopped && this.queue.needsNotification()) this.transport.notify(0)
+    if (this.stopped === undefined && this.queue.needsNotification()) this.transport.notify(0)
   }
 
   /** In their order: a large one that needs more than is free is not overtaken for ever. */

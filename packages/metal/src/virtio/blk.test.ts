@@ -68,7 +68,7 @@ runBlockConformance(test, 'virtio block with indirect descriptors, a short queue
       disk.features[0] |= F_INDIRECT | (1 << 1) | (1 << 2)
       disk.sizeMax = 1536
       disk.segmentsMax = 3
-      disk.queueSize = 2
+      disk.queueSize = 4
     }),
   ),
   close() {},
@@ -205,6 +205,41 @@ describe('virtio block', () => {
     await read
   })
 
+  it('a device that says it needs a reset ends what is in flight, what waits and what comes (§2.1.1)', async () => {
+    const world = setUp()
+    const reads = Array.from({ length: 20 }, (_, i) => world.block.read(i, new Uint8Array(512)))
+    world.polled.flush()
+    world.disk.needsReset = true
+    world.polled.poll()
+    for (const read of [...reads, world.block.read(0, new Uint8Array(512)), world.block.flush()])
+      await assert.rejects(read, { code: 'io', message: /the disk's device has broken/ })
+    assert.equal(world.disk.status(), 0)
+  })
+
+  it('discards whole sectors of 4 KiB only, whatever the most is that the device takes', async () => {
+    const world = setUp((disk) => {
+      disk.features[0] |= 1 << 6
+      disk.sectorBytes = 4096
+    })
+    await driven(world, world.block.discard(1, 30))
+    assert.deepEqual(world.disk.discarded, [
+      [8, 96],
+      [104, 96],
+      [200, 48],
+    ])
+  })
+
+  it('makes no request of more buffers than the queue has places, in a table of its own either (§2.7.5.3.1)', async () => {
+    for (const queueSize of [4, 8, 16]) {
+      const world = setUp((disk) => {
+        disk.features[0] |= F_INDIRECT
+        disk.queueSize = queueSize
+      })
+      await driven(world, world.block.write(0, new Uint8Array(1000 * 512).fill(3)))
+      assert.equal(world.disk.maxSegments, queueSize - 2)
+    }
+  })
+
   it('a device that finishes without a status has failed', async () => {
     const world = setUp()
     const read = world.block.read(0, new Uint8Array(512))
@@ -218,6 +253,7 @@ describe('virtio block', () => {
     assert.throws(
       () =>
         setUp((disk) => {
+          disk.features[0] |= F_INDIRECT
           disk.queueSize = 2
         }),
       /its queue has 2 places/,

@@ -9,14 +9,24 @@
 import { BlockError } from '@mirage-ts/core/errors'
 import type { Block } from '@mirage-ts/signatures/block'
 import type { Polled } from '../run-loop.ts'
-import { BlockRequests, type RequestShape, STATUS_OK, TYPE_GET_ID, TYPE_READ } from './blk-requests.ts'
+import {
+  BlockRequests,
+  type RequestShape,
+  STATUS_BROKEN,
+  STATUS_CLOSED,
+  STATUS_OK,
+  TYPE_GET_ID,
+  TYPE_READ,
+} from './blk-requests.ts'
 import { ChainQueue } from './chain-queue.ts'
 import {
   type DmaMemory,
   F_RING_EVENT_IDX,
   F_RING_INDIRECT_DESC,
   negotiate,
+  readWhole,
   startDevice,
+  unusable,
   type VirtioTransport,
 } from './transport.ts'
 
@@ -61,6 +71,8 @@ const INDIRECT: RequestShape = { slotCount: 32, segmentLen: 16_384, segmentCount
 const MAX_QUEUE_SIZE = 64
 /** Buffers of a request beside those of its data. */
 const OTHER_BUFFERS = 2
+/** Of powers of two, the least with room for a request. */
+const MIN_QUEUE_SIZE = 4
 
 /** A block device and what the run loop needs of it. */
 export interface VirtioBlock {
@@ -77,27 +89,22 @@ export function createVirtioBlock(transport: VirtioTransport, memory: DmaMemory)
   const features = negotiate(transport, ofRing | ofDisk)
   const maxSize = Math.min(transport.queueMaxSize(0), MAX_QUEUE_SIZE)
   const isIndirect = (features & F_RING_INDIRECT_DESC) !== 0
-  if (maxSize < (isIndirect ? 1 : 4))
-    throw new Error(`Cannot use block device at ${transport.name}: its queue has ${maxSize} places`)
-  const sectorBytes = (features & F_BLOCK_SIZE) === 0 ? UNIT_BYTES : readConfig32(transport, CONFIG_BLOCK_SIZE)
-  const capacity = readConfig32(transport, CONFIG_CAPACITY) + readConfig32(transport, CONFIG_CAPACITY + 4) * 2 ** 32
+  if (maxSize < MIN_QUEUE_SIZE) throw unusable(transport, 'block', `its queue has ${maxSize} places`)
+  const size = 2 ** Math.floor(Math.log2(maxSize))
+  const config = readWhole(transport, () => readConfig(transport, features))
+  const { sectorBytes, capacity, sizeMax, segmentsMax } = config
   const sectorCount = Math.floor((capacity * UNIT_BYTES) / sectorBytes)
   if (sectorBytes < UNIT_BYTES || sectorBytes > 4096 || (sectorBytes & (sectorBytes - 1)) !== 0) {
-    throw new Error(`Cannot use block device at ${transport.name}: it has sectors of ${sectorBytes} octets`)
+    throw unusable(transport, 'block', `it has sectors of ${sectorBytes} octets`)
   }
-  const sizeMax = (features & F_SIZE_MAX) === 0 ? 2 ** 32 : readConfig32(transport, CONFIG_SIZE_MAX)
-  const segmentsMax = (features & F_SEGMENTS_MAX) === 0 ? 2 ** 32 : readConfig32(transport, CONFIG_SEGMENTS_MAX)
   const given = isIndirect ? INDIRECT : DIRECT
   const shape = {
     ...given,
     segmentLen: Math.min(given.segmentLen, sizeMax - (sizeMax % sectorBytes)),
-    // A device that says none means as many as it likes.
-    segmentsPerRequest: Math.min(given.segmentsPerRequest, segmentsMax || 1),
+    // §2.7.5.3.1: no request has more descriptors than the queue, in a table of its own either. A device that says none means one.
+    segmentsPerRequest: Math.min(given.segmentsPerRequest, segmentsMax || 1, size - OTHER_BUFFERS),
   }
-  if (shape.segmentLen === 0) {
-    throw new Error(`Cannot use block device at ${transport.name}: a transfer takes ${sizeMax} octets`)
-  }
-  const size = 2 ** Math.floor(Math.log2(maxSize))
+  if (shape.segmentLen === 0) throw unusable(transport, 'block', `a transfer takes ${sizeMax} octets`)
   const queue = new ChainQueue(memory, size, {
     bufferCount: OTHER_BUFFERS + shape.segmentsPerRequest,
     isIndirect,
@@ -109,22 +116,41 @@ export function createVirtioBlock(transport: VirtioTransport, memory: DmaMemory)
   startDevice(transport)
   transport.enableInterrupt()
   queue.wantInterrupt()
-  const hasDiscard = (features & F_DISCARD) !== 0
-  const canUnmap = (features & F_WRITE_ZEROES) !== 0 && transport.readConfig8(CONFIG_ZEROES_MAY_UNMAP) === 1
-  const maxDiscard = hasDiscard
-    ? readConfig32(transport, CONFIG_MAX_DISCARD)
-    : canUnmap
-      ? readConfig32(transport, CONFIG_MAX_ZEROES)
-      : 0
   const block = new Disk(requests, {
     sectorBytes,
     sectorCount,
     isReadOnly: (features & F_READ_ONLY) !== 0,
     hasFlush: (features & F_FLUSH) !== 0,
-    discardType: hasDiscard ? TYPE_DISCARD : TYPE_WRITE_ZEROES,
-    maxDiscard,
+    discardType: (features & F_DISCARD) !== 0 ? TYPE_DISCARD : TYPE_WRITE_ZEROES,
+    // Of whole sectors.
+    maxDiscard: config.maxDiscard - (config.maxDiscard % (sectorBytes / UNIT_BYTES)),
   })
   return { block, polled: requests, readId: () => readId(requests) }
+}
+
+/** What the device's configuration says (§5.2.4), of each field whose feature was agreed. */
+interface BlockConfig {
+  /** In units of 512 octets. */
+  readonly capacity: number
+  readonly sectorBytes: number
+  readonly sizeMax: number
+  readonly segmentsMax: number
+  /** Units that one request discards; 0 when none can. */
+  readonly maxDiscard: number
+}
+
+function readConfig(transport: VirtioTransport, features: number): BlockConfig {
+  const field = (feature: number, off: number, otherwise: number): number =>
+    (features & feature) === 0 ? otherwise : transport.readConfig32(off)
+  const canUnmap = (features & F_WRITE_ZEROES) !== 0 && transport.readConfig8(CONFIG_ZEROES_MAY_UNMAP) === 1
+  const maxZeroes = canUnmap ? transport.readConfig32(CONFIG_MAX_ZEROES) : 0
+  return {
+    capacity: transport.readConfig32(CONFIG_CAPACITY) + transport.readConfig32(CONFIG_CAPACITY + 4) * 2 ** 32,
+    sectorBytes: field(F_BLOCK_SIZE, CONFIG_BLOCK_SIZE, UNIT_BYTES),
+    sizeMax: field(F_SIZE_MAX, CONFIG_SIZE_MAX, 2 ** 32),
+    segmentsMax: field(F_SEGMENTS_MAX, CONFIG_SEGMENTS_MAX, 2 ** 32),
+    maxDiscard: field(F_DISCARD, CONFIG_MAX_DISCARD, maxZeroes),
+  }
 }
 
 async function readId(requests: BlockRequests): Promise<string> {
@@ -204,7 +230,7 @@ class Disk implements Block {
 
   async close(): Promise<void> {
     this.isClosed = true
-    this.requests.stop()
+    this.requests.stop(STATUS_CLOSED)
   }
 
   private check(sector: number, sectorCount: number, isChange: boolean): void {
@@ -234,12 +260,8 @@ class Disk implements Block {
 }
 
 function failure(verb: string, sector: number, status: number): BlockError {
-  if (status === -1) return new BlockError('closed', `Cannot ${verb} sector ${sector}: the disk was closed`)
+  if (status === STATUS_CLOSED) return new BlockError('closed', `Cannot ${verb} sector ${sector}: the disk was closed`)
+  if (status === STATUS_BROKEN)
+    return new BlockError('io', `Cannot ${verb} sector ${sector}: the disk's device has broken`)
   return new BlockError('io', `Cannot ${verb} sector ${sector}: the disk says status ${status}`)
-}
-
-function readConfig32(transport: VirtioTransport, off: number): number {
-  let value = 0
-  for (let i = 3; i >= 0; i--) value = value * 256 + transport.readConfig8(off + i)
-  return value
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { VirtioConsole } from './console.ts'
-import { SimulatedMemory, SimulatedNetDevice } from './simulated-device.ts'
+import { SimulatedMemory } from './simulated-device.ts'
+import { SimulatedNetDevice } from './simulated-net.ts'
 
 const F_EMERGENCY_WRITE = 1 << 2
 const QUEUE_TRANSMIT = 1
@@ -125,6 +126,6 @@ describe('virtio console', () => {
   })
 
   it('says what is wrong with a device it cannot drive', () => {
-    assert.throws(() => setUp(() => {}, 0, 0), /Cannot use console at simulated: it has no queue to write to/)
+    assert.throws(() => setUp(() => {}, 0, 0), /Cannot use console device at simulated: it has no queue to write to/)
   })
 })

@@ -8,7 +8,14 @@
  * Not here: more ports (F_MULTIPORT), the size of the terminal, and input, which no signature of ours asks for.
  */
 import { utf8Encode } from '@mirage-ts/core/utf8'
-import { type DmaMemory, F_RING_EVENT_IDX, negotiate, startDevice, type VirtioTransport } from './transport.ts'
+import {
+  type DmaMemory,
+  F_RING_EVENT_IDX,
+  negotiate,
+  startDevice,
+  unusable,
+  type VirtioTransport,
+} from './transport.ts'
 import { Virtqueue } from './virtqueue.ts'
 
 export const DEVICE_ID_CONSOLE = 3
@@ -44,7 +51,7 @@ export class VirtioConsole {
   constructor(transport: VirtioTransport, memory: DmaMemory, clock: () => number) {
     const features = negotiate(transport, F_RING_EVENT_IDX | F_EMERGENCY_WRITE)
     const maxSize = Math.min(transport.queueMaxSize(QUEUE_TRANSMIT), MAX_SLOTS)
-    if (maxSize < 1) throw new Error(`Cannot use console at ${transport.name}: it has no queue to write to`)
+    if (maxSize < 1) throw unusable(transport, 'console', 'it has no queue to write to')
     this.transport = transport
     this.clock = clock
     this.hasEmergencyWrite = (features & F_EMERGENCY_WRITE) !== 0

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { VirtioEntropy } from './entropy.ts'
-import { SimulatedMemory, SimulatedNetDevice } from './simulated-device.ts'
+import { SimulatedMemory } from './simulated-device.ts'
+import { SimulatedNetDevice } from './simulated-net.ts'
 
 /** What the device does each time the driver looks at the clock. */
 type Behaviour = (device: SimulatedNetDevice) => void

@@ -4,7 +4,14 @@
  * Randomness is asked for at moments that cannot wait for the run loop, and the device answers within microseconds: so the
  * driver waits for it, with interrupts off. A device that gives nothing for a second is an error, not a machine that hangs.
  */
-import { type DmaMemory, F_RING_EVENT_IDX, negotiate, startDevice, type VirtioTransport } from './transport.ts'
+import {
+  type DmaMemory,
+  F_RING_EVENT_IDX,
+  negotiate,
+  startDevice,
+  unusable,
+  type VirtioTransport,
+} from './transport.ts'
 import { Virtqueue } from './virtqueue.ts'
 
 export const DEVICE_ID_ENTROPY = 4
@@ -27,8 +34,7 @@ export class VirtioEntropy {
   /** Starts the device; `clock` reads monotonic µs. Throws when it is not one we can drive. */
   constructor(transport: VirtioTransport, memory: DmaMemory, clock: () => number) {
     const features = negotiate(transport, F_RING_EVENT_IDX)
-    if (transport.queueMaxSize(0) < 1)
-      throw new Error(`Cannot use entropy device at ${transport.name}: it has no queue`)
+    if (transport.queueMaxSize(0) < 1) throw unusable(transport, 'entropy', 'it has no queue')
     const hasEventIdx = (features & F_RING_EVENT_IDX) !== 0
     const { buffer, address } = memory.alloc(BUFFER_LEN, 16)
     this.transport = transport

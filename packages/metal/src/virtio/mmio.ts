@@ -1,8 +1,8 @@
 /** Virtio over memory-mapped registers, version 2 (Virtual I/O Device 1.2 §4.2). Registers are 32 bits, little-endian. */
-import { mmioMap, mmioRead8, mmioRead32, mmioWrite32 } from 'mirage:native'
+import { mmioMap, mmioRead8, mmioRead16, mmioRead32, mmioWrite32 } from 'mirage:native'
 import type { InterruptLine } from '../acpi/description.ts'
 import { enableLine } from '../machine-description.ts'
-import type { QueueAddresses, VirtioTransport } from './transport.ts'
+import { type QueueAddresses, STATUS_NEEDS_RESET, type VirtioTransport } from './transport.ts'
 
 // §4.2.2, table 4.1
 const MAGIC = 0x000
@@ -23,7 +23,12 @@ const STATUS = 0x070
 const QUEUE_DESC_LOW = 0x080
 const QUEUE_DRIVER_LOW = 0x090
 const QUEUE_DEVICE_LOW = 0x0a0
+const CONFIG_GENERATION = 0x0fc
 const CONFIG = 0x100
+
+/** What an interrupt may be for: used buffers, and a change of the configuration or of the status. */
+const EVENT_CONFIG = 2
+const EVENTS = 3
 
 const MAGIC_VIRT = 0x74726976 // "virt"
 
@@ -93,20 +98,31 @@ class MmioTransport implements VirtioTransport {
     mmioWrite32(this.base + QUEUE_NOTIFY, index)
   }
 
-  hasInterrupt(): boolean {
-    return mmioRead32(this.base + INTERRUPT_STATUS) !== 0
-  }
-
-  acknowledgeInterrupt(): void {
-    mmioWrite32(this.base + INTERRUPT_ACK, 3) // used buffers and configuration change
+  acknowledgeInterrupt(): boolean {
+    const events = mmioRead32(this.base + INTERRUPT_STATUS) & EVENTS
+    if (events === 0) return false
+    mmioWrite32(this.base + INTERRUPT_ACK, events)
+    return (events & EVENT_CONFIG) !== 0 && (this.status() & STATUS_NEEDS_RESET) !== 0
   }
 
   enableInterrupt(): void {
     enableLine(this.line)
   }
 
+  configGeneration(): number {
+    return mmioRead32(this.base + CONFIG_GENERATION)
+  }
+
   readConfig8(off: number): number {
     return mmioRead8(this.base + CONFIG + off)
+  }
+
+  readConfig16(off: number): number {
+    return mmioRead16(this.base + CONFIG + off)
+  }
+
+  readConfig32(off: number): number {
+    return mmioRead32(this.base + CONFIG + off)
   }
 
   writeConfig32(off: number, value: number): void {

@@ -5,7 +5,8 @@ import { CHECKSUM_PARTIAL } from '@mirage-ts/core/offload'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import fc from 'fast-check'
 import { createVirtioNetwork } from './net.ts'
-import { SimulatedMemory, SimulatedNetDevice } from './simulated-device.ts'
+import { SimulatedMemory } from './simulated-device.ts'
+import { SimulatedNetDevice } from './simulated-net.ts'
 
 const RECEIVE = 0
 const TRANSMIT = 1

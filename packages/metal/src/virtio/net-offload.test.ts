@@ -6,7 +6,8 @@ import { CHECKSUM_AS_IS, CHECKSUM_PARTIAL, CHECKSUM_VERIFIED } from '@mirage-ts/
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
 import { createVirtioNetwork } from './net.ts'
-import { SimulatedMemory, SimulatedNetDevice } from './simulated-device.ts'
+import { SimulatedMemory } from './simulated-device.ts'
+import { SimulatedNetDevice } from './simulated-net.ts'
 
 const RECEIVE = 0
 const TRANSMIT = 1

@@ -4,7 +4,8 @@ import { frameOf, toHex } from '@mirage-ts/core/bytes'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import { runNetworkConformance } from '@mirage-ts/testing/conformance/network-suite'
 import { createVirtioNetwork } from './net.ts'
-import { SimulatedMemory, SimulatedNetDevice } from './simulated-device.ts'
+import { SimulatedMemory } from './simulated-device.ts'
+import { SimulatedNetDevice } from './simulated-net.ts'
 
 const RECEIVE = 0
 const TRANSMIT = 1
@@ -103,6 +104,34 @@ describe('virtio network', () => {
     network.send(frame, 12, 72)
     assert.equal(network.stats.txDropped, 3)
     assert.equal(device.queues[TRANSMIT]?.take(), undefined)
+    assert.equal(network.alloc(), undefined)
+  })
+
+  it('takes an MTU that its buffers have room for, and of another says nothing (§5.1.4.2)', () => {
+    for (const [mtuBytes, isTaken] of [
+      [1400, true],
+      [68, true],
+      [9000, false],
+      [67, false],
+    ] as const) {
+      const memory = new SimulatedMemory()
+      const device = new SimulatedNetDevice(memory, 4)
+      device.features[0] |= 1 << 3
+      device.mtuBytes = mtuBytes
+      assert.equal(createVirtioNetwork(device, memory).mtuBytes, isTaken ? mtuBytes : 1500)
+      assert.equal(((device.driverFeatures[0] ?? 0) & (1 << 3)) !== 0, isTaken)
+    }
+  })
+
+  it('closes a device that says it needs a reset, and says so once (§2.1.1)', () => {
+    const memory = new SimulatedMemory()
+    const device = new SimulatedNetDevice(memory, 4)
+    let count = 0
+    const network = createVirtioNetwork(device, memory, { onBroken: () => count++ })
+    assert.equal(network.poll(), false)
+    device.needsReset = true
+    for (let i = 0; i < 3; i++) assert.equal(network.poll(), false)
+    assert.deepEqual([count, network.counters.broken, device.status()], [1, 1, 0])
     assert.equal(network.alloc(), undefined)
   })
 

@@ -18,7 +18,15 @@ import type { Network } from '@mirage-ts/signatures/network'
 import type { Polled } from '../run-loop.ts'
 import { ETHERNET_HEADER_LEN, EVERY_OFFLOAD, LONGEST_LEN, SlotNetwork, slotFrames } from '../slot-network.ts'
 import { LargeReceive } from './net-large.ts'
-import { type DmaMemory, F_RING_EVENT_IDX, negotiate, startDevice, type VirtioTransport } from './transport.ts'
+import {
+  type DmaMemory,
+  F_RING_EVENT_IDX,
+  negotiate,
+  readWhole,
+  startDevice,
+  unusable,
+  type VirtioTransport,
+} from './transport.ts'
 import { Virtqueue } from './virtqueue.ts'
 
 export const DEVICE_ID_NET = 1
@@ -40,6 +48,9 @@ const QUEUE_TRANSMIT = 1
 const MAX_QUEUE_SIZE = 256
 
 const CONFIG_MTU = 10
+/** The least packet of IPv4 (RFC 791 §3.2), and what our buffers hold. */
+const MIN_MTU = 68
+const MAX_MTU = 1500
 
 /** Buffers for large frames at most: the device takes them as fast as we fill them, and each is 64 KiB. */
 const LARGE_SLOTS = 16
@@ -49,7 +60,8 @@ const MERGED_LEN = 4096
 /** Frames taken in one round before promises and timers get their turn. */
 const ROUND_BUDGET = 128
 
-const COUNTERS = ['shortFrame', 'badUsed', 'badOffload', 'badMerge'] as const
+/** `broken` is 1 once the device has said that it needs a reset (§2.1.1), and was closed. */
+const COUNTERS = ['shortFrame', 'badUsed', 'badOffload', 'badMerge', 'broken'] as const
 
 /** The interface with its counters of what the device did wrong. */
 export interface VirtioNetwork extends Network, Polled {
@@ -59,21 +71,33 @@ export interface VirtioNetwork extends Network, Polled {
 export interface VirtioNetworkOptions {
   /** Uses what the device offers to do with checksums and large frames. Default true. */
   readonly offload?: boolean
+  /** Called once when the device says that it has broken, and was closed. */
+  readonly onBroken?: () => void
 }
 
 /** Starts the device. Throws when it is not one we can drive. */
 export function createVirtioNetwork(
   transport: VirtioTransport,
   memory: DmaMemory,
-  { offload = true }: VirtioNetworkOptions = {},
+  { offload = true, onBroken = () => {} }: VirtioNetworkOptions = {},
 ): VirtioNetwork {
   const wanted = F_RING_EVENT_IDX | F_MAC | F_MTU | (offload ? F_OFFLOADS : 0)
-  const agreed = negotiate(transport, wanted, consistent)
-  if ((agreed & F_MAC) === 0) throw new Error(`Cannot use network device at ${transport.name}: it has no MAC address`)
-  const network = new VirtioNet(transport, memory, agreed)
+  const agreed = negotiate(transport, wanted, (bits) => consistent(bits & F_MTU ? withMtu(bits, transport) : bits))
+  if ((agreed & F_MAC) === 0) throw unusable(transport, 'network', 'it has no MAC address')
+  const network = new VirtioNet(transport, memory, agreed, onBroken)
   startDevice(transport)
   network.fillReceiveQueue()
   return network
+}
+
+/** §5.1.4.2: who takes the device's MTU has room for such frames. Of one that can be larger we know nothing, and send as on any Ethernet. */
+function withMtu(bits: number, transport: VirtioTransport): number {
+  const mtuBytes = transport.readConfig16(CONFIG_MTU)
+  return mtuBytes === readMtu(transport) ? bits : bits & ~F_MTU
+}
+
+function readMtu(transport: VirtioTransport): number {
+  return Math.max(MIN_MTU, Math.min(transport.readConfig16(CONFIG_MTU), MAX_MTU))
 }
 
 /** §5.1.3.1: what requires what. Large frames are received in merged buffers only: whole ones would each take 64 KiB. */
@@ -100,9 +124,10 @@ class VirtioNet extends SlotNetwork implements VirtioNetwork {
   /** By slot. */
   private readonly txAddresses: number[]
   private isMemoryShort = false
+  private readonly onBroken: () => void
 
-  constructor(transport: VirtioTransport, memory: DmaMemory, agreed: number) {
-    const mtuBytes = (agreed & F_MTU) === 0 ? 1500 : Math.min(readConfig16(transport, CONFIG_MTU), 1500)
+  constructor(transport: VirtioTransport, memory: DmaMemory, agreed: number, onBroken: () => void) {
+    const mtuBytes = (agreed & F_MTU) === 0 ? MAX_MTU : readMtu(transport)
     const bufferLen = (VNET_HEADER_LEN + ETHERNET_HEADER_LEN + mtuBytes + 63) & ~63
     const hasMerged = (agreed & F_MRG_RXBUF) !== 0
     const rxLen = hasMerged ? MERGED_LEN : bufferLen
@@ -130,6 +155,7 @@ class VirtioNet extends SlotNetwork implements VirtioNetwork {
       maxLarge,
     })
     this.transport = transport
+    this.onBroken = onBroken
     this.memory = memory
     this.receive = receive
     this.transmits = transmits
@@ -167,7 +193,12 @@ class VirtioNet extends SlotNetwork implements VirtioNetwork {
     this.counters.badUsed = this.receive.badUsedCount + this.transmits.badUsedCount
     if (budget === 0) return true
     // Lower the line, then look once more: a frame that came in between would raise no new interrupt.
-    if (budget < ROUND_BUDGET || this.transport.hasInterrupt()) this.transport.acknowledgeInterrupt()
+    if (this.transport.acknowledgeInterrupt(budget < ROUND_BUDGET)) {
+      this.counters.broken++
+      this.close()
+      this.onBroken()
+      return false
+    }
     return this.receive.wantInterrupt()
   }
 
@@ -236,7 +267,7 @@ function createQueue(
   hasEventIdx: boolean,
 ): Virtqueue {
   const maxSize = Math.min(transport.queueMaxSize(index), MAX_QUEUE_SIZE)
-  if (maxSize === 0) throw new Error(`Cannot use network device at ${transport.name}: it has no queue ${index}`)
+  if (maxSize === 0) throw unusable(transport, 'network', `it has no queue ${index}`)
   const size = 2 ** Math.floor(Math.log2(maxSize))
   const queue = new Virtqueue(memory, size, slotLen, direction, hasEventIdx)
   transport.enableQueue(index, size, queue.addresses)
@@ -244,11 +275,9 @@ function createQueue(
 }
 
 function readConfigMac(transport: VirtioTransport): Mac {
-  let mac = 0
-  for (let i = 0; i < 6; i++) mac = mac * 256 + transport.readConfig8(i)
-  return mac as Mac
-}
-
-function readConfig16(transport: VirtioTransport, off: number): number {
-  return transport.readConfig8(off) | (transport.readConfig8(off + 1) << 8)
+  return readWhole(transport, () => {
+    let mac = 0
+    for (let i = 0; i < 6; i++) mac = mac * 256 + transport.readConfig8(i)
+    return mac as Mac
+  })
 }

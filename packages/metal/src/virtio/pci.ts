@@ -18,7 +18,7 @@ import type { PciRegion } from '../acpi/description.ts'
 import { described, enableLine, pciLine } from '../machine-description.ts'
 import { allowPciLine, listPci, openPciVirtio, type PciConfig, type PciVirtio, type PciWindow } from './pci-bus.ts'
 import { createEcam } from './pci-ecam.ts'
-import type { QueueAddresses, VirtioTransport } from './transport.ts'
+import { type QueueAddresses, STATUS_NEEDS_RESET, unusable, type VirtioTransport } from './transport.ts'
 
 // PCI 3.0 §3.2.2.3.2, configuration mechanism 1
 const CONFIG_ADDRESS = 0xcf8
@@ -43,6 +43,7 @@ const DRIVER_FEATURE_SELECT = 8
 const DRIVER_FEATURE = 12
 const CONFIG_MSIX_VECTOR = 16
 const DEVICE_STATUS = 20
+const CONFIG_GENERATION = 21
 const QUEUE_SELECT = 22
 const QUEUE_SIZE = 24
 const QUEUE_MSIX_VECTOR = 26
@@ -51,7 +52,11 @@ const QUEUE_NOTIFY_OFF = 30
 const QUEUE_DESC = 32
 const QUEUE_DRIVER = 40
 const QUEUE_DEVICE = 48
+/** All queues, and changes of the configuration, share the first entry of the table. */
+const VECTOR = 0
 const NO_VECTOR = 0xffff
+/** §4.1.4.5: the bit of the interrupt's status that stands for those. */
+const EVENT_CONFIG = 2
 const COMMON_LEN = 56
 const MESSAGE_LEN = 16
 /** The device's own configuration: more than any kind has. */
@@ -113,7 +118,6 @@ class PciTransport implements VirtioTransport {
   private readonly configLen: number
   /** Where a line is looked at and lowered: reading does both (§4.1.4.5). 0 with interrupts by message. */
   private readonly statusAt: number
-  private isRaised = false
 
   /** Throws when its registers cannot be reached. */
   constructor(registers: PciVirtio, pci: PciConfig, device: number) {
@@ -156,8 +160,6 @@ class PciTransport implements VirtioTransport {
 
   setStatus(status: number): void {
     mmioWrite8(this.common + DEVICE_STATUS, status)
-    // §4.1.4.3.2: after a reset the driver waits until the device has done it. One that never does fails later.
-    for (let i = 0; status === 0 && i < 1000 && this.status() !== 0; i++);
   }
 
   queueMaxSize(index: number): number {
@@ -173,11 +175,10 @@ class PciTransport implements VirtioTransport {
     this.writeAddress(QUEUE_DRIVER, addresses.available)
     this.writeAddress(QUEUE_DEVICE, addresses.used)
     const off = mmioRead16(this.common + QUEUE_NOTIFY_OFF) * notifyMultiplier
-    if (off + 2 > notify.lenBytes)
-      throw new Error(`Cannot use virtio device at ${this.name}: queue ${index} lies outside`)
+    if (off + 2 > notify.lenBytes) throw unusable(this, 'virtio', `queue ${index} lies outside`)
     this.reach({ base: notify.base + off, lenBytes: 2 }, 2)
     this.doorbells[index] = notify.base + off
-    mmioWrite16(this.common + QUEUE_MSIX_VECTOR, this.statusAt === 0 ? 0 : NO_VECTOR)
+    this.setVector(QUEUE_MSIX_VECTOR)
     mmioWrite16(this.common + QUEUE_ENABLE, 1)
   }
 
@@ -185,18 +186,12 @@ class PciTransport implements VirtioTransport {
     mmioWrite16(this.doorbells[index] as number, index)
   }
 
-  /** A message needs no acknowledgement: it is gone once delivered. */
-  hasInterrupt(): boolean {
-    if (this.statusAt !== 0 && mmioRead8(this.statusAt) !== 0) this.isRaised = true
-    return this.isRaised
+  /** Which of the events that have an interrupt in common, by message, is not said: without a used buffer it may be any. */
+  acknowledgeInterrupt(hasUsed: boolean): boolean {
+    const mayBeConfig = this.statusAt === 0 ? !hasUsed : (mmioRead8(this.statusAt) & EVENT_CONFIG) !== 0
+    return mayBeConfig && (this.status() & STATUS_NEEDS_RESET) !== 0
   }
 
-  acknowledgeInterrupt(): void {
-    if (this.statusAt !== 0) mmioRead8(this.statusAt)
-    this.isRaised = false
-  }
-
-  /** By message: all queues share the first entry of the table. */
   enableInterrupt(): void {
     const { interrupt } = this.registers
     if (interrupt.tag === 'line') {
@@ -210,18 +205,44 @@ class PciTransport implements VirtioTransport {
     mmioWrite32(entry + 4, Math.floor(address / 0x1_0000_0000))
     mmioWrite32(entry + 8, data)
     mmioWrite32(entry + 12, 0) // not masked
-    mmioWrite16(this.common + CONFIG_MSIX_VECTOR, NO_VECTOR)
+    this.setVector(CONFIG_MSIX_VECTOR)
+  }
+
+  configGeneration(): number {
+    return mmioRead8(this.common + CONFIG_GENERATION)
   }
 
   readConfig8(off: number): number {
-    const { config } = this.registers
-    if (config === undefined || off >= this.configLen) return 0
-    return mmioRead8(config.base + off)
+    const at = this.configAt(off, 1)
+    return at < 0 ? 0 : mmioRead8(at)
+  }
+
+  readConfig16(off: number): number {
+    const at = this.configAt(off, 2)
+    return at < 0 ? 0 : mmioRead16(at)
+  }
+
+  readConfig32(off: number): number {
+    const at = this.configAt(off, 4)
+    return at < 0 ? 0 : mmioRead32(at)
   }
 
   writeConfig32(off: number, value: number): void {
+    const at = this.configAt(off, 4)
+    if (at >= 0) mmioWrite32(at, value)
+  }
+
+  private configAt(off: number, lenBytes: number): number {
     const { config } = this.registers
-    if (config !== undefined && off + 4 <= this.configLen) mmioWrite32(config.base + off, value)
+    return config === undefined || off + lenBytes > this.configLen ? -1 : config.base + off
+  }
+
+  /** Has an event interrupt by message; where the device does so by its line, by none. */
+  private setVector(register: number): void {
+    const vector = this.statusAt === 0 ? VECTOR : NO_VECTOR
+    mmioWrite16(this.common + register, vector)
+    // §4.1.5.1.2.2: a device that cannot says so.
+    if (mmioRead16(this.common + register) !== vector) throw unusable(this, 'virtio', 'it has no interrupt left')
   }
 
   private writeAddress(register: number, address: number): void {

@@ -1,16 +1,17 @@
 /** A disk for tests of the driver: it does what it is asked when it is told to look, or later, or badly. */
-import { DeviceQueue, type SimulatedMemory } from './simulated-device.ts'
-import type { QueueAddresses, VirtioTransport } from './transport.ts'
+import type { DeviceQueue, SimulatedMemory } from './simulated-device.ts'
+import { SimulatedTransport } from './simulated-transport.ts'
 
 const LITTLE = true
 const UNIT = 512
 
-export class SimulatedDisk implements VirtioTransport {
-  readonly name = 'simulated'
+/** Where fields of one octet, of two, and of none are (§5.2.4); the others have four, or two halves of that. */
+const OCTETS: ReadonlySet<number> = new Set([18, 19, 24, 25, 32, 33, 56, 57, 58, 59])
+const PAIRS: ReadonlySet<number> = new Set([16, 26, 34])
+
+export class SimulatedDisk extends SimulatedTransport {
   readonly deviceId = 2
   readonly image: Uint8Array
-  readonly memory: SimulatedMemory
-  queue: DeviceQueue | undefined
   /** EVENT_IDX, FLUSH and DISCARD. */
   features: [number, number] = [(1 << 29) | (1 << 9) | (1 << 13), 1]
   sectorBytes = UNIT
@@ -28,43 +29,29 @@ export class SimulatedDisk implements VirtioTransport {
   maxSegments = 0
   /** F_SEG_MAX's. */
   segmentsMax = 0
-  interrupt = false
-  private statusBits = 0
-
   constructor(memory: SimulatedMemory, units: number) {
-    this.memory = memory
+    super(memory)
     this.image = new Uint8Array(units * UNIT)
   }
 
-  deviceFeatures(word: number): number {
-    return this.features[word] ?? 0
+  get queue(): DeviceQueue | undefined {
+    return this.queues[0]
   }
-  setDriverFeatures(): void {}
-  status(): number {
-    return this.statusBits
-  }
-  setStatus(status: number): void {
-    this.statusBits = status
-  }
-  queueMaxSize(): number {
-    return this.queueSize
-  }
-  enableQueue(_index: number, size: number, addresses: QueueAddresses): void {
-    this.queue = new DeviceQueue(this.memory, size, addresses)
-  }
-  notify(): void {
+
+  override notify(index: number): void {
+    super.notify(index)
     this.interrupt = true
   }
-  hasInterrupt(): boolean {
-    return this.interrupt
-  }
-  acknowledgeInterrupt(): void {
-    this.interrupt = false
-  }
-  enableInterrupt(): void {}
-  writeConfig32(): void {}
 
-  readConfig8(off: number): number {
+  protected maxSize(): number {
+    return this.queueSize
+  }
+
+  protected fieldLen(off: number): number {
+    return OCTETS.has(off) ? 1 : PAIRS.has(off) ? 2 : off % 4 === 0 ? 4 : 0
+  }
+
+  protected config(): DataView {
     const config = new DataView(new ArrayBuffer(64))
     config.setUint32(0, this.image.length / UNIT, LITTLE)
     config.setUint32(8, this.sizeMax, LITTLE)
@@ -73,7 +60,7 @@ export class SimulatedDisk implements VirtioTransport {
     config.setUint32(36, 100, LITTLE)
     config.setUint32(48, 70, LITTLE)
     config.setUint8(56, this.zeroesMayUnmap ? 1 : 0)
-    return config.getUint8(off)
+    return config
   }
 
   /** Does everything asked so far, last request first: a device may finish in any order. */

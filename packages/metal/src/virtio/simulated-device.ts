@@ -1,5 +1,5 @@
 /** The other side of a virtqueue, for tests: a device that behaves, and can be told to misbehave. */
-import type { DmaMemory, QueueAddresses, VirtioTransport } from './transport.ts'
+import type { DmaMemory, QueueAddresses } from './transport.ts'
 
 const LITTLE = true
 
@@ -76,6 +76,8 @@ export class DeviceQueue {
     // §2.7.5.3: a table elsewhere, in which descriptors are counted from its start.
     const isIndirect = (head.getUint16(12, LITTLE) & 4) !== 0
     const count = isIndirect ? head.getUint32(8, LITTLE) / 16 : this.size
+    // §2.7.5.3.1
+    if (count > this.size) throw new Error('A chain of descriptors is longer than the queue')
     const table = isIndirect ? first.view : this.memory.view(this.addresses.descriptors, 16 * this.size)
     const parts: { readonly view: DataView; readonly isWritable: boolean }[] = []
     for (let at = isIndirect ? 0 : first.id; ; at = table.getUint16(16 * at + 14, LITTLE)) {
@@ -119,63 +121,5 @@ export class DeviceQueue {
 
   get used(): number {
     return this.usedIdx
-  }
-}
-
-/** A network device with two queues of `queueSize` buffers. */
-export class SimulatedNetDevice implements VirtioTransport {
-  readonly name = 'simulated'
-  readonly deviceId = 1
-  readonly queues: DeviceQueue[] = []
-  readonly notified: number[] = []
-  readonly configWrites: [off: number, value: number][] = []
-  readonly memory: SimulatedMemory
-  /** Bits of word 0 and word 1; EVENT_IDX, MAC and VERSION_1 by default. */
-  features: [number, number] = [(1 << 29) | (1 << 5), 1]
-  /** What the driver has taken of them. */
-  readonly driverFeatures: number[] = []
-  refusesFeatures = false
-  interrupt = false
-  private statusBits = 0
-  private readonly queueSize: number
-
-  constructor(memory: SimulatedMemory, queueSize: number) {
-    this.memory = memory
-    this.queueSize = queueSize
-  }
-
-  deviceFeatures(word: number): number {
-    return this.features[word] ?? 0
-  }
-  setDriverFeatures(word: number, bits: number): void {
-    this.driverFeatures[word] = bits
-  }
-  status(): number {
-    return this.refusesFeatures ? this.statusBits & ~8 : this.statusBits
-  }
-  setStatus(status: number): void {
-    this.statusBits = status
-  }
-  queueMaxSize(): number {
-    return this.queueSize
-  }
-  enableQueue(index: number, size: number, addresses: QueueAddresses): void {
-    this.queues[index] = new DeviceQueue(this.memory, size, addresses)
-  }
-  notify(index: number): void {
-    this.notified.push(index)
-  }
-  hasInterrupt(): boolean {
-    return this.interrupt
-  }
-  acknowledgeInterrupt(): void {
-    this.interrupt = false
-  }
-  enableInterrupt(): void {}
-  readConfig8(off: number): number {
-    return [2, 0, 0, 0, 0, 2][off] ?? 0
-  }
-  writeConfig32(off: number, value: number): void {
-    this.configWrites.push([off, value])
   }
 }
