@@ -7,6 +7,7 @@
 import { ipv4 } from '@mirage-ts/core/addresses'
 import { createFrame } from '@mirage-ts/core/bytes'
 import { NO_LOG } from '@mirage-ts/core/log'
+import { close, receive, send, shutdown } from '@mirage-ts/net/tcp/calls'
 import { type Connection, type ConnectionUser, EVENT_READABLE, EVENT_WRITABLE } from '@mirage-ts/net/tcp/connection'
 import { MachineFlow } from '@mirage-ts/net/tcp/flow'
 import { TcpMachine } from '@mirage-ts/net/tcp/machine'
@@ -143,7 +144,7 @@ class Sink implements ConnectionUser {
   onEvents(events: number): void {
     if ((events & EVENT_READABLE) === 0 || this.connection === undefined) return
     for (;;) {
-      const chunk = this.pair.server.receive(this.connection, 65536, this.pair.now)
+      const chunk = receive(this.pair.server, this.connection, 65536, this.pair.now)
       if (chunk === undefined) return
       this.receivedBytes += chunk.length
     }
@@ -166,7 +167,7 @@ class Source implements ConnectionUser {
   write(): void {
     if (this.connection === undefined) return
     while (this.leftBytes > 0) {
-      const accepted = this.pair.client.send(this.connection, this.piece, 0, this.pair.now)
+      const accepted = send(this.pair.client, this.connection, this.piece, 0, this.pair.now)
       if (accepted === 0) return
       this.leftBytes -= accepted
     }
@@ -199,19 +200,19 @@ function connections(): number {
   const pair = new Pair({}, (pair, connection) => ({
     onEvents: (events) => {
       if ((events & EVENT_READABLE) === 0) return
-      const chunk = pair.server.receive(connection, 65536, pair.now)
-      if (chunk !== undefined) pair.server.send(connection, chunk, 0, pair.now)
-      pair.server.shutdown(connection, pair.now)
+      const chunk = receive(pair.server, connection, 65536, pair.now)
+      if (chunk !== undefined) send(pair.server, connection, chunk, 0, pair.now)
+      shutdown(pair.server, connection, pair.now)
     },
   }))
   const count = isQuick ? 2_000 : 20_000
   const started = cpuMs()
   for (let i = 0; i < count; i++) {
     const connection = pair.open(nobody)
-    pair.client.send(connection, request, 0, pair.now)
+    send(pair.client, connection, request, 0, pair.now)
     pair.pump()
-    pair.client.receive(connection, 65536, pair.now)
-    pair.client.close(connection, pair.now)
+    receive(pair.client, connection, 65536, pair.now)
+    close(pair.client, connection, pair.now)
     pair.pump()
   }
   return (count * 1000) / (cpuMs() - started)
@@ -226,9 +227,9 @@ function concurrent(count: number): { perSecond: number; openBytes: number } {
   const pair = new Pair({ maxTimeWait: count }, (pair, connection) => ({
     onEvents: (events) => {
       if ((events & EVENT_READABLE) === 0) return
-      const chunk = pair.server.receive(connection, 65536, pair.now)
-      if (chunk !== undefined) pair.server.send(connection, chunk, 0, pair.now)
-      else pair.server.shutdown(connection, pair.now)
+      const chunk = receive(pair.server, connection, 65536, pair.now)
+      if (chunk !== undefined) send(pair.server, connection, chunk, 0, pair.now)
+      else shutdown(pair.server, connection, pair.now)
     },
   }))
   gc?.()
@@ -240,12 +241,12 @@ function concurrent(count: number): { perSecond: number; openBytes: number } {
   const openBytes = (memoryBytes() - before) / count
   const asking = cpuMs()
   for (const connection of all) {
-    pair.client.send(connection, request, 0, pair.now)
+    send(pair.client, connection, request, 0, pair.now)
     pair.pump()
-    if (pair.client.receive(connection, 65536, pair.now)?.length !== request.length) throw new Error('no answer')
+    if (receive(pair.client, connection, 65536, pair.now)?.length !== request.length) throw new Error('no answer')
   }
   for (const connection of all) {
-    pair.client.close(connection, pair.now)
+    close(pair.client, connection, pair.now)
     pair.pump()
   }
   us += cpuMs() - asking
@@ -274,7 +275,7 @@ function many(count: number, busyCount = count): number {
   for (let round = 0; round < rounds; round++) {
     for (const connection of all) {
       pair.now = (pair.now + Math.round(500_000 / busyCount)) as Instant
-      pair.client.send(connection, one, 0, pair.now)
+      send(pair.client, connection, one, 0, pair.now)
       pair.pump()
     }
   }
@@ -301,9 +302,9 @@ function idleBytes(count: number): number | undefined {
   for (let i = 0; i < count; i++) {
     const connection = pair.open(nobody)
     flows.push(new MachineFlow(clientHost, connection))
-    pair.client.send(connection, text, 0, pair.now)
+    send(pair.client, connection, text, 0, pair.now)
     pair.pump()
-    pair.server.receive(pair.serverSide.at(-1) as Connection, 65536, pair.now)
+    receive(pair.server, pair.serverSide.at(-1) as Connection, 65536, pair.now)
   }
   for (let i = 0; i < 3; i++) {
     pair.now = (pair.now + 1e6) as Instant

@@ -9,8 +9,10 @@ import { ipv4 } from '@mirage-ts/core/addresses'
 import { createFrame } from '@mirage-ts/core/bytes'
 import { NO_LOG } from '@mirage-ts/core/log'
 import { type Seq, seq, seqAdd, seqDiff } from '@mirage-ts/net/seq'
+import { abort, close, receive, send, shutdown } from '@mirage-ts/net/tcp/calls'
 import { type Connection, type ConnectionUser, STATE_NAMES } from '@mirage-ts/net/tcp/connection'
-import { type Listener, TcpMachine } from '@mirage-ts/net/tcp/machine'
+import type { Listener } from '@mirage-ts/net/tcp/listener'
+import { TcpMachine } from '@mirage-ts/net/tcp/machine'
 import { type TcpOptions, TcpSettings } from '@mirage-ts/net/tcp/options'
 import {
   emitTcp,
@@ -328,12 +330,12 @@ export class Script implements ConnectionUser {
   write(text: string | number): number {
     const octets = typeof text === 'number' ? textOf(this.writtenCount + 1, text) : encode(text)
     this.writtenCount += octets.length
-    return this.machine.send(this.theConnection(), octets, 0, this.now)
+    return send(this.machine, this.theConnection(), octets, 0, this.now)
   }
   private writtenCount = 0
 
   read(maxBytes = 1 << 20): Uint8Array | undefined {
-    return this.machine.receive(this.theConnection(), maxBytes, this.now)
+    return receive(this.machine, this.theConnection(), maxBytes, this.now)
   }
 
   readText(): string {
@@ -342,15 +344,15 @@ export class Script implements ConnectionUser {
   }
 
   shutdown(): void {
-    this.machine.shutdown(this.theConnection(), this.now)
+    shutdown(this.machine, this.theConnection(), this.now)
   }
 
   close(): void {
-    this.machine.close(this.theConnection(), this.now)
+    close(this.machine, this.theConnection(), this.now)
   }
 
   abort(): void {
-    this.machine.abort(this.theConnection(), 'closed', this.now)
+    abort(this.machine, this.theConnection(), 'closed', this.now)
   }
 
   onEvents(events: number): void {

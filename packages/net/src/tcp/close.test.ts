@@ -5,6 +5,7 @@ import { minutes, NEVER, seconds } from '@mirage-ts/core/time'
 import type { Port } from '@mirage-ts/signatures/addresses'
 import { Script } from '@mirage-ts/testing/tcp-script'
 import { seqDiff } from '../seq.ts'
+import { abort, close, shutdown } from './calls.ts'
 import { EVENT_DELIVERED } from './connection.ts'
 
 test('tcp ESTABLISHED: normal close from our side (RFC 9293 §3.6, figure 12)', () => {
@@ -225,9 +226,9 @@ test('tcp: however a connection ends, nothing of it is left (tcpip #489: three l
       names.push(event ?? '')
       const ack = seqDiff(c.sndNxt, c.iss)
       if (event === 'write') s.write('x'.repeat(3000))
-      else if (event === 'shutdown') s.machine.shutdown(c, s.now)
-      else if (event === 'close') s.machine.close(c, s.now)
-      else if (event === 'abort') s.machine.abort(c, 'closed', s.now)
+      else if (event === 'shutdown') shutdown(s.machine, c, s.now)
+      else if (event === 'close') close(s.machine, c, s.now)
+      else if (event === 'abort') abort(s.machine, c, 'closed', s.now)
       else if (event === 'ack') s.send({ seq: peerSeq, ack, text: 'y' })
       else if (event === 'reset') s.send({ flags: 'R', seq: peerSeq })
       else if (event === 'fin') s.send({ flags: 'FA', seq: peerSeq, ack })
@@ -236,7 +237,7 @@ test('tcp: however a connection ends, nothing of it is left (tcpip #489: three l
       s.sent.length = 0
     }
     // At the latest now its user lets go of it, and the peer is never heard of again.
-    s.machine.close(c, s.now)
+    close(s.machine, c, s.now)
     s.advance(minutes(30))
     s.machine.expireTimeWait(s.now)
     const left = [s.machine.connectionCount, s.machine.memory.usedBytes, s.lentCount, s.machine.nextDeadline()]

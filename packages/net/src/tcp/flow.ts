@@ -6,6 +6,7 @@ import type { Endpoint } from '@mirage-ts/signatures/addresses'
 import type { Cancellable, CancelSignal } from '@mirage-ts/signatures/cancel'
 import type { FlowTuning, TcpFlow } from '@mirage-ts/signatures/flow'
 import type { Instant } from '@mirage-ts/signatures/time'
+import { abort, close, receive, send, shutdown, tune } from './calls.ts'
 import {
   CLOSED,
   type Connection,
@@ -62,7 +63,7 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
     this.isReading = true
     try {
       for (;;) {
-        const chunk = host.machine.receive(connection, MAX_CHUNK_BYTES, host.now())
+        const chunk = receive(host.machine, connection, MAX_CHUNK_BYTES, host.now())
         if (chunk !== undefined) {
           host.touched()
           return chunk
@@ -91,7 +92,7 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
       for (;;) {
         if (connection.state === CLOSED) throw this.error('write to', connection.failure ?? 'closed')
         if (connection.isFinQueued) throw this.error('write to', 'closed')
-        off += host.machine.send(connection, bytes, off, host.now())
+        off += send(host.machine, connection, bytes, off, host.now())
         host.touched()
         if (off === bytes.length) return
         await this.untilWritable(signal)
@@ -115,19 +116,19 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
         `Cannot use ${trafficClass} as trafficClass of ${this.name()}: expected a multiple of 4 in 0..252 (RFC 2474)`,
       )
     }
-    this.host.machine.tune(this.connection, keepAlive, userTimeout, noDelay, trafficClass, this.host.now())
+    tune(this.host.machine, this.connection, keepAlive, userTimeout, noDelay, trafficClass, this.host.now())
     this.host.touched()
   }
 
   shutdownWrite(): void {
-    this.host.machine.shutdown(this.connection, this.host.now())
+    shutdown(this.host.machine, this.connection, this.host.now())
     this.host.touched()
     // A write that waits for room rejects: what it did not hand over comes too late.
     this.wake(EVENT_WRITABLE)
   }
 
   close(): Promise<void> {
-    this.host.machine.close(this.connection, this.host.now())
+    close(this.host.machine, this.connection, this.host.now())
     this.host.touched()
     this.wake(EVENT_READABLE | EVENT_WRITABLE)
     if (this.isOver()) return Promise.resolve()
@@ -137,7 +138,7 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
   }
 
   abort(): void {
-    this.host.machine.abort(this.connection, 'closed', this.host.now())
+    abort(this.host.machine, this.connection, 'closed', this.host.now())
     this.host.touched()
   }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { minutes, seconds } from '@mirage-ts/core/time'
 import { Script } from '@mirage-ts/testing/tcp-script'
+import { tune } from './calls.ts'
 
 test('tcp keep-alive: off unless asked for (RFC 9293 §3.8.4, MUST-25)', () => {
   const s = Script.established()
@@ -46,7 +47,7 @@ test('tcp keep-alive: what is in flight is asked about by retransmission', () =>
 test('tcp keep-alive, user timeout, no delay: of one connection, in place of the settings of all', () => {
   const s = Script.established()
   const c = s.theConnection()
-  s.machine.tune(c, minutes(10), seconds(5), true, undefined, s.now)
+  tune(s.machine, c, minutes(10), seconds(5), true, undefined, s.now)
   s.advance(minutes(10))
   s.expect({ flags: 'A', seq: 0, ack: 1, text: '' })
   s.send({ seq: 1, ack: 1 })
@@ -63,7 +64,7 @@ test('tcp keep-alive, user timeout, no delay: of one connection, in place of the
 test('tcp keep-alive: of a connection that has ended nothing is left to tune', () => {
   const s = Script.timeWait({ keepAlive: minutes(1) })
   const c = s.theConnection()
-  s.machine.tune(c, seconds(1), undefined, undefined, undefined, s.now)
+  tune(s.machine, c, seconds(1), undefined, undefined, undefined, s.now)
   assert.equal(c.tuning, undefined)
   s.advance(seconds(30)).expectNothing()
 })

@@ -3,8 +3,9 @@
  *
  * RFCs to read before changing anything here: 9293, 5681, 6298, 6582, 5961, 6528, 7323 §2. The machine holds the
  * connections and their life; segments that arrive are in input.ts, those that leave in output.ts, lost ones in
- * recovery.ts, and what happens when nothing happens in timers.ts. Every event ends in {@link TcpMachine.settle}: it
- * sends what the event made possible, then tells the user, so a user who calls back in finds a settled connection.
+ * recovery.ts, what happens when nothing happens in timers.ts, and what the user asks in calls.ts. Every event ends in
+ * {@link TcpMachine.settle}: it sends what the event made possible, then tells the user, so a user who calls back in finds a
+ * settled connection.
  */
 import type { NetErrorCode } from '@mirage-ts/core/errors'
 import { FlowTable } from '@mirage-ts/core/flow-table'
@@ -18,8 +19,8 @@ import type { Random } from '@mirage-ts/signatures/random'
 import type { Instant } from '@mirage-ts/signatures/time'
 import { type Seq, seqLt } from '../seq.ts'
 import { isTcpChecksumGood, parseTcp, TcpHeader } from '../wire/tcp.ts'
+import { abort } from './calls.ts'
 import {
-  CLOSE_WAIT,
   CLOSED,
   Connection,
   type ConnectionUser,
@@ -28,10 +29,7 @@ import {
   EVENT_DELIVERED,
   EVENT_ESTABLISHED,
   EVENT_WRITABLE,
-  FIN_WAIT_1,
   FIN_WAIT_2,
-  LAST_ACK,
-  NO_BOARD,
   STATE_NAMES,
   type State,
   SYN_RECEIVED,
@@ -44,37 +42,21 @@ import { TCP_COUNTERS, type TcpCounters } from './counters.ts'
 import { Deadlines } from './deadlines.ts'
 import { Delivery } from './delivery.ts'
 import { icmpErrorArrives } from './icmp.ts'
-import { segmentArrives, segmentArrivesUnknown } from './input.ts'
+import { segmentArrives } from './input.ts'
 import { IsnGenerator } from './isn.ts'
+import { Listener } from './listener.ts'
 import { RingMemory } from './memory.ts'
 import type { TcpSettings } from './options.ts'
-import { output, pathMss, sendReset, tuneWindow, windowUpdate } from './output.ts'
+import { output } from './output.ts'
+import { pathMss } from './path-mtu.ts'
 import { choosePort } from './ports.ts'
-import { Scoreboard } from './scoreboard.ts'
+import { ScoreboardPool } from './scoreboard-pool.ts'
+import { strayArrives } from './stray.ts'
+import { TimeWaitQueue } from './time-wait.ts'
 import { timersExpire } from './timers.ts'
 
 /** Memory that must be free before those who wait for it are told: a few of the smallest buffers. */
 const STARVED_BYTES = 16 * 1024
-/** Scoreboards kept for the next connection that sends, and the size of those worth keeping: 52 KiB in all. */
-const SPARE_BOARDS = 32
-const SPARE_SLOTS = 64
-
-/** A port in LISTEN. */
-export class Listener {
-  readonly port: Port
-  /** Bound of halfOpenCount. */
-  readonly backlogCount: number
-  /** Takes a connection that is now established; must give it a user. */
-  readonly accept: (connection: Connection) => void
-  /** Connections of this listener in SYN-RECEIVED. */
-  halfOpenCount = 0
-
-  constructor(port: Port, backlogCount: number, accept: (connection: Connection) => void) {
-    this.port = port
-    this.backlogCount = backlogCount
-    this.accept = accept
-  }
-}
 
 /** What the machine needs from outside. */
 export interface TcpMachineDeps {
@@ -104,16 +86,14 @@ export class TcpMachine {
   private readonly isn: IsnGenerator
   /** Where the clocks in our timestamps begin: another for each conversation, but always the same (RFC 7323 §5.4). */
   private readonly tsOffsets: IsnGenerator
-  private readonly spareBoards: Scoreboard[] = []
+  readonly boards = new ScoreboardPool()
   private readonly table: FlowTable
   private readonly deadlines = new Deadlines()
   private readonly listeners = new Map<Port, Listener>()
   /** By number; undefined where the number is free. */
   private readonly connections: (Connection | undefined)[] = []
   private readonly freeNumbers: number[] = []
-  private timeWaitCount = 0
-  private timeWaitOldest: Connection | undefined = undefined
-  private timeWaitNewest: Connection | undefined = undefined
+  private readonly timeWait = new TimeWaitQueue()
 
   constructor({ ip, random, log }: TcpMachineDeps, settings: TcpSettings) {
     this.ip = ip
@@ -147,10 +127,10 @@ export class TcpMachine {
       this.counters['bad-checksum']++
       return
     }
-    if (this.timeWaitOldest !== undefined) this.expireTimeWait(now)
+    if (this.timeWait.oldest !== undefined) this.expireTimeWait(now)
     const number = this.table.get(dst, rx.dstPort, src, rx.srcPort)
     if (number < 0) {
-      segmentArrivesUnknown(this, frame, src, dst, now)
+      strayArrives(this, frame, src, dst, now)
       return
     }
     const connection = this.connections[number] as Connection
@@ -195,7 +175,7 @@ export class TcpMachine {
     return this.deadlines.nextUs()
   }
 
-  // --- Calls of the user (RFC 9293 §3.10.1 to §3.10.5) ---
+  // --- OPEN (RFC 9293 §3.10.1); what else a user asks is in calls.ts ---
 
   /** Passive OPEN. Undefined when the port is taken, or all are and `port` is 0. */
   listen(port: Port, backlogCount: number, accept: (connection: Connection) => void): Listener | undefined {
@@ -212,7 +192,7 @@ export class TcpMachine {
     this.listeners.delete(listener.port)
     if (listener.halfOpenCount === 0) return
     for (const connection of this.connections) {
-      if (connection?.listener === listener) this.abort(connection, 'closed', now)
+      if (connection?.listener === listener) abort(this, connection, 'closed', now)
     }
   }
 
@@ -250,103 +230,6 @@ export class TcpMachine {
     return connection
   }
 
-  /** SEND: copies as much of `u8[off, u8.length)` as there is room for and returns how much that was. */
-  send(connection: Connection, u8: Uint8Array, off: number, now: Instant): number {
-    if (connection.isFinQueued || connection.state < ESTABLISHED) return 0
-    const { sendRing } = connection
-    let accepted = Math.min(sendRing.freeBytes, u8.length - off)
-    if (accepted <= 0) return 0
-    if (!sendRing.reserve(sendRing.lenBytes + accepted)) {
-      this.counters.noMemory++
-      // What fits into the memory it has; when that is nothing, it is told when there is some.
-      accepted = Math.min(accepted, Math.max(0, sendRing.capacityBytes - sendRing.lenBytes))
-      if (accepted === 0) {
-        if (!connection.isStarved) this.starved.push(connection)
-        connection.isStarved = true
-        return 0
-      }
-    }
-    sendRing.write(sendRing.lenBytes, u8, off, off + accepted)
-    sendRing.extend(accepted)
-    this.settle(connection, now)
-    return accepted
-  }
-
-  /** RECEIVE: takes up to `maxBytes` octets that arrived; undefined when none wait. */
-  receive(connection: Connection, maxBytes: number, now: Instant): Uint8Array | undefined {
-    const { receiveRing } = connection
-    if (receiveRing.lenBytes === 0) return undefined
-    const { lenBytes } = receiveRing
-    let chunk = lenBytes <= maxBytes && connection.reassembly.count === 0 ? receiveRing.handOver() : undefined
-    if (chunk === undefined) {
-      chunk = new Uint8Array(Math.min(lenBytes, maxBytes))
-      receiveRing.copyTo(0, chunk.length, chunk, 0)
-      receiveRing.consume(chunk.length)
-    }
-    connection.takenBytes += chunk.length
-    if (receiveRing.lenBytes === 0 && connection.reassembly.count === 0) receiveRing.release()
-    if (this.starved.length > 0) this.feedStarved(now)
-    tuneWindow(this, connection, now)
-    if (windowUpdate(this, connection)) this.settle(connection, now)
-    return chunk
-  }
-
-  /** CLOSE of RFC 9293 §3.10.4: no more to send; receiving goes on. */
-  shutdown(connection: Connection, now: Instant): void {
-    if (connection.isFinQueued) return
-    if (connection.state === ESTABLISHED) this.setState(connection, FIN_WAIT_1, 'close', now)
-    else if (connection.state === CLOSE_WAIT) this.setState(connection, LAST_ACK, 'close', now)
-    else return
-    connection.isFinQueued = true
-    this.settle(connection, now)
-  }
-
-  /** Settings of its own; those that are undefined stay. Durations in µs. */
-  tune(
-    connection: Connection,
-    keepAliveUs: number | undefined,
-    userTimeoutUs: number | undefined,
-    isNoDelay: boolean | undefined,
-    trafficClass: number | undefined,
-    now: Instant,
-  ): void {
-    if (connection.state < ESTABLISHED || connection.state === TIME_WAIT) return
-    if (trafficClass !== undefined) connection.trafficClass = trafficClass
-    connection.tuning ??= new Tuning(this.settings)
-    const { tuning } = connection
-    if (keepAliveUs !== undefined) {
-      tuning.keepAliveUs = keepAliveUs
-      tuning.keepAliveCount = 0
-      tuning.keepAliveAtUs = now + keepAliveUs
-    }
-    if (userTimeoutUs !== undefined) tuning.userTimeoutUs = userTimeoutUs
-    if (isNoDelay !== undefined) tuning.isNoDelay = isNoDelay
-    this.settle(connection, now)
-  }
-
-  /** Shuts down, and takes no more text: what is received is forgotten. */
-  close(connection: Connection, now: Instant): void {
-    if (connection.isReceiveShut) return
-    connection.isReceiveShut = true
-    connection.receiveRing.release()
-    connection.reassembly.clear()
-    if (connection.state === FIN_WAIT_2) {
-      connection.stateAtUs = now + this.settings.finWait2Us
-      this.settle(connection, now)
-    }
-    this.shutdown(connection, now)
-  }
-
-  /** ABORT (RFC 9293 §3.10.5): resets the peer and forgets the connection. */
-  abort(connection: Connection, failure: NetErrorCode, now: Instant): void {
-    const { state } = connection
-    if (state === CLOSED) return
-    // "<SEQ=SND.NXT><CTL=RST>" in the states where the peer may still be talking or waiting.
-    if (state >= SYN_RECEIVED && state !== TIME_WAIT) sendReset(this, connection)
-    this.fail(connection, failure, 'abort', now)
-    this.settle(connection, now)
-  }
-
   // --- Life of a connection ---
 
   /** A SYN for `listener` is accepted: a connection in SYN-RECEIVED; `undefined` when there are too many. */
@@ -380,7 +263,7 @@ export class TcpMachine {
     if (this.log.debugOn) {
       this.log.debug(`#${connection.number} ${STATE_NAMES[previous]} -> ${STATE_NAMES[next]} (${why})`)
     }
-    if (previous === TIME_WAIT) this.leaveTimeWait(connection)
+    if (previous === TIME_WAIT) this.timeWait.remove(connection)
     connection.state = next
     connection.stateAtUs = NEVER
     switch (next) {
@@ -454,29 +337,15 @@ export class TcpMachine {
    * stay awake for it. Whoever might meet one of them calls this first.
    */
   expireTimeWait(now: Instant): void {
-    while (this.timeWaitOldest !== undefined && this.timeWaitOldest.stateAtUs <= now) {
-      this.setState(this.timeWaitOldest, CLOSED, '2 MSL are over', now)
+    while (this.timeWait.oldest !== undefined && this.timeWait.oldest.stateAtUs <= now) {
+      this.setState(this.timeWait.oldest, CLOSED, '2 MSL are over', now)
     }
   }
 
   /** Starts the 2 MSL wait again: the peer has repeated its FIN. */
   restartTimeWait(connection: Connection, now: Instant): void {
-    this.leaveTimeWait(connection)
+    this.timeWait.remove(connection)
     this.enterTimeWait(connection, now)
-  }
-
-  /** Lends `connection` a scoreboard: its first segment is about to leave. */
-  lendBoard(connection: Connection): void {
-    if (connection.board === NO_BOARD) connection.board = this.spareBoards.pop() ?? new Scoreboard()
-  }
-
-  /** Nothing is in flight on `connection`: takes its scoreboard back. */
-  returnBoard(connection: Connection): void {
-    const { board } = connection
-    if (board === NO_BOARD) return
-    board.clear()
-    connection.board = NO_BOARD
-    if (this.spareBoards.length < SPARE_BOARDS && board.slotCount <= SPARE_SLOTS) this.spareBoards.push(board)
   }
 
   /** Ends an event: sends what it made possible, notes the next deadline, tells the user. */
@@ -500,9 +369,15 @@ export class TcpMachine {
     }
   }
 
+  /** The user of `connection` waits for memory: it is told when there is some. */
+  starve(connection: Connection): void {
+    if (!connection.isStarved) this.starved.push(connection)
+    connection.isStarved = true
+  }
+
   /** Tells users who wait for memory once there is some; they try again. */
-  private feedStarved(now: Instant): void {
-    if (this.memory.usedBytes + STARVED_BYTES > this.memory.maxBytes) return
+  feedStarved(now: Instant): void {
+    if (this.starved.length === 0 || this.memory.usedBytes + STARVED_BYTES > this.memory.maxBytes) return
     const { starved } = this
     this.starved = []
     for (const connection of starved) {
@@ -524,8 +399,8 @@ export class TcpMachine {
    */
   private makeRoom(now: Instant): boolean {
     if (this.table.count < this.settings.maxConnections) return true
-    if (this.timeWaitOldest === undefined) return false
-    this.setState(this.timeWaitOldest, CLOSED, 'room needed', now)
+    if (this.timeWait.oldest === undefined) return false
+    this.setState(this.timeWait.oldest, CLOSED, 'room needed', now)
     return true
   }
 
@@ -557,7 +432,7 @@ export class TcpMachine {
     connection.stopSendTimer()
     connection.sendRing.release()
     connection.reassembly.clear()
-    this.returnBoard(connection)
+    this.boards.takeBack(connection)
     if (listener !== undefined) {
       listener.halfOpenCount--
       connection.listener = undefined
@@ -565,28 +440,13 @@ export class TcpMachine {
   }
 
   private enterTimeWait(connection: Connection, now: Instant): void {
-    if (this.timeWaitCount >= this.settings.maxTimeWait && this.timeWaitOldest !== undefined) {
-      this.setState(this.timeWaitOldest, CLOSED, 'too many in TIME-WAIT', now)
+    if (this.timeWait.count >= this.settings.maxTimeWait && this.timeWait.oldest !== undefined) {
+      this.setState(this.timeWait.oldest, CLOSED, 'too many in TIME-WAIT', now)
     }
     connection.stopSendTimer()
     connection.sendRing.release()
-    this.returnBoard(connection)
+    this.boards.takeBack(connection)
     connection.stateAtUs = now + this.settings.timeWaitUs
-    connection.timeWaitOlder = this.timeWaitNewest
-    if (this.timeWaitNewest === undefined) this.timeWaitOldest = connection
-    else this.timeWaitNewest.timeWaitNewer = connection
-    this.timeWaitNewest = connection
-    this.timeWaitCount++
-  }
-
-  private leaveTimeWait(connection: Connection): void {
-    const { timeWaitOlder, timeWaitNewer } = connection
-    if (timeWaitOlder === undefined) this.timeWaitOldest = timeWaitNewer
-    else timeWaitOlder.timeWaitNewer = timeWaitNewer
-    if (timeWaitNewer === undefined) this.timeWaitNewest = timeWaitOlder
-    else timeWaitNewer.timeWaitOlder = timeWaitOlder
-    connection.timeWaitOlder = undefined
-    connection.timeWaitNewer = undefined
-    this.timeWaitCount--
+    this.timeWait.push(connection)
   }
 }

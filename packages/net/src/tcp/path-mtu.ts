@@ -4,10 +4,10 @@
  *
  * The network layer remembers path MTUs; connections made later ask it. Not here: probing for a larger MTU.
  */
-import { TIMESTAMPS_LEN } from '../wire/tcp.ts'
+import type { IpAddress } from '@mirage-ts/signatures/addresses'
+import { TCP_HEADER_LEN, TIMESTAMPS_LEN } from '../wire/tcp.ts'
 import { type Connection, ESTABLISHED } from './connection.ts'
 import type { TcpMachine } from './machine.ts'
-import { pathMss } from './output.ts'
 
 /** A peer that asks for less would make us send nothing but headers (CVE-2019-11479); Linux has 48. */
 export const MIN_MSS = 64
@@ -37,6 +37,11 @@ export function suspectBlackHole(m: TcpMachine, c: Connection): void {
   c.congestion.cwndBytes = size
 }
 
+/** Greatest text we take in a segment from `remote`, and send it at most: RFC 9293 §3.7.1. */
+export function pathMss(m: TcpMachine, remote: IpAddress): number {
+  return m.ip.mtuBytes(remote) - TCP_HEADER_LEN
+}
+
 /** Octets of text when headers and options of every segment are taken off. */
 export function effectiveMss(c: Connection, mss: number): number {
   return Math.max(MIN_MSS, mss - (c.hasTimestamps ? TIMESTAMPS_LEN : 0))
@@ -46,7 +51,7 @@ export function effectiveMss(c: Connection, mss: number): number {
 function shrink(m: TcpMachine, c: Connection, mss: number): void {
   c.sndMss = mss
   c.congestion.onMssChange(mss)
-  m.returnBoard(c)
+  m.boards.takeBack(c)
   c.sndCursor = c.sndUna
   c.isRecovering = false
   c.duplicateAcks = 0

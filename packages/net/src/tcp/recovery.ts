@@ -11,7 +11,7 @@ import { FLAG_FIN, type TcpHeader } from '../wire/tcp.ts'
 import { type Connection, EVENT_WRITABLE, TIMER_PERSIST, TIMER_REORDER } from './connection.ts'
 import type { Delivery } from './delivery.ts'
 import type { TcpMachine } from './machine.ts'
-import { armRetransmit } from './output.ts'
+import { armRetransmit } from './send-timer.ts'
 import { echoedRttUs } from './timestamps.ts'
 
 /** RFC 5681 §3.2: "The fast retransmit algorithm uses the arrival of 3 duplicate ACKs". */
@@ -100,7 +100,7 @@ function newAck(m: TcpMachine, c: Connection, h: TcpHeader, acked: number, pipeB
   if (text < acked) c.isFinAcked = true
   c.sndUna = h.ack
   c.sndCursor = seqMax(c.sndCursor, c.sndUna)
-  if (board.count === 0) m.returnBoard(c)
+  if (board.count === 0) m.boards.takeBack(c)
   if (c.timeouts === 0) c.rtt.endBackOff()
   c.timeouts = 0
   c.softError = undefined

@@ -9,6 +9,7 @@ import { createDualTestStack } from '@mirage-ts/testing/dual-stack'
 import { createLink } from '@mirage-ts/testing/link'
 import { PEER, Script } from '@mirage-ts/testing/tcp-script'
 import { NO_OPTION } from '../wire/tcp.ts'
+import { abort, tune } from './calls.ts'
 import { defaultMss } from './connection.ts'
 
 const MSS = 1460
@@ -65,13 +66,13 @@ test('tcp: an application says what service the packets of a flow want (RFC 9293
   const c = s.theConnection()
   s.write('a')
   s.expect({ text: 'a', trafficClass: 0 })
-  s.machine.tune(c, undefined, undefined, true, 0xb8, s.now)
+  tune(s.machine, c, undefined, undefined, true, 0xb8, s.now)
   s.write('b')
   s.expect({ text: 'b', trafficClass: 0xb8 })
   c.isEcn = true
   s.write('c')
   s.expect({ text: 'c', trafficClass: 0xba })
-  s.machine.abort(c, 'closed', s.now)
+  abort(s.machine, c, 'closed', s.now)
   s.expect({ flags: 'RA', trafficClass: 0xb8 })
 })
 

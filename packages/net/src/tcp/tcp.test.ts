@@ -16,6 +16,7 @@ import { TestLine } from '@mirage-ts/testing/ip-line'
 import { MockTime } from '@mirage-ts/testing/mock-time'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
 import { Script } from '@mirage-ts/testing/tcp-script'
+import { abort } from './calls.ts'
 import type { TcpOptions } from './options.ts'
 import { createTcp } from './tcp.ts'
 
@@ -131,7 +132,7 @@ test('tcp: 70,000 connects to one endpoint, one after the other, never run out o
   for (let i = 0; i < 70_000; i++) {
     const opened = s.machine.connect({ address: B, port: PORT }, s, s.now)
     if (typeof opened === 'string') assert.fail(`connect ${i}: ${opened}`)
-    s.machine.abort(opened, 'closed', s.now)
+    abort(s.machine, opened, 'closed', s.now)
     s.sent.length = 0
   }
   assert.equal(s.machine.connectionCount, 0)

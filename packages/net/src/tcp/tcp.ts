@@ -11,6 +11,7 @@ import type { Random } from '@mirage-ts/signatures/random'
 import type { Tcp, TcpConnectOptions, TcpListener, TcpListenOptions } from '@mirage-ts/signatures/tcp'
 import type { Alarm, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
 import { PROTOCOL_TCP } from '../wire/ipv4.ts'
+import { abort } from './calls.ts'
 import { type Connection, EVENT_CLOSED, EVENT_ESTABLISHED } from './connection.ts'
 import type { TcpCounters } from './counters.ts'
 import { isCongestionExperienced } from './ecn.ts'
@@ -136,7 +137,7 @@ class AlarmedTcp implements CountedTcp {
       () => {
         // The promise rejects with the reason of the cancellation, not with what the abort makes of the connection.
         opened.user = undefined
-        this.machine.abort(opened, 'cancelled', this.now())
+        abort(this.machine, opened, 'cancelled', this.now())
         this.touched()
       },
     )

@@ -16,9 +16,10 @@ import {
   type Tuning,
 } from './connection.ts'
 import type { TcpMachine } from './machine.ts'
-import { armPersist, armRetransmit, armTimeout, sendKeepAlive } from './output.ts'
+import { sendKeepAlive } from './output.ts'
 import { suspectBlackHole } from './path-mtu.ts'
 import { detectLosses } from './recovery.ts'
+import { armPersist, armRetransmit, armTimeout } from './send-timer.ts'
 
 /** Probes of a silent peer, and the time between them: as in Linux. */
 const KEEP_ALIVE_COUNT = 9
@@ -97,7 +98,7 @@ function loseEverything(m: TcpMachine, c: Connection, now: Instant): void {
   if (seqDiff(c.sndCursor, c.sndUna) > c.sndWnd) {
     // The window has closed over what was sent: it is cut into segments anew when there is a window.
     c.sndCursor = c.sndUna
-    m.returnBoard(c)
+    m.boards.takeBack(c)
     return
   }
   // RFC 2018 §8: a peer may throw away text that it had acknowledged selectively.

@@ -103,6 +103,14 @@ export function tcpHeaderLen(header: TcpHeader): number {
   return len
 }
 
+/** SEG.LEN of RFC 9293 §3.4: octets of text, SYN and FIN. */
+export function segmentLen(h: TcpHeader): number {
+  let len = h.payloadEnd - h.payloadOff
+  if ((h.flags & FLAG_SYN) !== 0) len++
+  if ((h.flags & FLAG_FIN) !== 0) len++
+  return len
+}
+
 /** Octets that a SACK option of `count` blocks takes, padding included. */
 export function sackOptionLen(count: number): number {
   return 4 + count * SACK_BLOCK_LEN
