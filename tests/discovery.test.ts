@@ -1,7 +1,8 @@
 /**
  * One image on every machine of QEMU: devices named on the command line, announced by ACPI, on PCI by memory and by ports, with
  * interrupts by message and by line, with registers and buffers above 4 GiB. And turned off by what ACPI says: without a
- * device that tells QEMU a status, and with resets that start the machine again, QEMU ends with 0 only then.
+ * device that tells QEMU a status, and with resets that start the machine again, QEMU ends with 0 only then. And started
+ * again, when the application asks for it.
  */
 import assert from 'node:assert/strict'
 import { cpSync, rmSync, writeFileSync } from 'node:fs'
@@ -122,6 +123,25 @@ describe('devices are found', () => {
         ["disk: Cannot read sector 0: the disk's device has broken", 'network: broken'],
         output,
       )
+    })
+  }
+
+  const restarting: readonly (readonly [string, readonly string[]])[] = [
+    ['microvm without ACPI', [...MICROVM, ...ON_MMIO]],
+    ['microvm with ACPI', [...withAcpi(), ...ON_MMIO]],
+    ['pc', ['-M', 'pc', ...onPci()]],
+    ['q35', ['-M', 'q35', ...onPci()]],
+  ]
+  for (const [name, words] of restarting) {
+    it(`on ${name} again after each restart that is asked for`, async () => {
+      writeFileSync(join(folder, 'disk.raw'), new Uint8Array(1 << 20))
+      const { status, output } = await boot([...words, ...EXIT_DEVICE], 'restart')
+      const lines = linesOf(output)
+      const one = lines.slice(0, 4)
+      assert.deepEqual(one.slice(2), ['disk: 20 sectors written and read', 'network: 20 answers'])
+      assert.deepEqual(lines, [...one, ...one, ...one])
+      assert.equal(output.match(/^discovery: restarting\r?$/gm)?.length, 2, output)
+      assert.equal(status, 1, output)
     })
   }
 

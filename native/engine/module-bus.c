@@ -166,18 +166,36 @@ static JSValue firmware_read(JSContext *ctx, JSValueConst self, int argc,
                                PLAT_OK);
 }
 
+static bool get_write(JSContext *ctx, JSValueConst *argv, int width,
+                      bool *is_port, uint64_t *address, uint64_t *value)
+{
+    return get_boolean(ctx, argv[0], "isPort", is_port) &&
+           get_integer(ctx, argv[1], "address", MAX_SAFE_INTEGER, address) &&
+           get_integer(ctx, argv[2], "value", width_max(width), value);
+}
+
 static JSValue stop_by(JSContext *ctx, JSValueConst self, int argc,
                        JSValueConst *argv, int width)
 {
     bool is_port;
     uint64_t address, value;
     (void)self, (void)argc;
-    if (!get_boolean(ctx, argv[0], "isPort", &is_port) ||
-        !get_integer(ctx, argv[1], "address", MAX_SAFE_INTEGER, &address) ||
-        !get_integer(ctx, argv[2], "value", width_max(width), &value))
+    if (!get_write(ctx, argv, width, &is_port, &address, &value))
         return JS_EXCEPTION;
     return JS_NewBool(ctx, plat_stop_by(is_port, address, (unsigned)width,
                                         (uint32_t)value) == PLAT_OK);
+}
+
+static JSValue reset_by(JSContext *ctx, JSValueConst self, int argc,
+                        JSValueConst *argv)
+{
+    bool is_port;
+    uint64_t address, value;
+    (void)self, (void)argc;
+    if (!get_write(ctx, argv, 1, &is_port, &address, &value))
+        return JS_EXCEPTION;
+    return JS_NewBool(
+        ctx, plat_reset_by(is_port, address, (uint8_t)value) == PLAT_OK);
 }
 
 static JSValue irq_controller(JSContext *ctx, JSValueConst self, int argc,
@@ -248,6 +266,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_MAGIC_DEF("stopBy8", 3, stop_by, 1),
     JS_CFUNC_MAGIC_DEF("stopBy16", 3, stop_by, 2),
     JS_CFUNC_MAGIC_DEF("stopBy32", 3, stop_by, 4),
+    JS_CFUNC_DEF("resetBy", 3, reset_by),
     JS_CFUNC_DEF("irqController", 2, irq_controller),
     JS_CFUNC_DEF("irqEnable", 3, irq_enable),
     JS_CFUNC_DEF("irqMessage", 0, irq_message),

@@ -102,6 +102,16 @@ static JSValue exit_machine(JSContext *ctx, JSValueConst self, int argc,
     plat_exit((int)status);
 }
 
+static JSValue restart_machine(JSContext *ctx, JSValueConst self, int argc,
+                               JSValueConst *argv)
+{
+    uint64_t status;
+    (void)self, (void)argc;
+    if (!get_integer(ctx, argv[0], "status", PLAT_STATUS_MAX, &status))
+        return JS_EXCEPTION;
+    plat_restart((int)status);
+}
+
 static JSValue asset(JSContext *ctx, JSValueConst self, int argc,
                      JSValueConst *argv)
 {
@@ -146,6 +156,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("entropyAvailable", 0, entropy_available),
     JS_CFUNC_DEF("setPoll", 1, set_poll),
     JS_CFUNC_DEF("exit", 1, exit_machine),
+    JS_CFUNC_DEF("restart", 1, restart_machine),
     JS_CFUNC_DEF("asset", 1, asset),
     JS_CFUNC_DEF("memory", 0, memory),
 };

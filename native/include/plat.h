@@ -177,13 +177,20 @@ plat_result_t plat_mmio_map(uint64_t address, uint64_t len);
 plat_result_t plat_firmware_read(uint64_t address, uint8_t *bytes, size_t len);
 
 /*
- * A write that turns the machine off, or else restarts it, as the firmware
- * tells.  Those told of are done in their order when the machine stops, after
- * what can tell the host its status.  PLAT_INVALID when there is no such
- * register; PLAT_UNAVAILABLE when there are too many, or none is needed here.
+ * A write that turns the machine off, as the firmware tells.  Those told of are
+ * done in their order when the machine stops, after what can tell the host its
+ * status.  PLAT_INVALID when there is no such register; PLAT_UNAVAILABLE when
+ * there are too many, or none is needed here.
  */
 plat_result_t plat_stop_by(bool is_port, uint64_t address, unsigned width,
                            uint32_t value);
+
+/*
+ * The write of one byte that resets the machine, as the firmware tells: for
+ * plat_restart(), and for a machine that cannot be turned off.  There is one;
+ * the last told of counts.  Results as above.
+ */
+plat_result_t plat_reset_by(bool is_port, uint64_t address, uint8_t value);
 
 /*
  * Network devices that the host hands over ready for use, which exist where
@@ -247,6 +254,14 @@ plat_result_t plat_block_flush(unsigned index);
 
 /* Stop the machine with a status of 0 to PLAT_STATUS_MAX.  Does not return. */
 _Noreturn void plat_exit(int status);
+
+/*
+ * Start the machine again, with nothing left of this run, after the console has
+ * taken all.  Where only the host can start again, stop with `status` (0 to
+ * PLAT_STATUS_MAX) for it to know; a machine that resets itself tells nobody.
+ * Does not return.
+ */
+_Noreturn void plat_restart(int status);
 
 /* Write "panic: " and a sentence to the console, exit PLAT_STATUS_PANIC. */
 _Noreturn void plat_panic(const char *reason);

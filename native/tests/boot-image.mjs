@@ -20,6 +20,13 @@ export const images = join(out, 'tests')
 const TIME_LIMIT_MS = 60000
 const MICROVM = ['-M', 'microvm,acpi=off,x-option-roms=off,isa-serial=on,rtc=on,auto-kernel-cmdline=on']
 export const Q35 = ['-M', 'q35']
+/** Machines of QEMU that start again in different ways. */
+export const MACHINES = {
+  microvm: MICROVM,
+  'microvm with ACPI': ['-M', 'microvm,acpi=on,x-option-roms=off,isa-serial=on,rtc=on'],
+  pc: ['-M', 'pc'],
+  q35: Q35,
+}
 
 /** Starts an image; resolves with { status, bytes, output }, output with QEMU's own messages. */
 function boot(image, options = {}) {
@@ -35,7 +42,8 @@ function bootSpt(image, { args = '', words = args.split(' '), mem = 16, devices 
   return watch(child, { onLine, statusOf: (code, signal) => signal ?? code })
 }
 
-function bootVirtio(image, { args = '', mem = 16, machine = MICROVM, exitDevice = true, qemu = [], onLine }) {
+function bootVirtio(image, options) {
+  const { args = '', mem = 16, machine = MICROVM, exitDevice = true, canReboot = false, qemu = [], onLine } = options
   const child = spawn(
     'qemu-system-x86_64',
     [
@@ -48,7 +56,7 @@ function bootVirtio(image, { args = '', mem = 16, machine = MICROVM, exitDevice 
       String(mem),
       '-nodefaults',
       '-no-user-config',
-      '-no-reboot',
+      ...(canReboot ? [] : ['-no-reboot']),
       '-display',
       'none',
       '-serial',

@@ -20,6 +20,7 @@ import {
   here,
   imageOn,
   images,
+  MACHINES,
   option,
   out,
   Q35,
@@ -228,6 +229,14 @@ const testsOn = (target) => {
 const testsOnVirtio = () => {
   const image = imageOn('virtio')
   const fault = faultOn('virtio')
+  /** Boots an image that starts again and again, until it has written the line a third time. */
+  const untilThird = (line, name, options) => {
+    let seen = 0
+    const onLine = (text, pid) => {
+      if (line.test(text) && ++seen === 3) process.kill(pid)
+    }
+    return image(name, 'qemu 0', /terminating on signal/, { canReboot: true, onLine, ...options })()
+  }
   return {
     hello: image('hello', 0, /^hello from virtio, abi 3 \[a=1 b\]\n$/, { args: 'a=1 b' }),
     // The tables are sealed by entries in themselves: wherever they lie across two of the largest pages.
@@ -256,6 +265,18 @@ const testsOnVirtio = () => {
       exitDevice: false,
     }),
     'exit on microvm without isa-debug-exit': image('exit', 'qemu 0', undefined, { args: '3', exitDevice: false }),
+    ...Object.fromEntries(
+      Object.entries(MACHINES).map(([name, machine]) => [
+        `restart on ${name}: all begins anew`,
+        async () => {
+          const { output } = await untilThird(/^started/, 'restart', { machine, mem: 64 })
+          const times = output.match(/(?<= at )\d+/g).map(Number)
+          for (let i = 2; i < times.length; i += 2) expect(times[i] < times[i - 1], `the clock goes on:\n${output}`)
+        },
+      ]),
+    ),
+    'restart: sealed again': () => untilThird(/^SUCCESS/, 'memory', { args: 'again' }),
+    'restart without a keyboard controller, which ends QEMU where it must': image('restart', 'qemu 0', /^restarts at/m),
     'fault: write to the page tables': fault('write-tables', /page fault, write to .*\n.*in the page tables/),
     'memory: sealed, nothing writable and executable': image('memory', 0, /SUCCESS/),
     'memory: the same on q35 with 5 GiB': image('memory', 0, /SUCCESS/, { machine: Q35, mem: 5120 }),
@@ -300,6 +321,7 @@ const testsOnSpt = () => {
   const image = imageOn('spt')
   return {
     hello: image('hello', 0, /^hello from spt, abi 3 \[a=1 b\]\n$/, { args: 'a=1 b' }),
+    'restart: ends with the status': image('restart', 75, /^started at \d+\nrestarts at \d+\n$/),
     'hello in 3 MiB': image('hello', 0, /^hello from spt/, { mem: 3 }),
     // Not on virtio: QEMU's emulation raises no exception of SSE.
     'floating point: an exception unmasked': image('fpu', 126, /fault: .*float.*\n rip [0-9a-f]{16} in text/i, {

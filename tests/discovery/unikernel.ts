@@ -1,9 +1,11 @@
 /// <reference path="../../packages/metal/src/native.d.ts" />
 /**
  * Finds a network interface and a disk wherever the machine has them, uses both so that their interrupts must come, and says
- * what it found. With `high` on the command line devices get memory above 4 GiB; with `break` they are at last told nonsense.
+ * what it found. With `high` on the command line devices get memory above 4 GiB; with `break` they are at last told nonsense;
+ * with `restart` it asks to start again, until a sector of the disk says that it did so twice.
  */
 import { commandLine } from 'mirage:native'
+import { type JobEnd, RESTART } from '@mirage-ts/core/boot'
 import { ms } from '@mirage-ts/core/time'
 import { powerControl } from '@mirage-ts/metal/acpi/power'
 import { acpiTables } from '@mirage-ts/metal/firmware'
@@ -15,6 +17,7 @@ import { pciSegments } from '@mirage-ts/metal/virtio/pci'
 import { listPci } from '@mirage-ts/metal/virtio/pci-bus'
 import type { DmaMemory, VirtioTransport } from '@mirage-ts/metal/virtio/transport'
 import { DMA, deviceProblems, virtioDevices } from '@mirage-ts/metal/virtio-devices'
+import type { Block } from '@mirage-ts/signatures/block'
 import type { Log } from '@mirage-ts/signatures/log'
 import type { Network } from '@mirage-ts/signatures/network'
 import type { Time } from '@mirage-ts/signatures/time'
@@ -27,6 +30,7 @@ const REQUESTS = 20
 const ARP_LEN = 42
 const WAIT_MS = 5
 const PATIENCE = 1000
+const RESTARTS = 2
 
 /** Memory above 4 GiB: what is below is used up on the way. */
 const HIGH: DmaMemory = {
@@ -40,7 +44,7 @@ const HIGH: DmaMemory = {
   barrier: DMA.barrier,
 }
 
-export async function start({ log, time }: { log: Log; time: Time }): Promise<void> {
+export async function start({ log, time }: { log: Log; time: Time }): Promise<JobEnd> {
   const logger = log.logger('discovery')
   const { pci, controllers, mmioDevices } = described()
   const power = powerControl(acpiTables())
@@ -69,6 +73,7 @@ export async function start({ log, time }: { log: Log; time: Time }): Promise<vo
   const network = createVirtioNetwork(net, memory, { onBroken: () => logger.info('network: broken') })
   machine.add(network)
   logger.info(`network: ${await askGateway(network, time)} answers`)
+  if (commandLine.includes('restart')) return await askToRestart(block)
   if (!commandLine.includes('break')) return
 
   const read = block.read(0, sector)
@@ -79,6 +84,15 @@ export async function start({ log, time }: { log: Log; time: Time }): Promise<vo
   network.send(frame, network.headroomBytes, network.headroomBytes + ARP_LEN)
   tellNonsense(made[firstOfNetwork + 1] as DataView, sizeOf(net.queueMaxSize(1), 256))
   for (let i = 0; network.counters.broken === 0 && i < PATIENCE; i++) await time.sleep(ms(WAIT_MS))
+}
+
+async function askToRestart(block: Block): Promise<JobEnd> {
+  const sector = new Uint8Array(block.sectorBytes)
+  await block.read(REQUESTS, sector)
+  const restarts = sector[0] as number
+  await block.write(REQUESTS, sector.fill(restarts + 1))
+  await block.flush()
+  return restarts < RESTARTS ? RESTART : undefined
 }
 
 function recording(memory: DmaMemory, made: DataView[]): DmaMemory {

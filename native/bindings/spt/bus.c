@@ -55,6 +55,12 @@ plat_result_t plat_stop_by(bool is_port, uint64_t address, unsigned width,
     return PLAT_UNAVAILABLE;
 }
 
+plat_result_t plat_reset_by(bool is_port, uint64_t address, uint8_t value)
+{
+    (void)is_port, (void)address, (void)value;
+    return PLAT_UNAVAILABLE;
+}
+
 plat_result_t plat_irq_message(uint64_t *address, uint32_t *data)
 {
     (void)address, (void)data;

@@ -72,6 +72,12 @@ plat_result_t plat_stop_by(bool is_port, uint64_t address, unsigned width,
     abort();
 }
 
+plat_result_t plat_reset_by(bool is_port, uint64_t address, uint8_t value)
+{
+    (void)is_port, (void)address, (void)value;
+    abort();
+}
+
 plat_result_t plat_irq_message(uint64_t *address, uint32_t *data)
 {
     (void)address, (void)data;
@@ -114,6 +120,12 @@ plat_result_t plat_mmio_write(uint64_t address, unsigned width, uint32_t value)
 }
 
 _Noreturn void plat_exit(int status)
+{
+    (void)status;
+    abort();
+}
+
+_Noreturn void plat_restart(int status)
 {
     (void)status;
     abort();

@@ -119,17 +119,23 @@ expectThrow(TypeError, () => native.irqEnable(4, true), 'irqEnable(no isLow)')
 expectThrow(TypeError, () => native.firmwareRead(0xf0000, [1], 0, 1), 'firmwareRead(array)')
 expectThrow(RangeError, () => native.firmwareRead(0xf0000, bytes, 0, 17), 'firmwareRead(end beyond)')
 expectThrow(RangeError, () => native.stopBy8(true, 0x604, 256), 'stopBy8(256)')
+expectThrow(RangeError, () => native.resetBy(true, 0x604, 256), 'resetBy(256)')
+expectThrow(TypeError, () => native.resetBy(1, 0x604, 1), 'resetBy(isPort 1)')
 // What a table of the firmware may say is answered, not thrown.
 for (const address of [0, 0x1000, 0x20_0000, 2 ** 40, 2 ** 47, 2 ** 53 - 1]) {
   if (native.firmwareRead(address, bytes, 0, 16)) throw new Error(`firmwareRead(${address}) read RAM, or nothing`)
   if (native.mmioMap(address, 2 ** 53 - 1)) throw new Error(`mmioMap(${address}) maps everything`)
   if (native.irqController(address, 0)) throw new Error(`irqController(${address}) is there`)
   if (native.stopBy32(false, address, 1)) throw new Error(`stopBy32(${address}) is there`)
+  if (native.resetBy(false, address, 1)) throw new Error(`resetBy(${address}) is there`)
 }
 if (native.stopBy16(true, 0x10000, 1)) throw new Error('stopBy16(port 0x10000) is there')
 if (native.mmioMap(0xfec00000, 0)) throw new Error('mmioMap maps nothing')
 expectThrow(TypeError, () => native.setPoll(1), 'setPoll(1)')
-for (const status of [-1, 128, 1.5]) expectThrow(RangeError, () => native.exit(status), `exit(${status})`)
+for (const status of [-1, 128, 1.5]) {
+  expectThrow(RangeError, () => native.exit(status), `exit(${status})`)
+  expectThrow(RangeError, () => native.restart(status), `restart(${status})`)
+}
 expectThrow(RangeError, () => native.asset(0), 'asset(0) without assets')
 // biome-ignore lint/security/noGlobalEval: there must be none
 expectThrow(Error, () => globalThis.eval('1 + 1'), 'eval')

@@ -118,5 +118,7 @@ int app_main(const struct plat_start *start)
     check(executable_pages == (uint64_t)(__text_end - __text_start) / 4096);
     check(!(lookup(cr3 & ADDRESS) & WRITABLE));
     print("SUCCESS\n");
+    if (asked_for(start, "again"))
+        plat_restart(0);
     return 0;
 }

@@ -46,6 +46,7 @@ export const RUN: ArgKeys = {
     doc: 'virtio: the machine that QEMU is: microvm, which starts fastest, or q35, a PC with PCI',
   },
   kvm: { type: bool, default: 'false', doc: 'virtio: run on the processor itself, through /dev/kvm' },
+  restart: { type: bool, default: 'false', doc: 'start the unikernel again when it asks for that, instead of ending' },
 }
 
 /** The words before `--`, which are the command's, and those after it, which are the unikernel's. */

@@ -1,8 +1,9 @@
 /** `mirage run` for virtio: QEMU's microvm, and what its exit status means. */
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { EXIT_RESTART, restartText } from '@mirage-ts/core/boot'
 import { quoteWord } from '@mirage-ts/core/boot-args'
-import { type ChildRun, startChild } from './child.ts'
+import { type ChildResult, type ChildRun, startChild } from './child.ts'
 import { UsageError, UserError } from './errors.ts'
 import type { Output } from './output.ts'
 import { type Attached, type Forward, isGiven, type RunOptions, requireBlock, requireNetwork } from './run-options.ts'
@@ -33,12 +34,22 @@ export async function runVirtio(options: RunOptions): Promise<ChildRun> {
   output.detail(`${QEMU} ${args.map(quoteWord).join(' ')}`)
   const map = `${artefact}.map`
   const mapper = existsSync(map) ? stackMapper(readFileSync(map, 'utf8'), artefact) : undefined
+  const restarting = restartText(label.name)
+  let tail = ''
   const child = startChild(QEMU, args, {
     stdin: 'ignore',
     watchErrors: true,
-    ...(mapper === undefined ? {} : { mapOutput: mapper }),
+    mapOutput(chunk) {
+      // With what ends a line, on a port where that may be two.
+      tail = (tail + chunk).slice(-restarting.length - 2)
+      return mapper?.(chunk) ?? chunk
+    },
   })
-  return { stop: child.stop, ended: child.ended.then((result) => ({ ...result, status: statusOf(result, output) })) }
+  const ended = child.ended.then((result) => {
+    const hasAsked = tail.trimEnd().endsWith(restarting)
+    return { ...result, status: statusOf(result, hasAsked, output) }
+  })
+  return { stop: child.stop, ended }
 }
 
 async function withHostPort(forward: Forward, output: Output): Promise<Forward> {
@@ -127,16 +138,21 @@ function quoteComma(value: string): string {
   return value.replaceAll(',', ',,')
 }
 
-/** What QEMU's end means. */
-function statusOf(ended: { status: number; isSignalled: boolean; errors: string }, output: Output): number {
+/**
+ * What QEMU's end means. A guest that starts again ends QEMU, too, which was told so, but like one that crashed: what tells
+ * them apart are its last words.
+ */
+function statusOf(ended: ChildResult, hasAskedToRestart: boolean, output: Output): number {
   const { status, isSignalled, errors } = ended
   if (isSignalled) return status
   const failed = errors.split('\n').some((line) => line.startsWith('qemu-system') && !line.includes('warning:'))
   // QEMU's own failures end with 1 too, the status of a guest that ended with 0.
   if (failed && status === 1) return 1
   const guest = guestStatus(status)
-  if (guest === undefined) output.progress('The guest stopped without an exit status: it was reset, or it crashed.')
-  return guest ?? 1
+  if (guest !== undefined) return guest
+  if (hasAskedToRestart) return EXIT_RESTART
+  output.progress('The guest stopped without an exit status: it was reset, or it crashed.')
+  return 1
 }
 
 /**

@@ -1,7 +1,8 @@
 /** Starting an artefact, whatever its target: what `run` and `dev` share. */
 import { readFile } from 'node:fs/promises'
 import type { Target, TargetName } from '@mirage-ts/config/targets'
-import type { ChildRun } from './child.ts'
+import { EXIT_RESTART } from '@mirage-ts/core/boot'
+import type { ChildResult, ChildRun } from './child.ts'
 import { UserError } from './errors.ts'
 import { readLabel } from './label.ts'
 import type { Output } from './output.ts'
@@ -28,7 +29,7 @@ export async function startArtefact(
   if (label === undefined) throw new UserError(`${artefact} was not made by this tool: make it with mirage build`)
   const texts = (name: string) => (values[name] ?? []) as readonly string[]
   const networks = label.attachments.filter(({ type }) => type === 'network').map(({ name }) => name)
-  return await RUNNERS[target.name]({
+  const options: RunOptions = {
     artefact,
     label,
     boot,
@@ -38,5 +39,28 @@ export async function startArtefact(
     machine: values['machine'] === 'q35' ? 'q35' : 'microvm',
     isKvm: values['kvm'] === true,
     output,
-  })
+  }
+  const start = () => RUNNERS[target.name](options)
+  return values['restart'] === true ? restarting(await start(), start) : await start()
+}
+
+/** A run that goes on with a new one each time the unikernel asks for a restart. */
+function restarting(first: ChildRun, start: () => Promise<ChildRun>): ChildRun {
+  let child = first
+  let isStopped = false
+  const untilEnd = async (): Promise<ChildResult> => {
+    for (;;) {
+      const result = await child.ended
+      if (result.status !== EXIT_RESTART || result.isSignalled || isStopped) return result
+      child = await start()
+      if (isStopped) child.stop()
+    }
+  }
+  return {
+    ended: untilEnd(),
+    stop(signal) {
+      isStopped = true
+      child.stop(signal)
+    },
+  }
 }

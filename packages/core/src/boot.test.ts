@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Boot, boot } from './boot.ts'
+import { type Boot, boot, RESTART } from './boot.ts'
 import { int, string } from './boot-args.ts'
 
 const KEYS = { count: { type: int, default: '1', doc: 'how many' }, name: { type: string, doc: 'of what' } } as const
@@ -63,6 +63,16 @@ test('boot: a job that rejects is shown with its stack and its cause, status 1',
     text,
     /^test: config\.ts:1: job work failed: TypeError: out of paper\n {4}at .*\ncaused by a long poem\n$/s,
   )
+})
+
+test('boot: a job that ends with RESTART ends the machine with 75, whatever the others do', async () => {
+  const ended = await run([], async (boot) => {
+    boot.job('server', 'config.ts:1', () => new Promise<void>(() => {}))
+    boot.job('update', 'config.ts:2', async () => RESTART)
+  })
+  assert.deepEqual(ended, { text: 'test: restarting\n', status: 75 })
+  const single = await run([], async (boot) => boot.job('update', 'config.ts:1', () => RESTART))
+  assert.equal(single.status, 75)
 })
 
 test('boot: --help prints the keys and ends with 63, before any device', async () => {

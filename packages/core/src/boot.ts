@@ -2,7 +2,8 @@
  * The start of every machine, the same on every platform: parse the arguments, make the devices in order, run the jobs,
  * end with an exit status. A platform's `run` is this with its own {@link Platform}.
  *
- * Statuses: 0 all jobs finished, 1 a device did not start or a job failed, 63 help was printed, 64 bad argument.
+ * Statuses: 0 all jobs finished, 1 a device did not start or a job failed, 63 help was printed, 64 bad argument, 75 a job
+ * asked to start the machine again.
  */
 import { type ArgKeys, type Args, helpText, parseArgs, splitCommandLine } from './boot-args.ts'
 
@@ -12,7 +13,10 @@ export interface Platform {
   argv(): readonly string[] | string
   /** Writes to the console; does not fail. */
   write(text: string): void
-  /** Ends the machine; a platform whose `exit` returns is left alone from then on. */
+  /**
+   * Ends the machine; a platform whose `exit` returns is left alone from then on. With {@link EXIT_RESTART} a platform that can
+   * starts the machine again, others end with that status.
+   */
   exit(status: number): void
 }
 
@@ -28,9 +32,19 @@ export interface Boot<Values> {
   readonly args: Values
   /** Starts a device; `place` is the line of config.ts that asked for it, where a failure is reported. */
   device<T>(name: string, place: string, create: () => T | Promise<T>): Promise<T>
-  /** Adds a job. The jobs start together once every device has, and run concurrently. */
-  job(name: string, place: string, start: () => void | Promise<void>): void
+  /**
+   * Adds a job. The jobs start together once every device has, and run concurrently. The machine ends when all have finished,
+   * or at once when one fails or ends with {@link RESTART}.
+   */
+  job(name: string, place: string, start: () => JobEnd | Promise<JobEnd>): void
 }
+
+/** What a job returns to have the machine started again, with the same arguments and nothing left of this run. */
+export const RESTART = 'restart' as const
+
+/** How a job ends, unless it fails. */
+// biome-ignore lint/suspicious/noConfusingVoidType: nothing, which is what most jobs return
+export type JobEnd = void | typeof RESTART
 
 /** All jobs finished. */
 export const EXIT_OK = 0
@@ -40,6 +54,13 @@ export const EXIT_FAILURE = 1
 export const EXIT_HELP = 63
 /** Unknown or malformed argument; MirageOS's number. */
 export const EXIT_USAGE = 64
+/** A job asked for a restart; EX_TEMPFAIL of sysexits.h, "try again later". */
+export const EXIT_RESTART = 75
+
+/** The last line on the console of a machine that starts again. */
+export function restartText(name: string): string {
+  return `${name}: restarting`
+}
 
 /** Starts the machine described by `manifest` and `main`; resolves after asking the platform to exit. */
 export async function boot<const Keys extends ArgKeys>(
@@ -86,11 +107,14 @@ async function runMachine<const Keys extends ArgKeys>(
       },
       job(job, place, start) {
         jobs.push(async () => {
+          let end: JobEnd
           try {
-            await start()
+            end = await start()
           } catch (error) {
             throw new Failure(`${place}: job ${job} failed: ${stackOf(error)}`, { cause: error })
           }
+          // Like a failure, so that no other job is waited for: a server would go on for ever.
+          if (end === RESTART) throw new Restart()
         })
       },
     })
@@ -98,12 +122,16 @@ async function runMachine<const Keys extends ArgKeys>(
     await (jobs.length === 1 ? jobs[0]?.() : Promise.all(jobs.map((job) => job())))
     return { status: EXIT_OK, text: '' }
   } catch (error) {
+    if (error instanceof Restart) return { status: EXIT_RESTART, text: restartText(name) }
     return { status: EXIT_FAILURE, text: `${name}: ${error instanceof Failure ? error.message : stackOf(error)}` }
   }
 }
 
 /** What the user is told of a device that did not start or a job that failed. */
 class Failure extends Error {}
+
+/** A job asked for a restart. */
+class Restart extends Error {}
 
 /** The message of an error and of what caused it, on one line. */
 function causesOf(error: unknown): string {

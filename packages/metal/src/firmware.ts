@@ -1,5 +1,5 @@
 /** What the firmware of a bare machine says of it, read once, when somebody first asks. */
-import { acpiRoot, firmwareRead, mmioMap, portRead16, stopBy8, stopBy16, stopBy32 } from 'mirage:native'
+import { acpiRoot, firmwareRead, mmioMap, portRead16, resetBy, stopBy8, stopBy16, stopBy32 } from 'mirage:native'
 import { type PowerControl, powerControl, type RegisterWrite } from './acpi/power.ts'
 import { type AcpiTables, readAcpiTables } from './acpi/tables.ts'
 
@@ -27,20 +27,24 @@ export function acpiTables(): AcpiTables {
   return tables
 }
 
-/** Tells the C layer how this machine is turned off; without, it stops by a reset. */
+/** Tells the C layer how this machine is turned off, and how it is reset; where it cannot be turned off it stops by a reset. */
 export function learnPower(): void {
   if (isPowerKnown) return
   isPowerKnown = true
   const power = powerControl(acpiTables())
   if (power === undefined) return
-  for (const { isPort, address, value, width } of stopWrites(power)) {
+  for (const { isPort, address, value, width } of offWrites(power)) {
     if (!isPort && !mmioMap(address, width)) continue
     const stopBy = width === 1 ? stopBy8 : width === 2 ? stopBy16 : stopBy32
     stopBy(isPort, address, value)
   }
+  const { reset } = power
+  if (reset !== undefined && (reset.isPort || mmioMap(reset.address, reset.width))) {
+    resetBy(reset.isPort, reset.address, reset.value)
+  }
 }
 
-function stopWrites({ enable, control, sleep, reset }: PowerControl): readonly RegisterWrite[] {
+function offWrites({ enable, control, sleep }: PowerControl): readonly RegisterWrite[] {
   const writes: RegisterWrite[] = []
   if (sleep !== undefined) writes.push(sleep)
   for (const { port, sleepType } of control) {
@@ -50,6 +54,5 @@ function stopWrites({ enable, control, sleep, reset }: PowerControl): readonly R
     const value = other | (sleepType << CONTROL_SLEEP_SHIFT) | CONTROL_SLEEP
     writes.push({ isPort: true, address: port, width: 2, value })
   }
-  if (reset !== undefined) writes.push(reset)
   return writes
 }

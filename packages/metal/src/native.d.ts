@@ -71,6 +71,8 @@ declare module 'mirage:native' {
   export function stopBy8(isPort: boolean, address: number, value: number): boolean
   export function stopBy16(isPort: boolean, address: number, value: number): boolean
   export function stopBy32(isPort: boolean, address: number, value: number): boolean
+  /** The write of 8 bits that {@link restart} does first, and {@link exit} where the machine cannot be turned off. False likewise. */
+  export function resetBy(isPort: boolean, address: number, value: number): boolean
 
   /**
    * Tells of an I/O APIC whose lines begin with `firstLine`. False when there is none at this address, or room for no more.
@@ -129,6 +131,8 @@ declare module 'mirage:native' {
 
   /** Stops the machine. 0 to 123 are the program's; 124 to 126 are reserved. */
   export function exit(status: number): never
+  /** Starts the machine again; a process ends with `status`, so that whoever started it does that. */
+  export function restart(status: number): never
 
   /**
    * RFC 1071 one's-complement sum of bytes[off, end) in network order plus

@@ -1,7 +1,7 @@
 /** Starts a bare machine: what the generated `main.ts` of target virtio calls. */
 /// <reference path="./native.d.ts" />
-import { commandLine, exit } from 'mirage:native'
-import { type Boot, boot, type Manifest, type Platform } from '@mirage-ts/core/boot'
+import { commandLine, exit, restart } from 'mirage:native'
+import { type Boot, boot, EXIT_RESTART, type Manifest, type Platform } from '@mirage-ts/core/boot'
 import type { ArgKeys, Args } from '@mirage-ts/core/boot-args'
 import { machineConsole } from './console.ts'
 import { learnPower } from './firmware.ts'
@@ -12,6 +12,7 @@ const machine: Platform = {
   exit(status) {
     machineConsole().drain()
     learnPower()
+    if (status === EXIT_RESTART) restart(status)
     exit(status)
   },
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Plan } from '@mirage-ts/config/graph'
+import { EXIT_RESTART } from '@mirage-ts/core/boot'
 import { buildProject } from '../build.ts'
 import type { Command } from '../command.ts'
 import { configureProject, noteUnusedKeys, planProject, prepare } from '../configure.ts'
@@ -20,7 +21,8 @@ its network is QEMU's own user network, where it is 10.0.2.15 and reaches what t
 another. On spt it is a process with the tap, tap0 unless --net gives another, and the files it was given, and nothing
 else. What it needs is in its label (mirage inspect); it is not started when something of that is missing. Stacks that it
 prints are shown with lines of the sources. What follows -- are the unikernel's own arguments: mirage run -- --help lists
-them. The exit status is the unikernel's.`,
+them. The exit status is the unikernel's: 0 when all its jobs finished, 1 when one failed or a device did not start, 63 for
+its --help, 64 for an argument it does not know, 75 when it asks to be started again, which --restart does.`,
   options: { ...TARGET, ...RUN },
   async run(call) {
     const { boot, output } = call
@@ -32,7 +34,9 @@ them. The exit status is the unikernel's.`,
     if (await isBuilt(artefact, plan)) await noteNewerSources(project, artefact, output)
     else await buildProject(await configureProject(project, config, words), output)
     const child = await startArtefact(artefact, target, values, boot, output)
-    return (await child.ended).status
+    const { status } = await child.ended
+    if (status === EXIT_RESTART) output.progress('It asked to be started again: mirage run --restart does that.')
+    return status
   },
 }
 
