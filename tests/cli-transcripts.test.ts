@@ -21,7 +21,7 @@ const TARGETS = [
   { target: 'spt', suffix: 'spt' },
   { target: 'virtio', suffix: 'virtio' },
 ]
-const COMMANDS = 'init configure build run dev describe query inspect doctor clean disk completion'.split(' ')
+const COMMANDS = 'init configure build run dev describe query inspect symbolize doctor clean disk completion'.split(' ')
 
 /** A typical mistake with each command that works on a configuration. */
 const MISTAKES = [

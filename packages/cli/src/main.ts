@@ -13,6 +13,7 @@ import { init } from './commands/init.ts'
 import { inspect } from './commands/inspect.ts'
 import { query } from './commands/query.ts'
 import { run } from './commands/run.ts'
+import { symbolize } from './commands/symbolize.ts'
 import { UserError } from './errors.ts'
 import { COMMON, peek, splitWords, unknownCommand } from './options.ts'
 import { createOutput, PROCESS_STREAMS, type Streams } from './output.ts'
@@ -26,6 +27,7 @@ const COMMANDS: readonly Command[] = [
   describe,
   query,
   inspect,
+  symbolize,
   disk,
   doctor,
   clean,

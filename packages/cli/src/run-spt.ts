@@ -1,10 +1,10 @@
 /** `mirage run` for spt: the image as a process, its devices opened for it by `mirage-spt`. */
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { quoteWord } from '@mirage-ts/core/boot-args'
 import { type ChildRun, startChild } from './child.ts'
 import { UserError } from './errors.ts'
 import { type RunOptions, requireBlock, requireNetwork } from './run-options.ts'
-import { stackMapper } from './stack-lines.ts'
+import { crashMapper } from './stack-lines.ts'
 import { ensureToolchain, findToolchain } from './toolchain.ts'
 
 /** Starts the image; ends with its exit status. */
@@ -28,8 +28,7 @@ export async function runSpt(options: RunOptions): Promise<ChildRun> {
   args.push(artefact, ...boot)
   const { spt } = await ensureToolchain(await findToolchain(), output)
   output.detail([spt, ...args].map(quoteWord).join(' '))
-  const map = `${artefact}.map`
-  const mapper = existsSync(map) ? stackMapper(readFileSync(map, 'utf8'), artefact) : undefined
+  const mapper = crashMapper(artefact)
   return startChild(spt, args, { stdin: 'ignore', ...(mapper === undefined ? {} : { mapOutput: mapper }) })
 }
 

@@ -1,5 +1,5 @@
 /** `mirage run` for virtio: QEMU's microvm, and what its exit status means. */
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { createServer } from 'node:net'
 import { EXIT_RESTART, restartText } from '@mirage-ts/core/boot'
 import { quoteWord } from '@mirage-ts/core/boot-args'
@@ -7,7 +7,7 @@ import { type ChildResult, type ChildRun, startChild } from './child.ts'
 import { UsageError, UserError } from './errors.ts'
 import type { Output } from './output.ts'
 import { type Attached, type Forward, isGiven, type RunOptions, requireBlock, requireNetwork } from './run-options.ts'
-import { stackMapper } from './stack-lines.ts'
+import { crashMapper } from './stack-lines.ts'
 import { isOnPath } from './toolchain.ts'
 
 export const QEMU = 'qemu-system-x86_64'
@@ -32,8 +32,7 @@ export async function runVirtio(options: RunOptions): Promise<ChildRun> {
   for (const forward of options.forwards) forwards.push(await withHostPort(forward, output))
   const args = qemuArguments({ ...options, forwards })
   output.detail(`${QEMU} ${args.map(quoteWord).join(' ')}`)
-  const map = `${artefact}.map`
-  const mapper = existsSync(map) ? stackMapper(readFileSync(map, 'utf8'), artefact) : undefined
+  const mapper = crashMapper(artefact)
   const restarting = restartText(label.name)
   let tail = ''
   const child = startChild(QEMU, args, {

@@ -34,6 +34,20 @@ test('stack lines: a line of the bundle becomes a line of the source, other outp
   assert.equal(show('    at far (hello.mjs:999:1)\n').startsWith('    at far ('), true)
 })
 
+test('stack lines: a fault names the function it was in', () => {
+  const { map } = bundled()
+  const show = stackMapper(map, 'hello.virtio', (address) => (address === 0x12d3f0 ? 'divide+0x10' : undefined))
+  assert.equal(
+    show(' rip 000000000012d3f0 in text (read, execute)\r\n'),
+    ' rip 000000000012d3f0 in text (read, execute): divide+0x10\r\n',
+  )
+  assert.equal(show(' rip 0000000000000001 in text (read)\n'), ' rip 0000000000000001 in text (read)\n')
+  assert.deepEqual(
+    [show(' rip 0000000000'), show('12d3f0 in text\n')],
+    ['', ' rip 000000000012d3f0 in text: divide+0x10\n'],
+  )
+})
+
 test('stack lines: output is held back only while it may become a line of a stack', () => {
   const { map, row } = bundled()
   const show = stackMapper(map, 'hello.virtio')
