@@ -19,31 +19,18 @@ import type { Random } from '@mirage-ts/signatures/random'
 import type { Duration, Instant } from '@mirage-ts/signatures/time'
 import {
   ADVERTISE,
-  DECLINE,
   DHCP6_INFINITY,
-  type Dhcp6Address,
   type Dhcp6AddressAssociation,
   type Dhcp6Message,
   duidOfMac,
-  FQDN_SERVER_UPDATES,
-  INFORMATION_REQUEST,
-  OPTION_DNS_SERVERS,
-  OPTION_INF_MAX_RT,
-  OPTION_NTP_SERVER,
-  OPTION_REFRESH_TIME,
-  OPTION_SEARCH_LIST,
-  OPTION_SOL_MAX_RT,
-  REBIND,
-  RELEASE,
-  RENEW,
   REPLY,
-  REQUEST,
-  SOLICIT,
   STATUS_NO_ADDRS_AVAIL,
   STATUS_NO_BINDING,
   STATUS_NOT_ON_LINK,
   STATUS_SUCCESS,
 } from './codec.ts'
+import { addressesIn, associationsOf, isUsable, LentAddresses, type LentEffects, renewalTimes } from './lent.ts'
+import { type AskingState, questionOf } from './questions.ts'
 import { parseDhcp6 } from './reader.ts'
 import {
   DECLINING,
@@ -76,19 +63,13 @@ export const DHCP6_CLIENT_COUNTERS = [
 ] as const
 
 export type Dhcp6State =
+  | AskingState
   /** Nothing to ask for, so far. */
   | 'idle'
   /** Before the first message: §18.2.1 and §18.2.6 want the hosts of a link not to begin at once together. */
   | 'waiting'
-  | 'soliciting'
-  | 'requesting'
   | 'bound'
-  | 'renewing'
-  | 'rebinding'
-  | 'informing'
   | 'informed'
-  | 'declining'
-  | 'releasing'
   | 'stopped'
 
 /** What routers say is to be had from DHCPv6: addresses and all else (M), all else (O), or nothing. */
@@ -100,18 +81,11 @@ const DEFAULT_REFRESH_SECONDS = 86_400
 const LEAST_REFRESH_SECONDS = 600
 const LEAST_MAX_RT_SECONDS = 60
 const MOST_MAX_RT_SECONDS = 86_400
-/** Addresses of one association that we take: a server that lends more is mistaken, or worse. */
-const MAX_ADDRESSES = 4
-const REQUESTED = [OPTION_DNS_SERVERS, OPTION_SEARCH_LIST, OPTION_NTP_SERVER, OPTION_SOL_MAX_RT] as const
 
 /** What the machine does to the world. */
-export interface Dhcp6Effects {
+export interface Dhcp6Effects extends LentEffects {
   /** Sends to all relay agents and servers on the link. */
   send(message: Uint8Array): void
-  /** We are lent `address`, or lent it for longer. */
-  lend(address: Ipv6, preferredUntil: Instant, validUntil: Instant): void
-  /** `address` is no longer ours. */
-  withdraw(address: Ipv6): void
   /** What servers said beside addresses. */
   configured(config: Dhcp6Config): void
   trace(text: () => string): void
@@ -121,11 +95,6 @@ export interface Dhcp6Settings {
   readonly mac: Mac
   /** A checked name. */
   readonly hostname: string | undefined
-}
-
-interface Lent {
-  readonly address: Ipv6
-  readonly validUntil: Instant
 }
 
 export class Dhcp6Machine {
@@ -149,10 +118,9 @@ export class Dhcp6Machine {
   /** The best advertisement so far; the server we have taken. */
   private offer: Dhcp6Message | undefined
   private serverId: Uint8Array | undefined
-  private lent: readonly Lent[] = []
+  private readonly lent: LentAddresses
   /** Addresses to decline or to give back. */
   private returned: readonly Ipv6[] = []
-  private renewAt: Instant = NEVER
   private rebindAt: Instant = NEVER
   private maxSolicitSeconds = SOLICITING.maxSeconds
   private maxInformSeconds = INFORMING.maxSeconds
@@ -163,6 +131,7 @@ export class Dhcp6Machine {
     this.effects = effects
     this.clientId = duidOfMac(settings.mac)
     this.iaid = settings.mac >>> 0
+    this.lent = new LentAddresses(effects)
   }
 
   /** Routers say what is to be had. What we have been lent stays when they no longer do, until it ends. */
@@ -207,10 +176,8 @@ export class Dhcp6Machine {
 
   /** Somebody else uses `address`, which we were lent (§18.2.8). */
   duplicate(address: Ipv6, now: Instant): void {
-    if (!this.lent.some((one) => one.address === address)) return
+    if (!this.lent.withdraw(address)) return
     this.counters.duplicates++
-    this.lent = this.lent.filter((one) => one.address !== address)
-    this.effects.withdraw(address)
     this.returned = [address]
     this.begin('declining', 'duplicate address')
     this.start(DECLINING, now)
@@ -219,9 +186,9 @@ export class Dhcp6Machine {
   /** Gives back what is lent, and stops. */
   release(now: Instant): void {
     if (this.state === 'stopped' || this.state === 'releasing') return
-    this.returned = this.lent.map(({ address }) => address)
+    this.returned = this.lent.addresses
     // §18.2.7: "the client MUST stop using all of the leases being released before the client begins".
-    this.withdrawAll()
+    this.lent.withdrawAll()
     this.begin(this.returned.length > 0 ? 'releasing' : 'stopped', 'released')
     if (this.returned.length > 0) this.start(RELEASING, now)
   }
@@ -244,14 +211,14 @@ export class Dhcp6Machine {
       }
       case 'bound':
         this.begin('renewing', 'T1')
-        this.endAt = earlier(this.rebindAt, this.lastEnd())
+        this.endAt = earlier(this.rebindAt, this.lent.lastEnd())
         this.start(RENEWING, now)
         return
       case 'renewing':
-        if (now >= this.lastEnd()) this.lose(now)
+        if (now >= this.lent.lastEnd()) this.lose(now)
         else {
           this.begin('rebinding', 'T2')
-          this.endAt = this.lastEnd()
+          this.endAt = this.lent.lastEnd()
           this.start(REBINDING, now)
         }
         return
@@ -278,17 +245,8 @@ export class Dhcp6Machine {
   /** Every address has ended without a word. */
   private lose(now: Instant): void {
     this.counters.losses++
-    this.withdrawAll()
+    this.lent.withdrawAll()
     this.solicit('the last address has ended', now)
-  }
-
-  private withdrawAll(): void {
-    for (const { address } of this.lent) this.effects.withdraw(address)
-    this.lent = []
-  }
-
-  private lastEnd(): Instant {
-    return this.lent.reduce((last, one) => Math.max(last, one.validUntil), 0) as Instant
   }
 
   // --- Asking ---
@@ -329,65 +287,34 @@ export class Dhcp6Machine {
     this.start(INFORMING, now)
   }
 
+  /** Sends the message of the state, which is one that asks, and sets when it goes out again. */
   private transmit(now: Instant): void {
+    const { clientId, serverId, iaid, xid, how } = this
+    const { hostname } = this.settings
     const elapsed = Math.min(0xffff, Math.floor((now - this.startedAt) / 10_000))
-    const { clientId, serverId, xid, settings } = this
-    const { hostname } = settings
-    const common = { xid, clientId, elapsed }
-    const wishes = {
-      requested: REQUESTED,
-      fqdn: hostname === undefined ? undefined : { flags: FQDN_SERVER_UPDATES, name: hostname },
-    }
-    switch (this.state) {
-      case 'soliciting': {
-        const associations = [this.association([])]
-        this.send({ type: SOLICIT, ...common, ...wishes, associations, isRapidCommit: true })
-        break
-      }
-      case 'requesting': {
-        const offered = this.offer === undefined ? [] : this.ours(this.offer).flatMap((one) => one.addresses)
-        const associations = [this.association(offered.map(({ address }) => address))]
-        this.send({ type: REQUEST, ...common, serverId, ...wishes, associations })
-        break
-      }
-      case 'renewing':
-      case 'rebinding': {
-        const associations = [this.association(this.lent.map(({ address }) => address))]
-        const type = this.state === 'renewing' ? RENEW : REBIND
-        this.send({ type, ...common, serverId: type === RENEW ? serverId : undefined, ...wishes, associations })
-        break
-      }
-      case 'informing': {
-        const requested = [...REQUESTED, OPTION_REFRESH_TIME, OPTION_INF_MAX_RT]
-        this.send({ type: INFORMATION_REQUEST, ...common, requested })
-        break
-      }
-      case 'declining':
-      case 'releasing': {
-        const type = this.state === 'declining' ? DECLINE : RELEASE
-        this.send({ type, ...common, serverId, associations: [this.association(this.returned)] })
-        break
-      }
-      default:
-        return
-    }
-    const max = this.how === SOLICITING ? this.maxSolicitSeconds : this.maxInformSeconds
-    const isBounded = this.how === SOLICITING || this.how === INFORMING
-    this.waitUs = nextWaitUs(this.how, this.waitUs, isBounded ? max : this.how.maxSeconds, this.random)
+    const questioner = { clientId, serverId, iaid, hostname, xid, elapsed }
+    const question = questionOf(this.state as AskingState, questioner, this.addressesInQuestion())
+    this.effects.send(emitDhcp6(question))
+    let { maxSeconds } = how
+    if (how === SOLICITING) maxSeconds = this.maxSolicitSeconds
+    else if (how === INFORMING) maxSeconds = this.maxInformSeconds
+    this.waitUs = nextWaitUs(how, this.waitUs, maxSeconds, this.random)
     this.resendAt = after(now, this.waitUs as Duration)
     this.sentCount++
   }
 
-  private send(message: Dhcp6Message): void {
-    this.effects.send(emitDhcp6(message))
-  }
-
-  private association(addresses: readonly Ipv6[]): Dhcp6AddressAssociation {
-    return {
-      iaid: this.iaid,
-      t1Seconds: 0,
-      t2Seconds: 0,
-      addresses: addresses.map((address) => ({ address, preferredSeconds: 0, validSeconds: 0 })),
+  private addressesInQuestion(): readonly Ipv6[] {
+    switch (this.state) {
+      case 'requesting':
+        return this.offer === undefined ? [] : this.ours(this.offer).flatMap(addressesOf)
+      case 'renewing':
+      case 'rebinding':
+        return this.lent.addresses
+      case 'declining':
+      case 'releasing':
+        return this.returned
+      default:
+        return []
     }
   }
 
@@ -396,7 +323,7 @@ export class Dhcp6Machine {
   /** §18.2.9. */
   private advertised(message: Dhcp6Message, now: Instant): void {
     this.learnBounds(message)
-    const addresses = this.ours(message).flatMap((one) => one.addresses.filter(isSane))
+    const addresses = this.ours(message).flatMap((one) => one.addresses.filter(isUsable))
     if (addresses.length === 0 || isFailure(message)) {
       this.counters.refusals++
       return
@@ -450,43 +377,25 @@ export class Dhcp6Machine {
       this.refused([code, ...inner], now)
       return
     }
-    // Of an address that is named twice the first counts.
-    const addresses = associations
-      .flatMap((one) => one.addresses)
-      .filter((one, i, all) => all.findIndex(({ address }) => address === one.address) === i)
-      .slice(0, MAX_ADDRESSES)
-    const usable = addresses.filter(isSane)
-    if (usable.length === 0 && this.lent.length === 0) {
+    const addresses = addressesIn(associations)
+    const usable = addresses.filter(isUsable)
+    if (usable.length === 0 && this.lent.isEmpty) {
       this.counters.incomplete++
       return
     }
     if (this.state === 'renewing' || this.state === 'rebinding') this.counters.renewals++
-    // §18.2.10.1: what the reply names is renewed; with lifetime 0 it ends; what it does not name runs out.
-    const isNamed = (address: Ipv6): boolean => addresses.some((one) => one.address === address)
-    const kept = this.lent.filter(({ address, validUntil }) => !isNamed(address) && validUntil > now)
-    // A server that names others each time does not make them pile up.
-    const unnamed = kept.slice(0, MAX_ADDRESSES - usable.length)
-    for (const { address } of this.lent) {
-      const isStaying = usable.some((one) => one.address === address) || unnamed.some((one) => one.address === address)
-      if (!isStaying) this.effects.withdraw(address)
-    }
-    this.lent = [
-      ...unnamed,
-      ...usable.map(({ address, validSeconds }) => ({ address, validUntil: untilOf(validSeconds, now) })),
-    ]
-    for (const one of usable) {
-      this.effects.lend(one.address, untilOf(one.preferredSeconds, now), untilOf(one.validSeconds, now))
-    }
+    this.lent.renew(addresses, usable, now)
     this.configure(message)
-    if (this.lent.length === 0) {
+    if (this.lent.isEmpty) {
       this.counters.losses++
       this.solicit('the server has ended every address', now)
       return
     }
     this.serverId = message.serverId
-    this.setTimes(associations[0], usable, now)
+    const { renewAt, rebindAt } = renewalTimes(associations[0], usable, now)
+    this.rebindAt = rebindAt
     this.begin('bound', 'reply')
-    this.endAt = earlier(this.renewAt, this.lastEnd())
+    this.endAt = earlier(renewAt, this.lent.lastEnd())
   }
 
   private refused(codes: readonly number[], now: Instant): void {
@@ -496,7 +405,7 @@ export class Dhcp6Machine {
     if (state === 'renewing' || state === 'rebinding') {
       // §18.2.10.1: the server does not know what it has lent us: ask for it anew. Other failures may pass.
       if (!codes.includes(STATUS_NO_BINDING)) return
-      const endAt = this.lastEnd()
+      const endAt = this.lent.lastEnd()
       this.offer = undefined
       this.begin('requesting', 'no binding')
       this.start(REQUESTING, now)
@@ -511,21 +420,8 @@ export class Dhcp6Machine {
     // UnspecFail: the message goes out again when its time comes.
   }
 
-  /** §21.4: when to renew and rebind; the client decides where the server leaves it open. */
-  private setTimes(one: Dhcp6AddressAssociation | undefined, usable: readonly Dhcp6Address[], now: Instant): void {
-    const preferred = usable.map(({ preferredSeconds }) => preferredSeconds).filter((seconds) => seconds > 0)
-    const shortest = preferred.length === 0 ? DHCP6_INFINITY : Math.min(...preferred)
-    const t1 = one === undefined || one.t1Seconds === 0 ? share(shortest, 0.5) : one.t1Seconds
-    const t2 = one === undefined || one.t2Seconds === 0 ? share(shortest, 0.8) : one.t2Seconds
-    this.renewAt = untilOf(Math.min(t1, t2), now)
-    this.rebindAt = untilOf(t2, now)
-  }
-
-  /** §21.4: an association with T1 after T2 is to be ignored. Ours, and those of no failure that we could not read. */
   private ours(message: Dhcp6Message): readonly Dhcp6AddressAssociation[] {
-    return (message.associations ?? []).filter(
-      ({ iaid, t1Seconds, t2Seconds }) => iaid === this.iaid && !(t1Seconds > t2Seconds && t2Seconds > 0),
-    )
+    return associationsOf(message, this.iaid)
   }
 
   private learnBounds({ solMaxRtSeconds, infMaxRtSeconds }: Dhcp6Message): void {
@@ -543,17 +439,6 @@ export class Dhcp6Machine {
   }
 }
 
-/** §21.6: "the preferred lifetime [...] greater than the valid lifetime" makes an address void; so does being no host's. */
-function isSane({ address, preferredSeconds, validSeconds, status }: Dhcp6Address): boolean {
-  const isHost = address > 1n && address >> 120n !== 0xffn && address >> 118n !== 0x3fan
-  return (
-    isHost &&
-    preferredSeconds <= validSeconds &&
-    validSeconds > 0 &&
-    (status?.code ?? STATUS_SUCCESS) === STATUS_SUCCESS
-  )
-}
-
 function isFailure({ status }: Dhcp6Message): boolean {
   return (status?.code ?? STATUS_SUCCESS) !== STATUS_SUCCESS
 }
@@ -566,10 +451,6 @@ function isSame(a: Uint8Array | undefined, b: Uint8Array): boolean {
   return a !== undefined && a.length === b.length && a.every((octet, i) => octet === b[i])
 }
 
-function share(seconds: number, part: number): number {
-  return seconds === DHCP6_INFINITY ? DHCP6_INFINITY : Math.floor(seconds * part)
-}
-
-function untilOf(seconds: number, now: Instant): Instant {
-  return seconds === DHCP6_INFINITY ? NEVER : after(now, (seconds * 1e6) as Duration)
+function addressesOf({ addresses }: Dhcp6AddressAssociation): readonly Ipv6[] {
+  return addresses.map(({ address }) => address)
 }
