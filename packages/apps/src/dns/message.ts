@@ -6,6 +6,9 @@ import { classToString, TYPE, typeToString } from './types.ts'
 import { WireReader, type WireReason, type WireWriter } from './wire.ts'
 
 export const HEADER_LEN = 12
+/** Where the flags stand in the header, and those of a query that its reply keeps: operation code, recursion desired. */
+export const FLAGS_OFF = 2
+export const FLAGS_KEPT = 0x7900
 const FLAGS = 2
 const COUNTS = 4
 

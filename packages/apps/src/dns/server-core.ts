@@ -3,7 +3,8 @@
  *
  * A query that came before gets the reply it got then (`memo.ts`). Another ordinary one is read in place (`query-view.ts`), its
  * answer copied from the zone (`direct-answer.ts`), found ready (`ready.ts`) or worked out (`resolve.ts`), and written over the
- * query. Everything else (NOTIFY, UPDATE, transfers, signed queries) goes through whole messages.
+ * query. Everything else (NOTIFY, UPDATE, transfers, signed queries) is read as a whole message
+ * (`message-handler.ts`).
  *
  * Signing is in `signed-zones.ts`, the proofs that go with answers in `dnssec-proofs.ts`. Not here: classes other than IN.
  */
@@ -18,43 +19,20 @@ import { COOKIE_LEN, Cookies } from './cookies.ts'
 import { findDirectAnswer } from './direct-answer.ts'
 import { isSigned } from './dnssec-proofs.ts'
 import { MemoTable } from './memo.ts'
-import {
-  FLAG,
-  HEADER_LEN,
-  MAX_MESSAGE_LEN,
-  MAX_UDP_LEN,
-  type Message,
-  type MessageParts,
-  parseMessage,
-  SAFE_UDP_LEN,
-  writeMessage,
-} from './message.ts'
-import { type Name, type NameKey, nameKey } from './name.ts'
-import { type Asker, isAllowed, type ZonePolicy } from './policy.ts'
+import { FLAG, FLAGS_KEPT, FLAGS_OFF, HEADER_LEN, MAX_MESSAGE_LEN, MAX_UDP_LEN, SAFE_UDP_LEN } from './message.ts'
+import { MessageHandler } from './message-handler.ts'
+import type { Name, NameKey } from './name.ts'
+import type { ZonePolicy } from './policy.ts'
 import { QueryView } from './query-view.ts'
 import { RateLimiter, type RateVerdict } from './rate-limit.ts'
-import { soaOf } from './rdata.ts'
 import { ReadyAnswer, ReadyTable } from './ready.ts'
 import { resolve } from './resolve.ts'
 import { SERVER_COUNTERS, type ServerCoreDeps, type ServerCoreOptions, type ServerCounters } from './server-options.ts'
-import { SignedTransfer } from './signed-transfer.ts'
+import type { SignedTransfer } from './signed-transfer.ts'
 import { SignedZones } from './signed-zones.ts'
-import { changesSince, TransferOut, wholeZone } from './transfer.ts'
-import {
-  appendUnsigned,
-  isTsigFailure,
-  signMessage,
-  TSIG_ERROR,
-  type TsigContext,
-  type TsigFailure,
-  type TsigKey,
-  tsigLenBytes,
-  verifyTsig,
-} from './tsig.ts'
-import { CLASS, OPCODE, OPTION, RCODE, TYPE } from './types.ts'
-import { applyUpdate } from './update.ts'
+import { CLASS, OPTION, RCODE, TYPE } from './types.ts'
 import { WireWriter } from './wire.ts'
-import { rrsOf, type Zone } from './zone.ts'
+import type { Zone } from './zone.ts'
 import { ZoneDirectory } from './zone-directory.ts'
 import type { ZoneNames } from './zone-names.ts'
 import type { ZoneSigner } from './zone-signer.ts'
@@ -64,13 +42,8 @@ const DEFAULT_READY_BYTES = 8 * 1024 * 1024
 /** Longer answers are not kept ready: few, and copied from the zone nearly as fast. */
 const MAX_READY_LEN = 1024
 
-const FLAGS = 2
 const OPT_LEN = 11
-const HEADER_BITS_KEPT = 0x7900 // operation code, recursion desired
 const DNSSEC_OK_OCTET = 0x80
-
-/** Kinds of answers that the rate limit counts together, beside those to a question and those of a zone. */
-const ERROR_HASH = 0x6572726f
 
 export class ServerCore {
   readonly counters: ServerCounters = createCounters(SERVER_COUNTERS)
@@ -80,7 +53,6 @@ export class ServerCore {
   private readonly wallClock: WallClock
   private readonly zones = new Map<NameKey, Zone | undefined>()
   private readonly policies = new Map<NameKey, ZonePolicy>()
-  private readonly keys: ReadonlyMap<NameKey, TsigKey>
   private readonly query: QueryView
   private readonly ready: ReadyTable
   private readonly memos: MemoTable
@@ -89,10 +61,7 @@ export class ServerCore {
   private readonly writer = new WireWriter(MAX_MESSAGE_LEN)
   /** Where the cookie of a reply is made: what it is made from lies where the reply goes. */
   private readonly cookie = new Uint8Array(COOKIE_LEN)
-  private readonly onChange: (origin: NameKey) => void
-  private readonly onNotify: (origin: NameKey, from: Endpoint) => void
-  private transfer: SignedTransfer | undefined = undefined
-  private later: Promise<Uint8Array> | undefined = undefined
+  private readonly messages: MessageHandler
   private readonly signedZones: SignedZones
   /** Whether there is, or was, a zone that has something for those who ask for signatures. */
   private hasSignedZone = false
@@ -101,7 +70,6 @@ export class ServerCore {
   constructor({ random, clock, wallClock }: ServerCoreDeps, options: ServerCoreOptions = {}) {
     this.clock = clock
     this.wallClock = wallClock
-    this.keys = new Map((options.keys ?? []).map((key) => [key.name, key]))
     this.query = new QueryView(random.u32())
     const readyBytes = options.readyBytes ?? DEFAULT_READY_BYTES
     this.directory = new ZoneDirectory(random.u32())
@@ -111,13 +79,32 @@ export class ServerCore {
     const secret = options.cookieSecret ?? new Uint8Array(16)
     if (options.cookieSecret === undefined) random.fill(secret, 0, 16)
     this.cookies = new Cookies(secret)
-    this.onChange = options.onChange ?? (() => {})
+    const { onChange = () => {}, onNotify = () => {} } = options
     const put = (origin: NameKey, zone: Zone): void => {
       this.setZone(origin, zone)
-      this.onChange(origin)
+      onChange(origin)
     }
     this.signedZones = new SignedZones((origin) => this.zones.get(origin), put)
-    this.onNotify = options.onNotify ?? (() => {})
+    this.messages = new MessageHandler({
+      served: {
+        zones: this.zones,
+        policies: this.policies,
+        signedZones: this.signedZones,
+        changed: (origin, zone) => {
+          this.forgetAnswers(zone)
+          onChange(origin)
+        },
+        notified: onNotify,
+      },
+      frame: this.frame,
+      writer: this.writer,
+      counters: this.counters,
+      cookies: this.cookies,
+      limiter: this.limiter,
+      keys: new Map((options.keys ?? []).map((key) => [key.name, key])),
+      clock,
+      wallClock,
+    })
   }
 
   /** Serves `zone`, or answers SERVFAIL in its name when it is `undefined`. Replaces a zone of that name. */
@@ -158,7 +145,7 @@ export class ServerCore {
       return 0
     }
     frame.u8.set(octets)
-    const word = frame.dv.getUint16(FLAGS)
+    const word = frame.dv.getUint16(FLAGS_OFF)
     // Whoever answers answers makes two servers talk for ever.
     if ((word & FLAG.RESPONSE) !== 0) {
       this.counters['not-a-query']++
@@ -171,24 +158,20 @@ export class ServerCore {
         const isTransfer = query.type === TYPE.AXFR || query.type === TYPE.IXFR
         if (!isTransfer) return this.answer(octets, from, isTcp)
       } else if (shape === 'bad-cookie') {
-        return this.plainError(RCODE.FORMERR, from, isTcp)
+        return this.messages.plainError(RCODE.FORMERR, from, isTcp)
       }
     }
-    return this.handleMessage(octets, from, isTcp)
+    return this.messages.handle(octets, from, isTcp)
   }
 
   /** The messages that follow the reply just given, once; `undefined` when none do. */
   takeTransfer(): SignedTransfer | undefined {
-    const { transfer } = this
-    this.transfer = undefined
-    return transfer
+    return this.messages.takeTransfer()
   }
 
   /** After a {@link handle} without a reply, once: the reply that comes later, if one does. Never rejects. */
   takeLater(): Promise<Uint8Array> | undefined {
-    const { later } = this
-    this.later = undefined
-    return later
+    return this.messages.takeLater()
   }
 
   // The hot path.
@@ -206,7 +189,7 @@ export class ServerCore {
     const verdict = this.limit(this.memos.rateHash(memo), from)
     if (verdict === 'pass') return end
     if (verdict === 'drop') return 0
-    const flags = this.frame.dv.getUint16(FLAGS)
+    const flags = this.frame.dv.getUint16(FLAGS_OFF)
     u8.set(octets)
     this.query.read(this.frame, octets.length)
     return this.writeTruncated(flags)
@@ -327,8 +310,8 @@ export class ServerCore {
   ): number {
     const { dv } = this.frame
     const { hasEdns } = this.query
-    const flags = FLAG.RESPONSE | replyFlags | (dv.getUint16(FLAGS) & HEADER_BITS_KEPT)
-    dv.setInt32(FLAGS, (flags << 16) | 1) // and the number of questions
+    const flags = FLAG.RESPONSE | replyFlags | (dv.getUint16(FLAGS_OFF) & FLAGS_KEPT)
+    dv.setInt32(FLAGS_OFF, (flags << 16) | 1) // and the number of questions
     dv.setInt32(6, (answerCount << 16) | authorityCount)
     dv.setUint16(10, additionalCount + (hasEdns ? 1 : 0))
     return hasEdns ? this.writeOpt(off) : off
@@ -363,218 +346,13 @@ export class ServerCore {
   }
 
   private badVersion(from: Endpoint, isTcp: boolean): number {
-    if (!isTcp && this.isLimited(from)) return 0
+    if (!isTcp && this.messages.isLimited(from)) return 0
     const { frame, query } = this
     query.cookieLen = 0
     const nothing = new ReadyAnswer(0, [0, 0, 0, 0], new Uint8Array(0), 0, 0)
     const end = this.writeReady(nothing, MAX_UDP_LEN)
     frame.u8[end - OPT_LEN + 5] = RCODE.BADVERS >>> 4
     return end
-  }
-
-  // Everything else.
-
-  private handleMessage(octets: Uint8Array, from: Endpoint, isTcp: boolean): number {
-    const message = parseMessage(octets)
-    if (typeof message === 'string') {
-      this.counters.malformed++
-      return this.plainError(RCODE.FORMERR, from, isTcp)
-    }
-    let context: TsigContext | undefined
-    if (message.tsig !== undefined) {
-      const outcome = verifyTsig(octets, message, this.keys, this.wallSeconds())
-      if (isTsigFailure(outcome)) return this.tsigError(message, outcome, from, isTcp)
-      context = outcome
-    }
-    const asker: Asker = { from, isTcp, context }
-    // What has no signature is as easily forged as a query.
-    if (!isTcp && context === undefined && this.isLimited(from)) return 0
-    switch (message.opcode) {
-      case OPCODE.QUERY:
-        return this.handleQuery(message, asker)
-      case OPCODE.NOTIFY:
-        return this.handleNotify(message, asker)
-      case OPCODE.UPDATE:
-        return this.handleUpdate(message, asker)
-      default:
-        return this.reply(message, asker, { rcode: RCODE.NOTIMP })
-    }
-  }
-
-  private handleQuery(message: Message, asker: Asker): number {
-    const [question] = message.questions
-    if (message.edns !== undefined && message.edns.version !== 0) {
-      return this.reply(message, asker, { rcode: RCODE.BADVERS })
-    }
-    if (question === undefined || message.questions.length > 1) {
-      return this.reply(message, asker, { rcode: RCODE.FORMERR })
-    }
-    if (question.class !== CLASS.IN) return this.reply(message, asker, { rcode: RCODE.REFUSED })
-    if (question.type === TYPE.AXFR || question.type === TYPE.IXFR) return this.handleTransfer(message, asker)
-    const { rcode, isAuthoritative, answers, authorities, glue, additionals } = resolve(
-      this.zones,
-      question.name,
-      question.type,
-    )
-    return this.reply(message, asker, {
-      rcode,
-      flags: isAuthoritative ? FLAG.AUTHORITATIVE : 0,
-      answers: answers.flatMap(rrsOf),
-      authorities: authorities.flatMap(rrsOf),
-      additionals: [...glue, ...additionals].flatMap(rrsOf),
-    })
-  }
-
-  private handleTransfer(message: Message, asker: Asker): number {
-    const question = message.questions[0] as Message['questions'][0]
-    const origin = nameKey(question.name)
-    const zone = this.zones.get(origin)
-    if (!this.zones.has(origin)) return this.reply(message, asker, { rcode: RCODE.NOTAUTH })
-    if (!isAllowed(this.policies.get(origin)?.transferTo, asker)) {
-      this.counters.refused++
-      return this.reply(message, asker, { rcode: RCODE.REFUSED })
-    }
-    if (zone === undefined) return this.reply(message, asker, { rcode: RCODE.SERVFAIL })
-    if (question.type === TYPE.AXFR && !asker.isTcp) return this.reply(message, asker, { rcode: RCODE.FORMERR })
-    const [theirs] = message.authorities
-    // Of another class it may be without data (RFC 2136 §2.4).
-    if (question.type === TYPE.IXFR && (theirs?.type !== TYPE.SOA || theirs.class !== CLASS.IN)) {
-      return this.reply(message, asker, { rcode: RCODE.FORMERR })
-    }
-    // RFC 1995 §2: over UDP a single SOA record tells to come back over TCP.
-    if (!asker.isTcp) {
-      return this.reply(message, asker, { flags: FLAG.AUTHORITATIVE, answers: rrsOf(zone.soaSet) })
-    }
-    this.counters.transfers++
-    const records =
-      question.type === TYPE.IXFR && theirs !== undefined
-        ? changesSince(zone, soaOf(theirs.rdata).serial)
-        : wholeZone(zone)
-    const transfer = new SignedTransfer(new TransferOut(message.id, question, records), asker.context, this.wallClock)
-    const first = transfer.next() as Uint8Array
-    this.frame.u8.set(first)
-    this.transfer = transfer
-    return first.length
-  }
-
-  private handleNotify(message: Message, asker: Asker): number {
-    this.counters.notifies++
-    const [question] = message.questions
-    if (question === undefined || message.questions.length > 1) {
-      return this.reply(message, asker, { rcode: RCODE.FORMERR })
-    }
-    const origin = nameKey(question.name)
-    const policy = this.policies.get(origin)
-    if (policy === undefined) return this.reply(message, asker, { rcode: RCODE.NOTAUTH })
-    if (!isAllowed(policy.notifyFrom, asker)) return this.reply(message, asker, { rcode: RCODE.REFUSED })
-    this.onNotify(origin, asker.from)
-    return this.reply(message, asker, { flags: FLAG.AUTHORITATIVE })
-  }
-
-  private handleUpdate(message: Message, asker: Asker): number {
-    this.counters.updates++
-    const [question] = message.questions
-    if (question === undefined || message.questions.length > 1 || question.type !== TYPE.SOA) {
-      return this.reply(message, asker, { rcode: RCODE.FORMERR })
-    }
-    const origin = nameKey(question.name)
-    const zone = this.zones.get(origin)
-    if (zone === undefined || question.class !== CLASS.IN) {
-      return this.reply(message, asker, { rcode: this.zones.has(origin) ? RCODE.SERVFAIL : RCODE.NOTAUTH })
-    }
-    if (!isAllowed(this.policies.get(origin)?.updateFrom, asker)) {
-      this.counters.refused++
-      return this.reply(message, asker, { rcode: RCODE.REFUSED })
-    }
-    if (this.signedZones.has(origin)) {
-      this.later = this.updateSigned(origin, message, asker)
-      return 0
-    }
-    const { rcode, change } = applyUpdate(zone, message)
-    if (change !== undefined) {
-      this.forgetAnswers(zone)
-      this.onChange(origin)
-    }
-    return this.reply(message, asker, { rcode })
-  }
-
-  private async updateSigned(origin: NameKey, message: Message, asker: Asker): Promise<Uint8Array> {
-    let rcode: number = RCODE.SERVFAIL
-    try {
-      rcode = await this.signedZones.update(origin, message)
-    } catch {
-      // A key cannot be used: the zone is as it was, and the asker is told.
-      this.counters['not-signed']++
-    }
-    return this.frame.u8.slice(0, this.reply(message, asker, { rcode }))
-  }
-
-  /** Writes a reply to `message` and signs it when the question was signed. */
-  private reply(message: Message, { from, isTcp, context }: Asker, parts: Partial<MessageParts>): number {
-    const { frame, writer } = this
-    const hasEdns = message.edns !== undefined
-    let limitBytes = MAX_UDP_LEN
-    if (isTcp) limitBytes = MAX_MESSAGE_LEN
-    else if (message.edns !== undefined) limitBytes = Math.min(message.edns.udpBytes, SAFE_UDP_LEN)
-    if (context !== undefined) limitBytes -= tsigLenBytes(context.key)
-    const whole: MessageParts = {
-      ...parts,
-      id: message.id,
-      opcode: message.opcode,
-      flags: FLAG.RESPONSE | (message.flags & FLAG.RECURSION_DESIRED) | (parts.flags ?? 0),
-      questions: message.questions.slice(0, 1),
-      edns: hasEdns
-        ? {
-            udpBytes: SAFE_UDP_LEN,
-            version: 0,
-            isDnssecOk: message.edns.isDnssecOk,
-            options: this.optionsFor(message, from),
-          }
-        : undefined,
-    }
-    const end = writeMessage(writer, whole, limitBytes)
-    frame.u8.set(writer.u8.subarray(0, end))
-    if (context === undefined) return end
-    return signMessage(frame.u8, end, context.key, this.wallSeconds(), { requestMac: context.mac }).end
-  }
-
-  private optionsFor(
-    message: Message,
-    from: Endpoint,
-  ): readonly { readonly code: number; readonly data: Uint8Array }[] {
-    const theirs = message.edns?.options.find((option) => option.code === OPTION.COOKIE)
-    if (theirs === undefined || theirs.data.length < 8) return []
-    const data = new Uint8Array(COOKIE_LEN)
-    this.cookies.write(theirs.data, 0, data, 0, from.address, this.wallSeconds())
-    return [{ code: OPTION.COOKIE, data }]
-  }
-
-  /** RFC 8945 §5.2: NOTAUTH, with the reason in the TSIG record; signed only when the time alone is wrong. */
-  private tsigError(message: Message, failure: TsigFailure, from: Endpoint, isTcp: boolean): number {
-    this.counters['bad-tsig']++
-    if (failure.reason === 'bad-format') return this.plainError(RCODE.FORMERR, from, isTcp)
-    if (!isTcp && this.isLimited(from)) return 0
-    const { context, seconds } = failure
-    const end = this.reply(message, { from, isTcp, context: undefined }, { rcode: RCODE.NOTAUTH })
-    const error = TSIG_ERROR[failure.reason]
-    if (context === undefined) return appendUnsigned(this.frame.u8, end, failure, error)
-    const options = { requestMac: context.mac, error, badTime: seconds }
-    return signMessage(this.frame.u8, end, context.key, this.wallSeconds(), options).end
-  }
-
-  /** Turns the message in the frame into a reply that is a header only: what follows it cannot be trusted. */
-  private plainError(rcode: number, from: Endpoint, isTcp: boolean): number {
-    if (!isTcp && this.isLimited(from)) return 0
-    const { u8, dv } = this.frame
-    dv.setUint16(FLAGS, FLAG.RESPONSE | (dv.getUint16(FLAGS) & HEADER_BITS_KEPT) | rcode)
-    u8.fill(0, 4, HEADER_LEN)
-    return HEADER_LEN
-  }
-
-  private isLimited(from: Endpoint): boolean {
-    if (this.limiter.take(ERROR_HASH, from.address, this.clock.now()) === 'pass') return false
-    this.counters.rateLimited++
-    return true
   }
 
   private wallSeconds(): number {
