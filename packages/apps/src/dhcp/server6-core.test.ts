@@ -29,7 +29,8 @@ import { emitDhcp6, emitDhcp6Relay } from '@mirage-ts/net/dhcp6/writer'
 import type { Ipv6, Mac } from '@mirage-ts/signatures/addresses'
 import type { Instant } from '@mirage-ts/signatures/time'
 import { SeededRandom } from '@mirage-ts/testing/seeded-random'
-import { Dhcp6Core, type Dhcp6Link, type Dhcp6ServerOptions } from './server6-core.ts'
+import type { Dhcp6Link } from './config6.ts'
+import { Dhcp6Core, type Dhcp6ServerOptions } from './server6-core.ts'
 
 const ip = (text: string): Ipv6 => parseIpv6(text) as Ipv6
 const SERVER = duidOfMac(0x020000000001 as Mac)

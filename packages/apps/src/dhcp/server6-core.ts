@@ -3,7 +3,7 @@
  * time servers, through relay agents as well (§19). Left out: prefix delegation (requests for prefixes are answered with
  * NoPrefixAvail), reconfigure messages, authentication, and answers to what is sent to us by unicast (RFC 9915 has dropped it).
  */
-import { ipv6CidrToString, ipv6InCidr, ipv6ToString, isIpv6Multicast } from '@mirage-ts/core/addresses'
+import { ipv6InCidr, isIpv6Multicast } from '@mirage-ts/core/addresses'
 import { toHex } from '@mirage-ts/core/bytes'
 import { type Counters, createCounters } from '@mirage-ts/core/metrics'
 import { after, minutes, NEVER, seconds } from '@mirage-ts/core/time'
@@ -20,14 +20,7 @@ import {
   FQDN_OVERRIDDEN,
   FQDN_SERVER_UPDATES,
   INFORMATION_REQUEST,
-  MAX_HOPS,
-  OPTION_DNS_SERVERS,
-  OPTION_NTP_SERVER,
-  OPTION_REFRESH_TIME,
-  OPTION_SEARCH_LIST,
   REBIND,
-  RELAY_FORWARD,
-  RELAY_REPLY,
   RELEASE,
   RENEW,
   REPLY,
@@ -39,38 +32,16 @@ import {
   STATUS_NOT_ON_LINK,
   STATUS_SUCCESS,
 } from '@mirage-ts/net/dhcp6/codec'
-import { parseDhcp6, parseDhcp6Relay } from '@mirage-ts/net/dhcp6/reader'
-import { emitDhcp6, emitDhcp6Relay } from '@mirage-ts/net/dhcp6/writer'
+import { parseDhcp6 } from '@mirage-ts/net/dhcp6/reader'
+import { emitDhcp6 } from '@mirage-ts/net/dhcp6/writer'
 import { TokenBucket } from '@mirage-ts/net/token-bucket'
-import type { Ipv6, Ipv6Cidr, Mac } from '@mirage-ts/signatures/addresses'
+import type { Ipv6, Mac } from '@mirage-ts/signatures/addresses'
 import type { Instant } from '@mirage-ts/signatures/time'
+import { configOptions, type Dhcp6Host, type Dhcp6Link, lifetimesOf, linkProblem, rangeOf } from './config6.ts'
 import { hostLabel } from './host-names.ts'
-import { type AddressRange, type Lease, type LeaseClient, LeaseTable } from './lease-table.ts'
-
-/** A host that always gets the same address, known by its identifier or its MAC. */
-export interface Dhcp6Host {
-  readonly duid?: Uint8Array | undefined
-  /** Known from an identifier that holds it, or from the link-local address the client asks from. */
-  readonly mac?: Mac | undefined
-  readonly address: Ipv6
-  readonly hostname?: string | undefined
-}
-
-/** A link and what its hosts get. */
-export interface Dhcp6Link {
-  /** The addresses of the link. */
-  readonly network: Ipv6Cidr
-  /** Addresses to lend; none when hosts make up their own (stateless service). */
-  readonly range?: { readonly first: Ipv6; readonly last: Ipv6 } | undefined
-  readonly hosts?: readonly Dhcp6Host[]
-  /** Default 12 hours. */
-  readonly preferredSeconds?: number
-  /** Default: 1.5 times that. */
-  readonly validSeconds?: number
-  readonly dnsServers?: readonly Ipv6[]
-  readonly searchList?: readonly string[]
-  readonly ntpServers?: readonly Ipv6[]
-}
+import { type Lease, type LeaseClient, LeaseTable } from './lease-table.ts'
+import { macOf } from './macs6.ts'
+import { linkNamedBy, unwrap, wrap } from './relays6.ts'
 
 export interface Dhcp6ServerOptions {
   /** Who we are; the same after each start. */
@@ -109,7 +80,6 @@ export const DHCP6_SERVER_COUNTERS = [
   'no-message',
 ] as const
 
-const DEFAULT_PREFERRED_SECONDS = 12 * 3600
 const DEFAULT_RATE_PER_SECOND = 200
 const OFFER_TIME = seconds(60)
 const QUARANTINE_TIME = minutes(10)
@@ -179,22 +149,13 @@ export class Dhcp6Core {
       counters.rateLimited++
       return undefined
     }
-    const relays: Dhcp6Relay[] = []
-    let inner = u8
-    while (inner[0] === RELAY_FORWARD) {
-      const relay = parseDhcp6Relay(inner)
-      if (typeof relay === 'string') {
-        counters[relay]++
-        return undefined
-      }
-      if (relays.length >= MAX_HOPS) {
-        counters.invalid++
-        return undefined
-      }
-      relays.push(relay)
-      inner = relay.message
+    const relayed = unwrap(u8)
+    if (typeof relayed === 'string') {
+      counters[relayed]++
+      return undefined
     }
-    const message = parseDhcp6(inner)
+    const { relays } = relayed
+    const message = parseDhcp6(relayed.message)
     if (typeof message === 'string') {
       counters[message]++
       return undefined
@@ -211,24 +172,19 @@ export class Dhcp6Core {
     }
     const peer = relays.at(-1)?.peer ?? src
     const duid = message.clientId === undefined ? '' : toHex(message.clientId)
-    const mac = (message.clientId === undefined ? undefined : macOfDuid(message.clientId)) ?? macOfAddress(peer)
+    const mac = macOf(message.clientId, peer)
     const answer = this.answer({ message, duid, mac, link }, now)
     if (answer === undefined) return undefined
     if (answer.type === ADVERTISE) counters.advertises++
     else counters.replies++
-    let octets = emitDhcp6(answer)
-    for (const { hops, link: address, peer: to, interfaceId } of relays.reverse()) {
-      counters.relayed++
-      octets = emitDhcp6Relay({ type: RELAY_REPLY, hops, link: address, peer: to, interfaceId, message: octets })
-    }
-    return octets
+    counters.relayed += relays.length
+    return wrap(emitDhcp6(answer), relays)
   }
 
-  /** RFC 8415 §13.1: the relay agent next to the client that says so names its link. */
   private linkOf(relays: readonly Dhcp6Relay[]): Link | undefined {
-    const named = relays.findLast((relay) => relay.link !== 0n && relay.link >> 118n !== 0x3fan)
+    const named = linkNamedBy(relays)
     if (named === undefined) return this.links[0]
-    return this.links.find(({ config }) => ipv6InCidr(named.link, config.network))
+    return this.links.find(({ config }) => ipv6InCidr(named, config.network))
   }
 
   private answer(asker: Asker, now: Instant): Dhcp6Message | undefined {
@@ -318,8 +274,7 @@ export class Dhcp6Core {
     now: Instant,
   ): Dhcp6AddressAssociation {
     const { config, table } = asker.link
-    const preferredSeconds = config.preferredSeconds ?? DEFAULT_PREFERRED_SECONDS
-    const validSeconds = config.validSeconds ?? Math.floor(preferredSeconds * 1.5)
+    const { preferredSeconds, validSeconds } = lifetimesOf(config)
     const client = clientOf(asker, association)
     if (isBound) {
       const until = validSeconds === DHCP6_INFINITY ? NEVER : after(now, seconds(validSeconds))
@@ -466,55 +421,4 @@ function withoutPrefixes(message: Dhcp6Message): Dhcp6Options {
       status: { code: STATUS_NO_PREFIX_AVAIL, message: 'no prefixes here' },
     })),
   }
-}
-
-/** What the client asked for, or what there is when it asked for nothing in particular. */
-function configOptions(config: Dhcp6Link, { requested, type }: Dhcp6Message): Dhcp6Options {
-  const isWanted = (code: number): boolean => requested === undefined || requested.includes(code)
-  const some = <T>(code: number, list: readonly T[] | undefined): readonly T[] | undefined =>
-    list !== undefined && list.length > 0 && isWanted(code) ? list : undefined
-  const isRefreshed = type === INFORMATION_REQUEST && requested?.includes(OPTION_REFRESH_TIME) === true
-  return {
-    dnsServers: some(OPTION_DNS_SERVERS, config.dnsServers),
-    searchList: some(OPTION_SEARCH_LIST, config.searchList),
-    ntpServers: some(OPTION_NTP_SERVER, config.ntpServers),
-    refreshSeconds: isRefreshed ? (config.preferredSeconds ?? DEFAULT_PREFERRED_SECONDS) : undefined,
-  }
-}
-
-/** The MAC in an identifier made of one (RFC 8415 §11.2, §11.4). */
-function macOfDuid(duid: Uint8Array): Mac | undefined {
-  const hex = toHex(duid)
-  const [, mac] = /^(?:00010001[0-9a-f]{8}|00030001)([0-9a-f]{12})$/.exec(hex) ?? []
-  return mac === undefined ? undefined : (Number.parseInt(mac, 16) as Mac)
-}
-
-/** The MAC in an interface identifier made of one (RFC 4291 appendix A). */
-function macOfAddress(address: Ipv6): Mac | undefined {
-  const id = address & 0xffffffffffffffffn
-  if (((id >> 24n) & 0xffffn) !== 0xfffen) return undefined
-  return Number((((id >> 40n) << 24n) | (id & 0xffffffn)) ^ (1n << 41n)) as Mac
-}
-
-function rangeOf({ range, hosts = [] }: Dhcp6Link): AddressRange<Ipv6> {
-  const { first, last } = range ?? { first: 1n as Ipv6, last: 0n as Ipv6 }
-  const size = last - first + 1n
-  const held = new Set(hosts.map(({ address }) => address))
-  return {
-    count: Number(size > 0xffffffffn ? 0xffffffffn : size),
-    at: (index) => (first + BigInt(index)) as Ipv6,
-    has: (address) => address >= first && address <= last && !held.has(address),
-  }
-}
-
-function linkProblem({ network, range, hosts = [] }: Dhcp6Link): string | undefined {
-  const name = ipv6CidrToString(network)
-  if (range !== undefined) {
-    const text = `${ipv6ToString(range.first)}-${ipv6ToString(range.last)}`
-    if (range.first > range.last) return `the range ${text} ends before it begins`
-    if (!ipv6InCidr(range.first, network) || !ipv6InCidr(range.last, network))
-      return `the range ${text} is not within ${name}`
-  }
-  const stray = hosts.find(({ address }) => !ipv6InCidr(address, network))
-  return stray === undefined ? undefined : `the host with ${ipv6ToString(stray.address)} is not within ${name}`
 }
