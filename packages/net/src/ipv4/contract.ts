@@ -3,6 +3,7 @@ import type { Counters } from '@mirage-ts/core/metrics'
 import type { Ipv4, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Ipv4Config, Ipv4Host } from '@mirage-ts/signatures/ip'
+import type { MembershipHandler } from './groups.ts'
 import type { Ipv4Link } from './interface.ts'
 
 /** What IPv4 counts: what it did, and one counter for each reason to drop a packet. */
@@ -50,7 +51,7 @@ export interface CountedIp extends Ipv4Host {
   /** Adds an interface with its network. */
   addInterface(link: Ipv4Link, config: Ipv4Config | undefined): void
   /** Sets who is told when a group is joined or left: IGMP. */
-  listenMembership(handler: (group: Ipv4, isMember: boolean) => void): void
+  listenMembership(handler: MembershipHandler): void
   /** Sends a finished packet, from its IP header on, to a group on the first interface. */
   sendToGroup(frame: Frame, packetOff: number, end: number, group: Ipv4): void
 }

@@ -2,8 +2,10 @@
  * IPv4 for hosts and small routers (RFC 791, RFC 1122 §3, RFC 1812 §4-5).
  *
  * One interface as a rule, more with `addInterface`; packets are passed on between them when `forwarding` is set. Packets leave
- * whole and marked "don't fragment" unless the path is known not to take them. Not here: source routes and other options
- * (skipped, RFC 7126), loopback, equal-cost routes, redirects sent.
+ * whole and marked "don't fragment" unless the path is known not to take them. Beside it: fragments.ts, routes.ts (which way),
+ * forwarder.ts (what a router does), groups.ts; arp.ts (who is where), icmp.ts and igmp.ts stand on the contracts alone.
+ *
+ * Not here: source routes and other options (skipped, RFC 7126), loopback, equal-cost routes, redirects sent.
  */
 import {
   IPV4_ALL_HOSTS,
@@ -18,16 +20,14 @@ import {
 } from '@mirage-ts/core/addresses'
 import { frameOf } from '@mirage-ts/core/bytes'
 import { createCounters } from '@mirage-ts/core/metrics'
-import { NEVER, seconds } from '@mirage-ts/core/time'
 import type { IpAddress, Ipv4, Ipv4Cidr } from '@mirage-ts/signatures/addresses'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { IpErrorKind, Ipv4Config } from '@mirage-ts/signatures/ip'
 import type { Random } from '@mirage-ts/signatures/random'
-import type { Alarm, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
+import type { MonotonicClock, Time } from '@mirage-ts/signatures/time'
 import { hopsFrom } from '../ip/hop-limit.ts'
 import { IpListeners } from '../ip/listeners.ts'
 import { PathMtus, plateauBelow } from '../ip/path-mtu.ts'
-import { Reassembler } from '../ip/reassembly.ts'
 import { ETHERTYPE_IPV4 } from '../wire/ethernet.ts'
 import {
   DONT_FRAGMENT,
@@ -39,20 +39,16 @@ import {
   MORE_FRAGMENTS,
   parseIpv4,
   parseQuotedIpv4,
-  reshapeIpv4,
 } from '../wire/ipv4.ts'
 import { type CountedIp, IPV4_COUNTERS, type Ipv4Options } from './contract.ts'
 import { Ipv4Forwarder } from './forwarder.ts'
+import { cutIpv4, Ipv4Reassembly } from './fragments.ts'
+import { Ipv4Groups, type MembershipHandler } from './groups.ts'
 import { Ipv4Interface, type Ipv4Link } from './interface.ts'
 import { RouteTable } from './routes.ts'
 
 /** RFC 1112 §6.1: "If the upper-layer protocol chooses not to specify a time-to-live, it should default to 1". */
 const MULTICAST_TTL = 1
-/**
- * RFC 1122 §3.3.2 wants 60 to 120 s. Deviation: 30 s as Linux, because a busy sender uses an identification again in less
- * than that (RFC 4963), and pieces of different datagrams must not meet.
- */
-const REASSEMBLY_TIMEOUT = seconds(30)
 /** The least path MTU believed: as Linux. Below it, an error nobody can check would cost too much. */
 const LEAST_PATH_MTU = 552
 
@@ -78,13 +74,10 @@ class Ipv4Layer extends IpListeners implements CountedIp {
   private readonly interfaces: Ipv4Interface[] = []
   private readonly routes = new RouteTable<Ipv4Interface>()
   private readonly pathMtus = new PathMtus(LEAST_PATH_MTU)
-  private readonly groups = new Map<Ipv4, number>()
-  private membershipHandler: ((group: Ipv4, isMember: boolean) => void) | undefined
+  private readonly groups = new Ipv4Groups()
   private readonly header = new Ipv4Header()
   private readonly tx = new Ipv4Header()
-  private readonly reassembler: Reassembler
-  private readonly alarm: Alarm
-  private alarmAt: Instant = NEVER
+  private readonly reassembly: Ipv4Reassembly
   /** Whose buffer a frame is, once there are several interfaces. */
   private readonly owners = new WeakMap<Frame, Ipv4Interface>()
   /** Identification of the next packet; the first is random so that a reboot does not repeat it (RFC 6864 §4). */
@@ -109,19 +102,13 @@ class Ipv4Layer extends IpListeners implements CountedIp {
       : undefined
     this.ttl = ttl
     this.nextId = random.u32() & 0xffff
-    this.reassembler = new Reassembler({
-      timeout: REASSEMBLY_TIMEOUT,
-      onTimeout: (first) => this.reassemblyTimesOut(first),
-    })
-    this.alarm = time.alarm(() => {
-      this.alarmAt = NEVER
-      this.reassembler.poll(clock.now())
-      this.arm()
+    this.reassembly = new Ipv4Reassembly(this.counters, { clock, time }, (first) => {
+      this.problemHandler?.('reassembly', frameOf(first), 0, first.length, 0)
     })
   }
 
   get reassemblyCount(): number {
-    return this.reassembler.count
+    return this.reassembly.count
   }
 
   addInterface(link: Ipv4Link, config: Ipv4Config | undefined): void {
@@ -269,27 +256,16 @@ class Ipv4Layer extends IpListeners implements CountedIp {
     return undefined
   }
 
-  listenMembership(handler: (group: Ipv4, isMember: boolean) => void): void {
-    this.membershipHandler = handler
+  listenMembership(handler: MembershipHandler): void {
+    this.groups.listen(handler)
   }
 
   join(group: IpAddress): void {
-    if (!isIpv4(group) || !isIpv4Multicast(group)) {
-      throw new RangeError(`Cannot join ${isIpv4(group) ? ipv4ToString(group) : 'an IPv6 group'}: expected 224.0.0.0/4`)
-    }
-    const count = this.groups.get(group) ?? 0
-    this.groups.set(group, count + 1)
-    if (count === 0) this.membershipHandler?.(group, true)
+    this.groups.join(group)
   }
 
   leave(group: IpAddress): void {
-    const count = this.groups.get(group as Ipv4)
-    if (count === undefined) return
-    if (count > 1) this.groups.set(group as Ipv4, count - 1)
-    else {
-      this.groups.delete(group as Ipv4)
-      this.membershipHandler?.(group as Ipv4, false)
-    }
+    this.groups.leave(group)
   }
 
   sendToGroup(frame: Frame, packetOff: number, end: number, group: Ipv4): void {
@@ -356,7 +332,8 @@ class Ipv4Layer extends IpListeners implements CountedIp {
       if (this.forwarder === undefined) this.counters.notForUs++
       else this.forwarder.input(frame, off, packetEnd, header)
     } else if ((header.fragment & (MORE_FRAGMENTS | FRAGMENT_OFFSET_MASK)) !== 0) {
-      this.reassemble(frame, off, packetEnd)
+      const whole = this.reassembly.input(frame, off, packetEnd, header)
+      if (whole !== undefined) this.deliver(whole, 0, whole.u8.length)
     } else {
       this.deliver(frame, off, packetEnd)
     }
@@ -374,37 +351,6 @@ class Ipv4Layer extends IpListeners implements CountedIp {
     handler(frame, off + headerLen, end, src, dst, off)
   }
 
-  private reassemble(frame: Frame, off: number, end: number): void {
-    const { src, dst, protocol, id, headerLen, fragmentOffset, hasMoreFragments } = this.header
-    const key = `${src} ${dst} ${protocol} ${id}`
-    const payloadOff = off + headerLen
-    const now = this.clock.now()
-    const result = this.reassembler.input(key, frame.u8, off, payloadOff, end, fragmentOffset, hasMoreFragments, now)
-    this.arm()
-    if (result === undefined) return
-    if (typeof result === 'string') {
-      this.counters[result]++
-      return
-    }
-    const { packet } = result
-    // A first piece with options may make the whole longer than a header can say.
-    if (packet.length > IPV4_MAX_LEN) {
-      this.counters['too-long']++
-      return
-    }
-    this.counters.reassembled++
-    const whole = frameOf(packet)
-    reshapeIpv4(whole, 0, result.payloadOff, packet.length, 0)
-    parseIpv4(whole, 0, packet.length, this.header)
-    this.deliver(whole, 0, packet.length)
-  }
-
-  private reassemblyTimesOut(firstPacket: Uint8Array | undefined): void {
-    this.counters.reassemblyTimeout++
-    // RFC 792: "If fragment zero is not available then no time exceeded need be sent at all".
-    if (firstPacket !== undefined) this.problemHandler?.('reassembly', frameOf(firstPacket), 0, firstPacket.length, 0)
-  }
-
   /** Sends `u8[off, end)` in pieces with the fields of `h`, which may be those of a piece themselves. */
   private sendFragments(
     u8: Uint8Array,
@@ -415,26 +361,15 @@ class Ipv4Layer extends IpListeners implements CountedIp {
     mtuBytes: number,
     h: Readonly<Ipv4Header>,
   ): 'no-buffer' | undefined {
-    const pieceLen = (mtuBytes - IPV4_HEADER_LEN) & ~7
-    const payloadOff = this.headroomBytes
-    const packetOff = payloadOff - IPV4_HEADER_LEN
-    for (let at = off; at < end; at += pieceLen) {
-      const frame = this.allocFrom(link)
-      if (frame === undefined) {
-        this.counters.noBuffer++
-        return 'no-buffer'
-      }
-      const pieceEnd = Math.min(end, at + pieceLen)
-      const len = pieceEnd - at
-      frame.u8.set(u8.subarray(at, pieceEnd), payloadOff)
-      const isLast = pieceEnd === end && !h.hasMoreFragments
-      const flags = (isLast ? 0 : MORE_FRAGMENTS) | ((h.fragmentOffset + at - off) >>> 3)
-      const totalLen = IPV4_HEADER_LEN + len
-      emitIpv4(frame, packetOff, totalLen, h.id, flags, h.ttl, h.protocol, h.src, h.dst, h.trafficClass)
-      this.counters.fragmentsSent++
-      this.transmit(frame, packetOff, payloadOff + len, link, hop)
-    }
-    return undefined
+    const outcome = cutIpv4(u8, off, end, mtuBytes, h, this.headroomBytes, {
+      alloc: () => this.allocFrom(link),
+      transmit: (frame, packetOff, frameEnd) => {
+        this.counters.fragmentsSent++
+        this.transmit(frame, packetOff, frameEnd, link, hop)
+      },
+    })
+    if (outcome === 'no-buffer') this.counters.noBuffer++
+    return outcome
   }
 
   /** Sets the fields of the packet that is about to be cut into pieces. */
@@ -510,13 +445,6 @@ class Ipv4Layer extends IpListeners implements CountedIp {
     const id = this.nextId
     this.nextId = (id + 1) & 0xffff
     return id
-  }
-
-  private arm(): void {
-    const next = this.reassembler.nextDeadline()
-    if (next >= this.alarmAt) return
-    this.alarmAt = next
-    this.alarm.set(next)
   }
 
   private isForUs(link: Ipv4Interface, dst: Ipv4): boolean {
