@@ -7,12 +7,13 @@
  * every change until it is opened again: what the disk has then is known only by reading it anew.
  */
 import { KvError, messageOf } from '@mirage-ts/core/errors'
-import { asKvError, checkPart, compareNames, isBelow, kvError, splitKey } from '@mirage-ts/core/kv-key'
+import { asKvError, checkPart, compareNames, isBelow, kvError } from '@mirage-ts/core/kv-key'
 import { Lock } from '@mirage-ts/core/lock'
 import type { Block } from '@mirage-ts/signatures/block'
 import type { KvChange, KvEntry, KvTransactional } from '@mirage-ts/signatures/kv'
 import type { Random } from '@mirage-ts/signatures/random'
 import { Sha256 } from '../sha256.ts'
+import { Change } from './change.ts'
 import { clean } from './cleaner.ts'
 import {
   chooseGeometry,
@@ -22,9 +23,10 @@ import {
   readSuperblock,
   SUPERBLOCK_OFFS,
 } from './format.ts'
-import { behind, belowPrefix, chunkKey, nameOf, treeKeyOf, writableTreeKey } from './keys.ts'
-import { CHUNK, Entry, HEAD, NOTHING } from './leaf.ts'
+import { behind, belowPrefix, nameOf, treeKeyOf, writableTreeKey } from './keys.ts'
+import { HEAD } from './leaf.ts'
 import { Log } from './log.ts'
+import { Lookup } from './lookup.ts'
 import { recover } from './recover.ts'
 import { Tree } from './tree.ts'
 import { Values } from './values.ts'
@@ -105,17 +107,11 @@ export async function openLogKv(
 const BATCH_BYTES = 8 * 1024 * 1024
 const NODE_UNITS_BYTES = 4096
 
-/** What one change did to the tree, to take it back or to release what it replaced. */
-interface Step {
-  readonly key: string
-  readonly old: Entry | undefined
-  readonly fresh: Entry | undefined
-}
-
 class LogKvStore implements LogKv {
   readonly #log: Log
   readonly #tree: Tree
   readonly #values: Values
+  readonly #lookup: Lookup
   readonly #lock = new Lock()
   readonly #maxDirty: number
   readonly #maxBatchUnits: number
@@ -125,6 +121,7 @@ class LogKvStore implements LogKv {
     this.#log = log
     this.#tree = tree
     this.#values = new Values(log, tree)
+    this.#lookup = new Lookup(tree)
     this.#maxDirty = Math.max(8, cacheNodes >>> 1)
     this.#maxBatchUnits = Math.min(BATCH_BYTES / log.geometry.unitBytes, log.capacityUnits / 8)
   }
@@ -141,13 +138,13 @@ class LogKvStore implements LogKv {
   exists(key: string): Promise<'value' | 'dictionary' | undefined> {
     return this.#reading(key, async () => {
       const treeKey = treeKeyOf(key)
-      return treeKey === undefined ? undefined : await this.#kind(treeKey)
+      return treeKey === undefined ? undefined : await this.#lookup.kind(treeKey)
     })
   }
 
   get(key: string): Promise<Uint8Array> {
     return this.#reading(key, async () => {
-      const head = await this.#head(key)
+      const head = await this.#lookup.head(key)
       return await this.#values.readRange(head, 0, head.sizeBytes)
     })
   }
@@ -155,28 +152,28 @@ class LogKvStore implements LogKv {
   async getPartial(key: string, offBytes: number, lenBytes: number): Promise<Uint8Array> {
     checkPart(offBytes, lenBytes)
     return await this.#reading(key, async () => {
-      const head = await this.#head(key)
+      const head = await this.#lookup.head(key)
       const off = Math.min(offBytes, head.sizeBytes)
       return await this.#values.readRange(head, off, Math.min(offBytes + lenBytes, head.sizeBytes))
     })
   }
 
   sizeBytes(key: string): Promise<number> {
-    return this.#reading(key, async () => (await this.#head(key)).sizeBytes)
+    return this.#reading(key, async () => (await this.#lookup.head(key)).sizeBytes)
   }
 
   /** The store keeps no times. */
   lastModified(key: string): Promise<undefined> {
     return this.#reading(key, async () => {
       const treeKey = treeKeyOf(key)
-      if (treeKey === undefined || (await this.#kind(treeKey)) === undefined) throw kvError('not-found', key)
+      if (treeKey === undefined || (await this.#lookup.kind(treeKey)) === undefined) throw kvError('not-found', key)
       return undefined
     })
   }
 
   digest(key: string): Promise<string> {
     return this.#reading(key, async () => {
-      const head = await this.#head(key)
+      const head = await this.#lookup.head(key)
       const hash = new Sha256()
       for (let i = 0; i < this.#values.chunkCount(head.sizeBytes); i++) {
         hash.update(await this.#values.readChunk(head, i))
@@ -188,7 +185,7 @@ class LogKvStore implements LogKv {
   list(key: string): Promise<readonly KvEntry[]> {
     return this.#reading(key, async () => {
       const treeKey = treeKeyOf(key)
-      const kind = treeKey === undefined ? undefined : await this.#kind(treeKey)
+      const kind = treeKey === undefined ? undefined : await this.#lookup.kind(treeKey)
       if (treeKey === undefined || kind === undefined) throw kvError('not-found', key)
       if (kind === 'value') throw kvError('dictionary-expected', key)
       const entries: KvEntry[] = []
@@ -215,26 +212,26 @@ class LogKvStore implements LogKv {
   }
 
   commit(changes: readonly KvChange[]): Promise<void> {
-    return this.#changing(async (steps) => {
+    return this.#changing(async (change) => {
       let units = 0
       let isGrowing = false
-      for (const change of changes) {
-        if (change.tag === 'remove') continue
-        units += this.#values.unitsOf(writableTreeKey(change.key).length, change.value.length)
+      for (const one of changes) {
+        if (one.tag === 'remove') continue
+        units += this.#values.unitsOf(writableTreeKey(one.key).length, one.value.length)
         isGrowing = true
       }
       await this.#makeRoom(units, changes.length, isGrowing)
-      for (const change of changes) {
-        if (change.tag === 'remove') await this.#remove(steps, change.key)
-        else await this.#set(steps, change.key, change.value)
+      for (const one of changes) {
+        if (one.tag === 'remove') await this.#remove(change, one.key)
+        else await this.#set(change, one.key, one.value)
       }
     })
   }
 
   async setPartial(key: string, offBytes: number, octets: Uint8Array): Promise<void> {
     checkPart(offBytes, octets.length)
-    await this.#changing(async (steps) => {
-      const treeKey = await this.#checkSettable(key)
+    await this.#changing(async (change) => {
+      const treeKey = await this.#lookup.checkSettable(key)
       let head = await this.#tree.get(treeKey)
       if (head !== undefined && octets.length === 0) return
       const end = octets.length === 0 ? 0 : offBytes + octets.length
@@ -249,37 +246,37 @@ class LogKvStore implements LogKv {
         const value = new Uint8Array(newSize)
         if (head !== undefined) value.set(await this.#values.readRange(head, 0, oldSize))
         value.set(octets, octets.length === 0 ? 0 : offBytes)
-        await this.#put(steps, await this.#values.writeValue(treeKey, value))
+        await change.put(await this.#values.writeValue(treeKey, value))
         return
       }
-      await this.#setChunks(steps, treeKey, head, offBytes, octets, newSize)
+      await change.setChunks(treeKey, head, offBytes, octets, newSize)
     })
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.#changing(async (steps) => {
+    return this.#changing(async (change) => {
       const fromKey = treeKeyOf(from)
-      const kind = fromKey === undefined ? undefined : await this.#kind(fromKey)
+      const kind = fromKey === undefined ? undefined : await this.#lookup.kind(fromKey)
       if (fromKey === undefined || kind === undefined) throw kvError('not-found', from)
       if (from === to) return
       if (isBelow(to, from)) throw kvError('bad-key', to, `it is below ${from}`)
       const toKey = treeKeyOf(to)
-      const target = toKey === undefined ? undefined : await this.#kind(toKey)
+      const target = toKey === undefined ? undefined : await this.#lookup.kind(toKey)
       if (target === 'dictionary' || (target === 'value' && kind === 'dictionary')) throw kvError('already-present', to)
-      const newKey = await this.#checkSettable(to)
-      const heads = await this.#headsOf(fromKey, kind)
+      const newKey = await this.#lookup.checkSettable(to)
+      const heads = await this.#lookup.headsOf(fromKey, kind)
       const units = heads.reduce((sum, head) => sum + this.#values.unitsOf(1024, head.sizeBytes), 0)
       const longest = heads.reduce((max, { key }) => Math.max(max, key.length), 0)
       if (longest - fromKey.length + newKey.length > 1024)
         throw kvError('bad-key', to, 'a key below it would be too long')
       await this.#makeRoom(units, 2 * heads.length, true)
       // Once more: making room may have moved them.
-      for (const head of await this.#headsOf(fromKey, kind)) {
+      for (const head of await this.#lookup.headsOf(fromKey, kind)) {
         // A record says whose it is, so a value that is renamed is written anew.
         const value = await this.#values.readRange(head, 0, head.sizeBytes)
-        await this.#removeValue(steps, head)
+        await change.removeValue(head)
         const key = newKey + head.key.slice(fromKey.length)
-        await this.#put(steps, await this.#values.writeValue(key, value))
+        await change.put(await this.#values.writeValue(key, value))
       }
     })
   }
@@ -302,31 +299,24 @@ class LogKvStore implements LogKv {
   }
 
   /** Runs a change alone. When it fails, what it has done is taken back. */
-  #changing(body: (steps: Step[]) => Promise<void>): Promise<void> {
+  #changing(body: (change: Change) => Promise<void>): Promise<void> {
     return this.#lock.exclusive(async () => {
       this.#checkUsable()
-      const steps: Step[] = []
-      const { keyCount } = this.#tree
+      const change = new Change(this.#log, this.#tree, this.#values)
       try {
-        await body(steps)
+        await body(change)
       } catch (error) {
-        if (steps.length > 0) await this.#guard(() => this.#undo(steps))
-        this.#tree.keyCount = keyCount
+        if (!change.isEmpty) {
+          await this.#guard(() => change.undo())
+          this.#hasChanges = true
+        }
         throw asKvError(error, '')
       }
-      for (const { old } of steps) if (old !== undefined) this.#log.release(old)
-      if (steps.length > 0) this.#hasChanges = true
+      change.keep()
+      if (!change.isEmpty) this.#hasChanges = true
       const isMuch = this.#log.batchUnits > this.#maxBatchUnits
       if (isMuch || this.#tree.dirtyCount > this.#maxDirty) await this.#commit()
     })
-  }
-
-  async #undo(steps: readonly Step[]): Promise<void> {
-    for (const { key, old, fresh } of steps.toReversed()) {
-      await this.#tree.put(key, old)
-      if (fresh !== undefined) this.#log.release(fresh)
-    }
-    this.#hasChanges = true
   }
 
   async #commit(): Promise<void> {
@@ -391,134 +381,15 @@ class LogKvStore implements LogKv {
     }
   }
 
-  /** What a key of the tree names. */
-  async #kind(treeKey: string): Promise<'value' | 'dictionary' | undefined> {
-    if (treeKey === '') return 'dictionary'
-    if ((await this.#tree.get(treeKey)) !== undefined) return 'value'
-    const prefix = belowPrefix(treeKey)
-    let isThere = false
-    await this.#tree.scan(prefix, (entry) => {
-      isThere = entry.key.startsWith(prefix)
-      return false
-    })
-    return isThere ? 'dictionary' : undefined
+  async #set(change: Change, key: string, value: Uint8Array): Promise<void> {
+    const treeKey = await this.#lookup.checkSettable(key)
+    await change.put(await this.#values.writeValue(treeKey, value))
   }
 
-  async #head(key: string): Promise<Entry> {
+  async #remove(change: Change, key: string): Promise<void> {
     const treeKey = treeKeyOf(key)
-    const head = treeKey === undefined || treeKey === '' ? undefined : await this.#tree.get(treeKey)
-    if (head !== undefined) return head
-    const isDictionary = treeKey !== undefined && (await this.#kind(treeKey)) === 'dictionary'
-    throw kvError(isDictionary ? 'value-expected' : 'not-found', key)
-  }
-
-  /** The entries of the values at and below a key. */
-  async #headsOf(treeKey: string, kind: 'value' | 'dictionary'): Promise<Entry[]> {
-    const heads: Entry[] = []
-    const prefix = kind === 'value' ? treeKey : belowPrefix(treeKey)
-    await this.#tree.scan(prefix, (entry) => {
-      if (!entry.key.startsWith(prefix) || (kind === 'value' && entry.key !== treeKey)) return false
-      if (entry.tag !== CHUNK) heads.push(entry)
-      return true
-    })
-    return heads
-  }
-
-  /** Throws unless a value can be put at `key`; returns the key of the tree. */
-  async #checkSettable(key: string): Promise<string> {
-    const treeKey = writableTreeKey(key)
-    const { before, here, behind: next } = await this.#tree.around(treeKey)
-    if (here !== undefined) return treeKey
-    // What lies beside it in the leaf nearly always tells: a neighbour in the same dictionary, and none below the key.
-    const dictionary = treeKey.slice(0, treeKey.lastIndexOf('\0') + 1)
-    const isIn = (entry: Entry | undefined): boolean =>
-      entry?.tag !== CHUNK && entry?.key.startsWith(dictionary) === true
-    if (next !== undefined && (dictionary === '' || isIn(before) || isIn(next))) {
-      if (next.key.startsWith(belowPrefix(treeKey))) throw kvError('value-expected', key)
-      return treeKey
-    }
-    for (let at = treeKey.indexOf('\0'); at >= 0; at = treeKey.indexOf('\0', at + 1)) {
-      if ((await this.#tree.get(treeKey.slice(0, at))) !== undefined) {
-        throw kvError('dictionary-expected', key, `${splitKey(key).parent} is, or is in, a value`)
-      }
-    }
-    if ((await this.#kind(treeKey)) === 'dictionary') throw kvError('value-expected', key)
-    return treeKey
-  }
-
-  async #set(steps: Step[], key: string, value: Uint8Array): Promise<void> {
-    const treeKey = await this.#checkSettable(key)
-    await this.#put(steps, await this.#values.writeValue(treeKey, value))
-  }
-
-  /** Puts the entries of a value, that of its key first, in place of those it has. */
-  async #put(steps: Step[], entries: readonly Entry[]): Promise<void> {
-    let old: Entry | undefined
-    for (const [i, entry] of entries.entries()) {
-      const replaced = await this.#step(steps, entry.key, entry)
-      if (i === 0) old = replaced
-    }
-    if (old === undefined) this.#tree.keyCount++
-    else await this.#dropChunks(steps, old, entries.length)
-  }
-
-  async #remove(steps: Step[], key: string): Promise<void> {
-    const treeKey = treeKeyOf(key)
-    const kind = treeKey === undefined ? undefined : await this.#kind(treeKey)
+    const kind = treeKey === undefined ? undefined : await this.#lookup.kind(treeKey)
     if (treeKey === undefined || kind === undefined) throw kvError('not-found', key)
-    for (const head of await this.#headsOf(treeKey, kind)) await this.#removeValue(steps, head)
-  }
-
-  async #removeValue(steps: Step[], head: Entry): Promise<void> {
-    await this.#step(steps, head.key, undefined)
-    await this.#dropChunks(steps, head, 1)
-    this.#tree.keyCount--
-  }
-
-  /** Takes out the pieces of an old value from number `first` on. */
-  async #dropChunks(steps: Step[], old: Entry, first: number): Promise<void> {
-    if (old.tag !== HEAD) return
-    for (let i = Math.max(1, first); i < this.#values.chunkCount(old.sizeBytes); i++) {
-      await this.#step(steps, chunkKey(old.key, i), undefined)
-    }
-  }
-
-  /** Writes a part of a value of several pieces: those that it touches, and those between the old end and the part. */
-  async #setChunks(
-    steps: Step[],
-    treeKey: string,
-    head: Entry | undefined,
-    offBytes: number,
-    octets: Uint8Array,
-    newSize: number,
-  ): Promise<void> {
-    const { chunkBytes } = this.#log.geometry
-    const oldSize = head?.sizeBytes ?? 0
-    // The last old piece grows when the value does.
-    const first = Math.floor(Math.min(offBytes, Math.max(0, newSize > oldSize ? oldSize - 1 : offBytes)) / chunkBytes)
-    for (let i = first; i * chunkBytes < offBytes + octets.length; i++) {
-      const start = i * chunkBytes
-      const piece = new Uint8Array(Math.min(chunkBytes, newSize - start))
-      if (head !== undefined && start < oldSize) piece.set(await this.#values.readChunk(head, i))
-      const from = Math.max(0, start - offBytes)
-      const part = octets.subarray(from, Math.max(from, start + piece.length - offBytes))
-      if (part.length > 0) piece.set(part, offBytes + from - start)
-      const key = i === 0 ? treeKey : chunkKey(treeKey, i)
-      const pointer = await this.#values.write(key, piece)
-      await this.#step(steps, key, new Entry(key, i === 0 ? HEAD : CHUNK, NOTHING, i === 0 ? newSize : 0, pointer))
-    }
-    if (first > 0 && head !== undefined && newSize !== oldSize) {
-      // Same first piece, new length: the record stays, so it must survive the release of the old entry.
-      this.#log.retain(head)
-      await this.#step(steps, treeKey, new Entry(treeKey, HEAD, NOTHING, newSize, head))
-    }
-    if (head === undefined) this.#tree.keyCount++
-  }
-
-  /** Makes one change of the tree; returns what was there. */
-  async #step(steps: Step[], key: string, fresh: Entry | undefined): Promise<Entry | undefined> {
-    const old = await this.#tree.put(key, fresh)
-    steps.push({ key, old, fresh })
-    return old
+    for (const head of await this.#lookup.headsOf(treeKey, kind)) await change.removeValue(head)
   }
 }
