@@ -39,7 +39,7 @@ static _Noreturn void out_of_memory(void)
 }
 
 /* True for what the engine throws when memory ran out: an Error saying so, or
- * null when there was none left even for that. */
+ * that it could not, or null when there was none left even for that. */
 static bool is_out_of_memory(JSValueConst value)
 {
     if (JS_IsNull(value) || JS_IsUninitialized(value))
@@ -48,7 +48,9 @@ static bool is_out_of_memory(JSValueConst value)
         return false;
     JSValue message = JS_GetPropertyStr(context, value, "message");
     const char *text = JS_ToCString(context, message);
-    return text && !strcmp(text, "out of memory");
+    return text && (!strcmp(text, "out of memory") ||
+                    (!strcmp(text, "Invalid error message") &&
+                     heap_usage().failures > 0));
 }
 
 static void print_value(JSValueConst value)
@@ -199,13 +201,15 @@ static JSModuleDef *load_module(JSContext *ctx, const char *name, void *opaque)
  * since it last did.  By then a small heap may be full; and the engine counts
  * less than the heap does, whose blocks have headers.  So it is made to look,
  * at the next object it makes, when half of the room that was left after the
- * last time is used up.
+ * last time is used up, and when there was no room: what a program gave up
+ * because of that may hold itself in circles.
  * Called by the run loop, and by the engine now and then in long computations.
  */
 static int limit_garbage(JSRuntime *rt, void *opaque)
 {
     enum { NOW = 0 };
     static size_t look_at; /* memory in use by then; 0: to be decided */
+    static size_t failures;
     struct heap_usage usage = heap_usage();
     size_t left = usage.total - usage.used;
     (void)opaque;
@@ -213,7 +217,8 @@ static int limit_garbage(JSRuntime *rt, void *opaque)
     if (look_at == 0 && JS_GetGCThreshold(rt) != NOW)
         look_at = usage.used + (left / 2 > usage.total / 64 ? left / 2
                                                             : usage.total / 64);
-    if (look_at != 0 && usage.used >= look_at) {
+    if ((look_at != 0 && usage.used >= look_at) || usage.failures != failures) {
+        failures = usage.failures;
         JS_SetGCThreshold(rt, NOW); /* looking sets another */
         look_at = 0;
     }

@@ -41,6 +41,11 @@ const ENGINE_DEVIATIONS = ['numbers: BigInt.asUintN of a negative number']
 /** Lines of builtins/main.js in which QuickJS-ng 0.15.1 and Node 20 are known to differ. */
 const LIBRARY_DEVIATIONS = ['Object 28: [["0",7],["1",8]], Node says Object 28: [["0","z"],["1",8]]']
 
+/** What exhaustion/main.js uses up memory with. */
+const WAYS = [...readFileSync(join(here, 'exhaustion/main.js'), 'utf8').matchAll(/^ {2}(\w+)\(\) \{/gm)].map(
+  ([, way]) => way,
+)
+
 /** How long an asset is with which hello's payload ends at an address. */
 function lenUpTo(address) {
   const program = { kind: 1, bytes: bytecode('hello') }
@@ -92,13 +97,22 @@ const testsOn = (target) => {
     ),
     'exception: null, rejected in poll': image('in-poll', 125, /^unhandled rejection: null\n$/),
     'recursion ends in an exception': image('recursion', 0, [/recurse: RangeError: Maximum call stack/, /SUCCESS/]),
-    'memory exhausted: caught': image('exhaustion', 0, /SUCCESS/, { args: 'catch', mem: 8 }),
-    'memory exhausted: caught, small objects': image('exhaustion', 0, /SUCCESS/, { args: 'catch small', mem: 8 }),
-    'memory exhausted: uncaught': image('exhaustion', 124, /collected\nout of memory: \d+ of \d+ KiB/, { mem: 8 }),
-    'memory exhausted: uncaught, small objects': image('exhaustion', 124, /collected\nout of memory: \d+ of \d+ KiB/, {
-      args: 'small',
-      mem: 8,
-    }),
+    ...Object.fromEntries(
+      // An emulated processor takes its time.
+      (target === 'virtio' ? [3, 4] : [3, 4, 6, 8]).map((mem) => [
+        `memory exhausted: caught in every way, in ${mem} MiB`,
+        image('exhaustion', 0, /survived buffers, .*, sets\nSUCCESS/, {
+          args: target === 'virtio' ? 'catch each' : 'catch each thrice',
+          mem,
+        }),
+      ]),
+    ),
+    ...Object.fromEntries(
+      WAYS.map((way, i) => [
+        `memory exhausted: uncaught, ${way}`,
+        image('exhaustion', 124, /collected\nout of memory: \d+ of \d+ KiB/, { args: way, mem: [3, 4, 6, 8][i % 4] }),
+      ]),
+    ),
     clock: async () => {
       const marks = []
       let wall = 0
