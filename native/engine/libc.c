@@ -96,10 +96,21 @@ int clock_gettime(clockid_t clock, struct timespec *out)
     return 0;
 }
 
+/*
+ * The engine asks for the first time when it starts, for a seed of Math.random.
+ * It gets a random one, which nobody can guess, and for which nobody has to wait
+ * until time can be told.
+ */
 int gettimeofday(struct timeval *restrict out, void *restrict zone)
 {
-    uint64_t us = plat_clock_wall_us();
+    static bool is_seeded;
+    uint64_t us;
     (void)zone;
+    if (!is_seeded && plat_entropy_fill((uint8_t *)&us, sizeof us) == PLAT_OK)
+        us /= 4; /* the engine's numbers have a sign */
+    else
+        us = plat_clock_wall_us();
+    is_seeded = true;
     out->tv_sec = (time_t)(us / 1000000);
     out->tv_usec = (suseconds_t)(us % 1000000);
     return 0;

@@ -92,9 +92,9 @@ void plat_console_write(const void *bytes, size_t len);
 uint64_t plat_clock_monotonic_us(void);
 
 /*
- * Microseconds since 1970-01-01 UTC: a clock read once at boot (resolution one
- * second, or better where the hypervisor offers it) plus monotonic time.  0 at
- * boot when the machine has no such clock.
+ * Microseconds since 1970-01-01 UTC: a clock read once (resolution one second,
+ * or better where the hypervisor offers it) plus monotonic time.  0 at boot when
+ * the machine has no such clock.
  */
 uint64_t plat_clock_wall_us(void);
 

@@ -1,19 +1,20 @@
 /*
  * Time.  Monotonic time is KVM's clock where there is one, which the host keeps
  * right; else the time stamp counter, whose frequency comes from the processor
- * or hypervisor if they tell it, else from 2 ms of the PIT.  Wall time is read
- * once, from KVM's wall clock or the CMOS clock.
+ * or hypervisor if they tell it, else from the PIT: measured since the start
+ * when time is first asked for, and once more 50 ms after the start.  Wall time
+ * is read once, from KVM's wall clock, or, when it is asked for, from the CMOS
+ * clock.
  */
+#include "calibration.h"
 #include "machine.h"
 #include "pvclock.h"
 
 enum {
-    PIT_HZ = 1193182,
     PIT_CHANNEL_0 = 0x40,
     PIT_COMMAND = 0x43,
     PIT_RATE_GENERATOR = 0x34, /* channel 0, both bytes, mode 2 */
     PIT_LATCH = 0,
-    CALIBRATION_TICKS = 2 * PIT_HZ / 1000,
     SAMPLE_ATTEMPTS = 3,
 
     CMOS_INDEX = 0x70,
@@ -34,8 +35,10 @@ enum {
 #define CALIBRATION_MAX_CYCLES (1ull << 32)
 
 static SEALED uint64_t tsc_at_boot;
-static SEALED uint64_t us_per_cycle_32; /* microseconds * 2^32 per cycle */
-static SEALED uint64_t wall_at_boot_us;
+static struct calibration calibration;
+static uint64_t us_per_cycle_32; /* microseconds * 2^32 per cycle */
+static uint64_t wall_at_boot_us;
+static bool has_wall_clock;
 static uint64_t latest_us;
 
 /* The host's page, and what was last read there. */
@@ -58,17 +61,66 @@ static uint64_t kvm_us(void)
     return ns > kvm_ns_at_boot ? (ns - kvm_ns_at_boot) / 1000 : 0;
 }
 
+/* The tightest of a few attempts. */
+static struct clock_sample take_sample(void)
+{
+    struct clock_sample best = {0, 0};
+    uint64_t best_width = UINT64_MAX;
+
+    for (int i = 0; i < SAMPLE_ATTEMPTS; i++) {
+        uint64_t before = rdtsc();
+        outb(PIT_COMMAND, PIT_LATCH);
+        uint64_t after = rdtsc();
+        uint16_t pit = inb(PIT_CHANNEL_0);
+        pit |= (uint16_t)(inb(PIT_CHANNEL_0) << 8);
+        if (after - before < best_width) {
+            best_width = after - before;
+            best = (struct clock_sample){before + best_width / 2, pit};
+        }
+    }
+    return best;
+}
+
+static void set_hz(uint64_t hz)
+{
+    us_per_cycle_32 = (1000000ull << 32) / hz;
+}
+
+static void calibrate(void)
+{
+    uint64_t from = rdtsc();
+    do {
+        calibration_add(&calibration, take_sample());
+        if (rdtsc() - from > CALIBRATION_MAX_CYCLES)
+            plat_panic("no clock: the hypervisor tells no frequency, and "
+                       "there is no PIT");
+    } while (!calibration.hz);
+    set_hz(calibration.hz);
+}
+
 uint64_t plat_clock_monotonic_us(void)
 {
-    uint64_t now = has_kvm_clock ? kvm_us() : cycles_to_us(rdtsc() - tsc_at_boot);
+    uint64_t tsc = rdtsc();
+    if (tsc >= calibration.due_tsc) {
+        calibrate();
+        tsc = rdtsc();
+    }
+    uint64_t now = has_kvm_clock ? kvm_us() : cycles_to_us(tsc - tsc_at_boot);
     if (now > latest_us)
         latest_us = now;
     return latest_us;
 }
 
-uint64_t plat_clock_wall_us(void)
+uint64_t clock_due_us(void)
 {
-    return wall_at_boot_us + plat_clock_monotonic_us();
+    return calibration.due_tsc == UINT64_MAX
+               ? UINT64_MAX
+               : cycles_to_us(calibration.due_tsc - tsc_at_boot) + 1;
+}
+
+uint64_t clock_us_between(uint64_t from_tsc, uint64_t to_tsc)
+{
+    return cycles_to_us(to_tsc - from_tsc);
 }
 
 /* CPUID leaf of KVM's features, or 0. */
@@ -107,7 +159,8 @@ static uint64_t kvm_clock(void)
     }
     has_kvm_clock = true;
     kvm_ns_at_boot = pvclock_ns(&kvm_time, tsc_at_boot);
-    if (pvclock_read_wall(&wall_page, &wall))
+    has_wall_clock = pvclock_read_wall(&wall_page, &wall);
+    if (has_wall_clock)
         wall_at_boot_us = wall.seconds * 1000000ull +
                           (wall.nanoseconds + kvm_ns_at_boot) / 1000;
     return pvclock_hz(&kvm_time);
@@ -124,60 +177,6 @@ static uint64_t announced_hz(void)
     if (cpuid(1).ecx >> 31 & 1)
         return cpuid_checked(0x40000010).eax * 1000ull;
     return 0;
-}
-
-struct sample {
-    uint64_t tsc;
-    uint32_t lapic;
-    uint16_t pit;
-};
-
-/* All three clocks at once: the tightest of a few attempts. */
-static struct sample take_sample(void)
-{
-    struct sample best = {0, 0, 0};
-    uint64_t best_width = UINT64_MAX;
-
-    for (int i = 0; i < SAMPLE_ATTEMPTS; i++) {
-        uint64_t before = rdtsc();
-        outb(PIT_COMMAND, PIT_LATCH);
-        uint32_t lapic = irq_lapic_count();
-        uint64_t after = rdtsc();
-        uint16_t pit = inb(PIT_CHANNEL_0);
-        pit |= (uint16_t)(inb(PIT_CHANNEL_0) << 8);
-        if (after - before < best_width) {
-            best_width = after - before;
-            best = (struct sample){before + best_width / 2, lapic, pit};
-        }
-    }
-    return best;
-}
-
-static void calibrate(void)
-{
-    uint64_t hz = announced_hz();
-    struct sample from, to;
-
-    outb(PIT_COMMAND, PIT_RATE_GENERATOR);
-    outb(PIT_CHANNEL_0, 0); /* 65536 ticks: 55 ms, more than we watch */
-    outb(PIT_CHANNEL_0, 0);
-    from = take_sample();
-    do {
-        to = take_sample();
-        if (to.tsc - from.tsc > CALIBRATION_MAX_CYCLES)
-            plat_panic("no clock: the hypervisor tells no frequency, and "
-                       "there is no PIT");
-    } while (hz ? to.tsc - from.tsc < hz / 2000
-                : (uint16_t)(from.pit - to.pit) < CALIBRATION_TICKS);
-
-    uint64_t cycles = to.tsc - from.tsc;
-    if (!hz)
-        hz = cycles * PIT_HZ / (uint16_t)(from.pit - to.pit);
-    us_per_cycle_32 = (uint64_t)(((unsigned __int128)1000000 << 32) / hz);
-    irq_lapic_per_us_32 = ((uint64_t)(to.lapic - from.lapic) << 32) /
-                          (cycles_to_us(cycles) ? cycles_to_us(cycles) : 1);
-    if (!irq_lapic_per_us_32)
-        plat_panic("the local APIC's timer does not run");
 }
 
 static unsigned cmos(unsigned at)
@@ -230,14 +229,28 @@ static uint64_t read_cmos_clock(void)
              t[HOUR]) * 3600 + t[MINUTE] * 60 + t[SECOND]) * 1000000ull;
 }
 
+uint64_t plat_clock_wall_us(void)
+{
+    uint64_t now = plat_clock_monotonic_us();
+    if (!has_wall_clock) {
+        uint64_t wall = read_cmos_clock();
+        wall_at_boot_us = wall ? wall - now : 0;
+        has_wall_clock = true;
+    }
+    return wall_at_boot_us + now;
+}
+
 void clock_start(void)
 {
     tsc_at_boot = rdtsc();
-    irq_lapic_start();
-    calibrate();
-    if (!wall_at_boot_us) {
-        uint64_t wall = read_cmos_clock();
-        if (wall)
-            wall_at_boot_us = wall - plat_clock_monotonic_us();
+    uint64_t hz = announced_hz();
+    if (hz) {
+        calibration.due_tsc = UINT64_MAX;
+        set_hz(hz);
+        return;
     }
+    outb(PIT_COMMAND, PIT_RATE_GENERATOR);
+    outb(PIT_CHANNEL_0, 0); /* 65536 ticks */
+    outb(PIT_CHANNEL_0, 0);
+    calibration_start(&calibration, take_sample());
 }

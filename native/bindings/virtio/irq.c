@@ -40,6 +40,11 @@ enum {
     VECTOR_MESSAGE = 0xfe, /* all devices that interrupt by message */
     VECTOR_SPURIOUS = 0xff,
     LINES_MAX = VECTOR_MESSAGE - VECTOR_DEVICE,
+
+    SAMPLE_ATTEMPTS = 3,
+    TIMER_MEASURE_US = 500, /* at least */
+    TIMER_EXACT_US = 8192,
+    TIMER_SHORTER = 64,
 };
 
 #define IOAPIC_OF_EVERY_PC 0xfec00000ull
@@ -52,7 +57,8 @@ static struct controller {
 static unsigned controller_count;
 
 SEALED volatile uint8_t *irq_lapic; /* used by trap.S */
-SEALED uint64_t irq_lapic_per_us_32;
+static uint64_t timer_from_tsc; /* when it began to count down */
+static uint64_t timer_per_us_32;       /* its counts per 2^32 microseconds */
 volatile uint8_t irq_device_raised; /* set by trap.S */
 
 extern char trap_device[], trap_timer[], trap_spurious[];
@@ -84,7 +90,7 @@ static unsigned ioapic_line_count(uint64_t base)
     return (ioapic_read(base, IOAPIC_VERSION) >> 16 & 0xff) + 1;
 }
 
-void irq_lapic_start(void)
+static void lapic_start(void)
 {
     uint64_t base = rdmsr(MSR_APIC_BASE) | APIC_ENABLE;
     wrmsr(MSR_APIC_BASE, base);
@@ -97,12 +103,44 @@ void irq_lapic_start(void)
     lapic_write(APIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
     lapic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
     lapic_write(APIC_DIVIDE, APIC_DIVIDE_BY_16);
-    lapic_write(APIC_INITIAL_COUNT, UINT32_MAX); /* for clock_start() */
 }
 
-uint32_t irq_lapic_count(void)
+static void timer_count_down(void)
 {
-    return UINT32_MAX - lapic_read(APIC_CURRENT_COUNT);
+    timer_from_tsc = rdtsc();
+    lapic_write(APIC_INITIAL_COUNT, UINT32_MAX);
+}
+
+/* How fast the timer counts, by the clock: since the start, when it is first
+ * needed. */
+static void measure_timer(void)
+{
+    uint64_t us = 0;
+    uint32_t left = 0;
+    bool was_started_again = false;
+
+    while (us < TIMER_MEASURE_US) {
+        uint64_t best_width = UINT64_MAX;
+        for (int i = 0; i < SAMPLE_ATTEMPTS; i++) {
+            uint64_t before = rdtsc();
+            uint32_t count = lapic_read(APIC_CURRENT_COUNT);
+            uint64_t width = rdtsc() - before;
+            if (width >= best_width)
+                continue;
+            best_width = width;
+            left = count;
+            us = clock_us_between(timer_from_tsc, before + width / 2);
+        }
+        if (left == 0 && !was_started_again) { /* it ended long ago */
+            timer_count_down();
+            was_started_again = true;
+            us = 0;
+        }
+    }
+    timer_per_us_32 = ((uint64_t)(UINT32_MAX - left) << 32) / us;
+    if (left == 0 || !timer_per_us_32)
+        plat_panic("the local APIC's timer does not run");
+    lapic_write(APIC_LVT_TIMER, VECTOR_TIMER);
 }
 
 void irq_start(void)
@@ -116,8 +154,8 @@ void irq_start(void)
     for (unsigned i = 0; i < LINES_MAX; i++)
         fault_gate(VECTOR_DEVICE + i, trap_device, 0);
 
-    lapic_write(APIC_INITIAL_COUNT, 0);
-    lapic_write(APIC_LVT_TIMER, VECTOR_TIMER);
+    lapic_start();
+    timer_count_down();
 }
 
 plat_result_t plat_irq_controller(uint64_t address, unsigned first_line)
@@ -161,15 +199,20 @@ plat_result_t plat_irq_message(uint64_t *address, uint32_t *data)
     return PLAT_OK;
 }
 
-/* Arms the one-shot timer; far deadlines are reached in several steps. */
+/* Arms the one-shot timer.  Far deadlines are reached in several steps: it was
+ * not measured for long, and would be late. */
 static void arm(uint64_t wait_us)
 {
     uint64_t count = 0;
+    if (!timer_per_us_32)
+        measure_timer();
     if (wait_us != UINT64_MAX) {
-        uint64_t limit = (1ull << 63) / irq_lapic_per_us_32;
+        uint64_t limit = (1ull << 63) / timer_per_us_32;
+        if (wait_us > TIMER_EXACT_US)
+            wait_us -= wait_us / TIMER_SHORTER;
         if (wait_us > limit)
             wait_us = limit;
-        count = (wait_us * irq_lapic_per_us_32 >> 32) + 1;
+        count = (wait_us * timer_per_us_32 >> 32) + 1;
     }
     lapic_write(APIC_INITIAL_COUNT, (uint32_t)count);
 }
@@ -181,7 +224,11 @@ void plat_yield(uint64_t deadline_us)
     irq_device_raised = 0;
     while (!irq_device_raised &&
            (now = plat_clock_monotonic_us()) < deadline_us) {
-        arm(deadline_us == UINT64_MAX ? UINT64_MAX : deadline_us - now);
+        uint64_t due_us = clock_due_us();
+        uint64_t until_us = due_us < deadline_us ? due_us : deadline_us;
+        arm(until_us == UINT64_MAX ? UINT64_MAX
+            : until_us > now       ? until_us - now
+                                   : 1);
         __asm__ volatile("sti; hlt; cli" : : : "memory");
     }
 }

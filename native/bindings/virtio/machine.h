@@ -94,11 +94,10 @@ extern struct ram_range paging_tables, paging_stack;
 bool paging_is_device(uint64_t start, uint64_t end);
 bool io_is_device_memory(uint64_t address, unsigned width);
 
-/* Count of the local APIC's timer per 2^32 microseconds, set by clock_start();
- * the local APIC is set up by irq_lapic_start() just before. */
-void irq_lapic_start(void);
-uint32_t irq_lapic_count(void);
-extern uint64_t irq_lapic_per_us_32;
+/* When plat_clock_monotonic_us() should be called again, for it to be right for
+ * good; UINT64_MAX: need not.  Both of these only once it was called. */
+uint64_t clock_due_us(void);
+uint64_t clock_us_between(uint64_t from_tsc, uint64_t to_tsc);
 
 /* Entry of vector `vector`; stack 0 is the current one. */
 void fault_gate(unsigned vector, const void *handler, unsigned stack);

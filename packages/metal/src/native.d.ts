@@ -21,7 +21,7 @@ declare module 'mirage:native' {
 
   /** Microseconds since boot; never goes back. */
   export function monotonicUs(): number
-  /** Microseconds since 1970-01-01 UTC: a clock read at boot (1 s resolution) plus monotonic time. */
+  /** Microseconds since 1970-01-01 UTC: a clock read once (1 s resolution) plus monotonic time. */
   export function wallUs(): number
 
   /** Fills bytes[off, end) from the processor's generator; throws an Error when there is none. */
