@@ -167,7 +167,7 @@ class Source implements ConnectionUser {
   write(): void {
     if (this.connection === undefined) return
     while (this.leftBytes > 0) {
-      const accepted = send(this.pair.client, this.connection, this.piece, 0, this.pair.now)
+      const accepted = send(this.pair.client, this.connection, this.piece, 0, this.piece.length, this.pair.now)
       if (accepted === 0) return
       this.leftBytes -= accepted
     }
@@ -201,7 +201,7 @@ function connections(): number {
     onEvents: (events) => {
       if ((events & EVENT_READABLE) === 0) return
       const chunk = receive(pair.server, connection, 65536, pair.now)
-      if (chunk !== undefined) send(pair.server, connection, chunk, 0, pair.now)
+      if (chunk !== undefined) send(pair.server, connection, chunk, 0, chunk.length, pair.now)
       shutdown(pair.server, connection, pair.now)
     },
   }))
@@ -209,7 +209,7 @@ function connections(): number {
   const started = cpuMs()
   for (let i = 0; i < count; i++) {
     const connection = pair.open(nobody)
-    send(pair.client, connection, request, 0, pair.now)
+    send(pair.client, connection, request, 0, request.length, pair.now)
     pair.pump()
     receive(pair.client, connection, 65536, pair.now)
     close(pair.client, connection, pair.now)
@@ -228,7 +228,7 @@ function concurrent(count: number): { perSecond: number; openBytes: number } {
     onEvents: (events) => {
       if ((events & EVENT_READABLE) === 0) return
       const chunk = receive(pair.server, connection, 65536, pair.now)
-      if (chunk !== undefined) send(pair.server, connection, chunk, 0, pair.now)
+      if (chunk !== undefined) send(pair.server, connection, chunk, 0, chunk.length, pair.now)
       else shutdown(pair.server, connection, pair.now)
     },
   }))
@@ -241,7 +241,7 @@ function concurrent(count: number): { perSecond: number; openBytes: number } {
   const openBytes = (memoryBytes() - before) / count
   const asking = cpuMs()
   for (const connection of all) {
-    send(pair.client, connection, request, 0, pair.now)
+    send(pair.client, connection, request, 0, request.length, pair.now)
     pair.pump()
     if (receive(pair.client, connection, 65536, pair.now)?.length !== request.length) throw new Error('no answer')
   }
@@ -275,7 +275,7 @@ function many(count: number, busyCount = count): number {
   for (let round = 0; round < rounds; round++) {
     for (const connection of all) {
       pair.now = (pair.now + Math.round(500_000 / busyCount)) as Instant
-      send(pair.client, connection, one, 0, pair.now)
+      send(pair.client, connection, one, 0, one.length, pair.now)
       pair.pump()
     }
   }
@@ -302,7 +302,7 @@ function idleBytes(count: number): number | undefined {
   for (let i = 0; i < count; i++) {
     const connection = pair.open(nobody)
     flows.push(new MachineFlow(clientHost, connection))
-    send(pair.client, connection, text, 0, pair.now)
+    send(pair.client, connection, text, 0, text.length, pair.now)
     pair.pump()
     receive(pair.server, pair.serverSide.at(-1) as Connection, 65536, pair.now)
   }

@@ -5,14 +5,18 @@ import { createTime } from './time.ts'
 
 const time = createTime()
 
-runStackConformance('host stack', async () => {
-  const stack = createHostStack()
-  return {
-    server: stack,
-    client: stack,
-    serverAddress: ipv4(127, 0, 0, 1),
-    time,
-    run: (body) => body,
-    close: () => {},
-  }
-})
+runStackConformance(
+  'host stack',
+  async () => {
+    const stack = createHostStack()
+    return {
+      server: stack,
+      client: stack,
+      serverAddress: ipv4(127, 0, 0, 1),
+      time,
+      run: (body) => body,
+      close: () => {},
+    }
+  },
+  { isPrompt: false },
+)

@@ -32,6 +32,27 @@ export interface Flow {
   abort(): void
 }
 
+/**
+ * A flow that also does at once, without a promise, what needs no waiting: where a promise costs as much as the rest of a
+ * small request, servers of those are made of these calls. They may be mixed with `read` and `write`, but `tryRead` and
+ * `onReadable` throw a `TypeError` while a `read` is pending, and `tryWrite` while a `write` is.
+ */
+export interface PromptFlow extends Flow {
+  /**
+   * Copies octets that have arrived to `into[off, end)`, which is not empty, and returns how many. 0 when there are none yet;
+   * -1 when there will be none: `read` tells why, the end of the stream or a failure.
+   */
+  tryRead(into: Uint8Array, off: number, end: number): number
+  /** Accepts as much of `bytes[off, end)` as there is room for and returns how much; 0 after a failure too: `write` tells. */
+  tryWrite(bytes: Uint8Array, off: number, end: number): number
+  /**
+   * Calls `wake` once, as soon as octets arrive, the stream ends or it fails; in the middle of that, so `wake` must not throw.
+   * Of what was there before the call `tryRead` tells. A later call takes the place of an earlier one, and `read` makes it
+   * forgotten.
+   */
+  onReadable(wake: () => void): void
+}
+
 /** Settings of one flow in place of the stack's; those left out stay as they are. */
 export interface FlowTuning {
   /** Silence after which the peer is asked whether it is still there (RFC 9293 §3.8.4); a second at least. */

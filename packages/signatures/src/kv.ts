@@ -28,6 +28,20 @@ export interface KvRo {
    * `undefined` where it keeps no times: in an image, in memory, in our own store.
    */
   lastModified(key: string): Promise<WallInstant | undefined>
+  /**
+   * A value that lies in memory, without waiting: `undefined` when it has to be fetched, or `key` names none. For servers of
+   * small values, which would spend most of their time on promises; left out where nothing lies in memory.
+   */
+  peek?(key: string): KvPeek | undefined
+}
+
+/** A value as it is now. */
+export interface KvPeek {
+  /** Borrowed and shared, as by `get`. */
+  readonly octets: Uint8Array
+  /** As `digest` and `lastModified` say. */
+  readonly digest: string
+  readonly lastModified: WallInstant | undefined
 }
 
 export interface KvEntry {

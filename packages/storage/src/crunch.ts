@@ -1,6 +1,6 @@
 /** Files that are part of the program: a read-only store whose contents the build put into the image. */
 import { checkPart } from '@mirage-ts/core/kv-key'
-import type { KvEntry, KvRo } from '@mirage-ts/signatures/kv'
+import type { KvEntry, KvPeek, KvRo } from '@mirage-ts/signatures/kv'
 import { KvIndex } from './kv-index.ts'
 
 /** A file as the build describes it. */
@@ -26,6 +26,8 @@ export function createCrunch(_deps: Record<never, never>, { files }: { readonly 
 
 class CrunchKv implements KvRo {
   readonly #index: KvIndex<CrunchFile>
+  /** Those asked for, by their keys. */
+  readonly #peeks = new Map<string, KvPeek>()
 
   constructor(index: KvIndex<CrunchFile>) {
     this.#index = index
@@ -61,5 +63,14 @@ class CrunchKv implements KvRo {
 
   async digest(key: string): Promise<string> {
     return this.#index.value(key).sha256
+  }
+
+  peek(key: string): KvPeek | undefined {
+    const known = this.#peeks.get(key)
+    if (known !== undefined || this.#index.exists(key) !== 'value') return known
+    const file = this.#index.value(key)
+    const peek: KvPeek = { octets: file.bytes(), digest: file.sha256, lastModified: undefined }
+    this.#peeks.set(key, peek)
+    return peek
   }
 }

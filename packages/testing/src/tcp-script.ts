@@ -330,7 +330,7 @@ export class Script implements ConnectionUser {
   write(text: string | number): number {
     const octets = typeof text === 'number' ? textOf(this.writtenCount + 1, text) : encode(text)
     this.writtenCount += octets.length
-    return send(this.machine, this.theConnection(), octets, 0, this.now)
+    return send(this.machine, this.theConnection(), octets, 0, octets.length, this.now)
   }
   private writtenCount = 0
 

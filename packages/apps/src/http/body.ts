@@ -19,20 +19,34 @@ export interface Body {
 }
 
 /** Octets in memory. */
-export function octetsBody(octets: Uint8Array): Body {
-  let rest: Uint8Array | undefined = octets.length === 0 ? undefined : octets
-  return {
-    lenBytes: octets.length,
-    read: async () => {
-      const piece = rest
-      rest = undefined
-      return piece
-    },
-    cancel: () => {
-      rest = undefined
-    },
+export class OctetsBody implements Body {
+  readonly lenBytes: number
+  /** All of it; `undefined` once it has been read. */
+  octets: Uint8Array | undefined
+
+  constructor(octets: Uint8Array) {
+    this.lenBytes = octets.length
+    this.octets = octets
+  }
+
+  read(): Promise<Uint8Array | undefined> {
+    const { octets } = this
+    this.octets = undefined
+    return Promise.resolve(octets?.length === 0 ? undefined : octets)
+  }
+
+  cancel(): void {
+    this.octets = undefined
   }
 }
+
+/** Octets in memory. */
+export function octetsBody(octets: Uint8Array): Body {
+  return new OctetsBody(octets)
+}
+
+/** Nothing; to be read as often as one likes. */
+export const NO_CONTENT: Body = octetsBody(new Uint8Array(0))
 
 /** Text, one octet for each character. */
 export function latin1Body(text: string): Body {
@@ -140,5 +154,10 @@ export async function measured(body: Body): Promise<Body> {
 
 /** A body of which some was read already. */
 function withAhead(body: Body, ahead: Promise<Uint8Array | undefined>[]): Body {
-  return { ...body, read: () => ahead.shift() ?? body.read(), cancel: (reason) => body.cancel(reason) }
+  return {
+    lenBytes: body.lenBytes,
+    read: () => ahead.shift() ?? body.read(),
+    cancel: (reason) => body.cancel(reason),
+    ...(body.trailers === undefined ? {} : { trailers: () => body.trailers?.() ?? [] }),
+  }
 }

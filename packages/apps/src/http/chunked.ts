@@ -2,7 +2,7 @@
 
 import { writeText } from '@mirage-ts/core/octets'
 import type { Fields } from './fields.ts'
-import { type FieldsLimits, FieldsParser, type FieldsProblem, LineReader } from './lines.ts'
+import { checkLine, type FieldsLimits, FieldsParser, type FieldsProblem, LineReader } from './lines.ts'
 
 /** Why octets are not chunked content. */
 export type ChunkedProblem = FieldsProblem | 'bad-chunk-size' | 'bad-chunk-end' | 'chunk-line-too-long' | 'bad-trailer'
@@ -43,17 +43,17 @@ export class ChunkedParser {
     this.trailers = new FieldsParser(limits)
   }
 
-  /** Takes octets from `chunk[off..]` until it has found data or there is an outcome; returns where it stopped. */
-  push(chunk: Uint8Array, off: number): number {
+  /** Takes octets of `chunk[off, end)` until it has found data or there is an outcome; returns where it stopped. */
+  push(chunk: Uint8Array, off: number, end: number = chunk.length): number {
     this.dataOff = this.dataEnd = off
-    while (off < chunk.length && this.outcome === undefined) {
+    while (off < end && this.outcome === undefined) {
       switch (this.state) {
         case 'size':
-          off = this.takeSize(chunk, off)
+          off = this.takeSize(chunk, off, end)
           break
         case 'data':
           this.dataOff = off
-          this.dataEnd = Math.min(chunk.length, off + this.leftBytes)
+          this.dataEnd = Math.min(end, off + this.leftBytes)
           this.leftBytes -= this.dataEnd - off
           if (this.leftBytes === 0) this.state = 'cr'
           return this.dataEnd
@@ -66,27 +66,30 @@ export class ChunkedParser {
           else this.outcome = 'bad-chunk-end'
           break
         case 'trailers':
-          off = this.trailers.push(chunk, off)
+          off = this.trailers.push(chunk, off, end)
           this.outcome = checkTrailers(this.trailers.outcome)
       }
     }
     return off
   }
 
-  private takeSize(chunk: Uint8Array, off: number): number {
-    const end = this.lines.push(chunk, off, SIZE_LINE_BYTES)
-    const { outcome, line } = this.lines
-    if (outcome === 'line') {
-      const [, size = '', extensions = ''] = SIZE_LINE.exec(line) ?? []
-      this.extensionsLeftBytes -= extensions.length
-      this.leftBytes = Number.parseInt(size, 16)
-      this.state = this.leftBytes === 0 ? 'trailers' : 'data'
-      if (size === '') this.outcome = 'bad-chunk-size'
-      else if (this.extensionsLeftBytes < 0) this.outcome = 'chunk-line-too-long'
-    } else if (outcome !== 'more') {
-      this.outcome = outcome === 'line-too-long' ? 'chunk-line-too-long' : outcome
-    }
-    return end
+  private takeSize(chunk: Uint8Array, off: number, end: number): number {
+    const stop = this.lines.push(chunk, off, end, SIZE_LINE_BYTES)
+    const { outcome, raw } = this.lines
+    if (outcome === 'line') this.outcome = this.takeSizeLine(raw)
+    else if (outcome === 'line-too-long') this.outcome = 'chunk-line-too-long'
+    return stop
+  }
+
+  private takeSizeLine(raw: string): ChunkedProblem | undefined {
+    const checked = checkLine(raw)
+    if (typeof checked === 'string') return checked
+    const [, size = '', extensions = ''] = SIZE_LINE.exec(checked.line) ?? []
+    this.extensionsLeftBytes -= extensions.length
+    this.leftBytes = Number.parseInt(size, 16)
+    this.state = this.leftBytes === 0 ? 'trailers' : 'data'
+    if (size === '') return 'bad-chunk-size'
+    return this.extensionsLeftBytes < 0 ? 'chunk-line-too-long' : undefined
   }
 }
 

@@ -257,7 +257,7 @@ export class ClientConnection {
     const parser = new ResponseParser(this.#limits.response)
     while (parser.outcome === undefined) {
       if (!(await input.fill())) throw new NetError('connection-reset', 'The server closed the connection unasked')
-      input.off = parser.push(input.chunk, input.off)
+      input.off = parser.push(input.chunk, input.off, input.end)
     }
     if (typeof parser.outcome === 'string') throw protocolError(parser.outcome)
     return parser.outcome

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { checkConditions, isRangeCurrent } from './conditions.ts'
-import { Fields } from './fields.ts'
+import { Field, Fields } from './fields.ts'
 
 function fieldsOf(lines: Readonly<Record<string, string>>): Fields {
   const fields = new Fields()
-  for (const [name, value] of Object.entries(lines)) fields.add(name, value)
+  for (const [name, value] of Object.entries(lines)) fields.add(new Field(name, value))
   return fields
 }
 

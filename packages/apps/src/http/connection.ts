@@ -4,32 +4,25 @@
  */
 
 import { endpointToString } from '@mirage-ts/core/addresses'
-import { CancelController } from '@mirage-ts/core/cancel'
 import { messageOf, NetError } from '@mirage-ts/core/errors'
 import type { Counters } from '@mirage-ts/core/metrics'
 import { textToOctets } from '@mirage-ts/core/octets'
-import { after, seconds } from '@mirage-ts/core/time'
 import type { Endpoint } from '@mirage-ts/signatures/addresses'
 import type { CancelSignal } from '@mirage-ts/signatures/cancel'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
 import type { Logger } from '@mirage-ts/signatures/log'
-import type { Alarm, Duration, Instant, MonotonicClock, Time } from '@mirage-ts/signatures/time'
-import type { Body } from './body.ts'
+import type { Duration, MonotonicClock, Time } from '@mirage-ts/signatures/time'
+import { type Body, NO_CONTENT, OctetsBody } from './body.ts'
+import type { Desk, Desks } from './desk.ts'
 import { ContentError } from './errors.ts'
-import type { Fields } from './fields.ts'
-import type { Framing } from './framing.ts'
+import { HAS_EXPECTATION } from './fields.ts'
 import { IncomingBody } from './incoming-body.ts'
-import { FlowInput } from './input.ts'
+import { Link } from './link.ts'
 import { ownLines, sendMessage } from './outgoing.ts'
-import { REFUSAL_STATUS, type RefusalReason, type RequestHead, type RequestLimits, RequestParser } from './request.ts'
+import { REFUSAL_STATUS, type RequestHead, type RequestLimits, type RequestMemo, RequestParser } from './request.ts'
 import { type HttpResponse, plainResponse, reasonOf } from './response.ts'
-
-/** What a client may still send, once we have answered for the last time, before it is reset. */
-const LINGER_BYTES = 1024 * 1024
-const LINGER_TIME = seconds(2)
-
-/** A deadline that is not expected to come; an alarm that is put off costs less than one that is cleared and set again. */
-const SOME_DAY = (2 ** 52) as Instant
+import { checkedResponse, type HeadEnds, hasContent, headStart, isUpgrade, responseFraming } from './response-head.ts'
+import { ServedRequest } from './served-request.ts'
 
 /** A request as its handler gets it. */
 export interface HttpRequest extends RequestHead {
@@ -71,328 +64,415 @@ export type HttpCounter =
   | 'lostConnections'
   | 'upgrades'
 
+/** What the connections of a server share. */
 export interface ConnectionContext {
   readonly time: Time
   readonly clock: MonotonicClock
-  /** The current date as HTTP writes it. */
-  readonly date: () => string
+  readonly headEnds: HeadEnds
   readonly log: Logger
   readonly limits: ConnectionLimits
   readonly counters: Counters<HttpCounter>
+  readonly memo: RequestMemo
+  readonly desks: Desks
 }
 
 /** A connection that is being served. */
 export interface ServedConnection {
-  /** Resolves when it has ended; never rejects. */
-  readonly ended: Promise<void>
+  /** Begins; called once. */
+  start(): void
   /** Ends it after the response that is under way, or at once when there is none. */
   finish(): void
   /** Ends it at once. */
   abort(): void
 }
 
-/** Serves `flow` to its end, which it closes or aborts. */
+/** Makes what serves `flow` to its end, which it closes or aborts; then `onEnded` runs, once. */
 export function serveConnection(
   flow: TcpFlow,
   handler: Handler<HttpRequest>,
   context: ConnectionContext,
+  onEnded: (connection: ServedConnection) => void,
 ): ServedConnection {
-  const connection = new Connection(flow, handler, context)
-  return {
-    ended: connection.run(),
-    finish: () => connection.finish(),
-    abort: () => connection.abort(),
-  }
+  return new Connection(flow, handler, context, onEnded)
 }
 
-class Connection {
-  private readonly flow: TcpFlow
-  private readonly input: FlowInput
+/** Why a turn ended: for want of octets, for want of an answer, or for work that waits, and says whether another turn follows. */
+type Pause = 'octets' | 'answer' | (() => Promise<boolean>)
+
+/**
+ * In a turn a connection does what needs no waiting: it takes what has arrived, asks the handler, and sends what is answered,
+ * for as many requests as there are. Promises cost an interpreter more than all of this together. What has to wait (content of
+ * requests, bodies that are not in memory, clients that do not read) is done between two turns.
+ */
+class Connection implements ServedConnection {
+  private readonly link: Link
   private readonly handler: Handler<HttpRequest>
   private readonly context: ConnectionContext
-  /** Rings when somebody is too slow. */
-  private readonly alarm: Alarm
-  private whenLate: () => void = () => {}
+  private readonly onEnded: (connection: ServedConnection) => void
+  private readonly parser: RequestParser
   /** The request being answered. */
-  private request: ServedRequest | undefined
-  /** The last write, until it has settled. */
-  private writing: Promise<void> | undefined
-  /** We ended the connection ourselves: calls that fail then are no news. */
-  private isEnding = false
-  /** Waiting for a request that has not begun. */
-  private isIdle = false
+  private request: ServedRequest | undefined = undefined
+  /** One of them takes what becomes of the handler's answer; the first is undefined while none is awaited. */
+  private whenAnswered: ((response: HttpResponse) => void) | undefined = undefined
+  private whenLost: (reason: unknown) => void
+  /** A turn begins when octets arrive. */
+  private isWaiting = false
+  /** The time for the head that has begun is running. */
+  private isHeadTimed = false
   /** No request is served after the one under way. */
   private isFinishing = false
+  private isOver = false
 
-  constructor(flow: TcpFlow, handler: Handler<HttpRequest>, context: ConnectionContext) {
-    this.flow = flow
-    this.input = new FlowInput(flow)
+  constructor(
+    flow: TcpFlow,
+    handler: Handler<HttpRequest>,
+    context: ConnectionContext,
+    onEnded: (connection: ServedConnection) => void,
+  ) {
+    this.link = new Link(flow, context)
     this.handler = handler
     this.context = context
-    this.alarm = context.time.alarm(() => this.whenLate())
+    this.onEnded = onEnded
+    this.parser = new RequestParser(context.limits.request, context.memo)
+    this.whenLost = this.failed
   }
 
-  async run(): Promise<void> {
-    try {
-      let goesOn = true
-      while (goesOn) goesOn = await this.serveOne()
-    } catch (error) {
-      this.ended(error)
-    }
-    this.alarm.clear()
+  start(): void {
+    this.turn()
   }
 
   finish(): void {
     this.isFinishing = true
-    if (this.isIdle) this.end()
+    if (this.isWaiting && !this.parser.hasBegun) this.link.end()
   }
 
   abort(): void {
-    this.isEnding = true
-    this.flow.abort()
-    this.request?.lose(new NetError('closed', 'The server ended the connection'))
+    const { link } = this
+    link.isEnding = true
+    link.flow.abort()
+    this.lost(new NetError('closed', 'The server ended the connection'))
   }
 
-  /** Answers one request; true when another may follow. Otherwise the flow is closed. */
-  private async serveOne(): Promise<boolean> {
-    const { limits, counters } = this.context
-    const head = await this.readHead()
-    if (head === undefined) {
-      await this.close()
-      return false
+  /** One turn, which begins with `answer` to the request under way. */
+  private readonly turn = (answer?: HttpResponse): void => {
+    const { link, context } = this
+    const desk = context.desks.take()
+    let pause: Pause
+    try {
+      pause = this.serve(desk, answer)
+      const sending = link.send(desk)
+      if (sending !== undefined) pause = this.behind(sending, pause)
+      link.input.keep()
+    } catch (error) {
+      this.failed(error)
+      return
+    } finally {
+      context.desks.give(desk)
     }
-    if (typeof head === 'string') return this.refuse(REFUSAL_STATUS[head], head)
-    counters.requests++
+    if (pause === 'octets') this.waitForOctets()
+    else if (pause === 'answer') link.input.whenReadable(this.onReadable)
+    else void this.work(pause)
+  }
+
+  /** Serves requests up to one that has to wait. */
+  private serve(desk: Desk, answer: HttpResponse | undefined): Pause {
+    const { link, parser } = this
+    const { input } = link
+    let pause = answer === undefined ? undefined : this.respond(desk, this.request as ServedRequest, answer)
+    while (pause === undefined) {
+      while (parser.outcome === undefined) {
+        const lenBytes = input.poll(desk.input)
+        if (lenBytes === 0) return 'octets'
+        if (lenBytes < 0) return () => this.reachEnd()
+        input.off = parser.push(input.chunk, input.off, input.end)
+      }
+      const head = parser.outcome
+      parser.reset()
+      this.isHeadTimed = false
+      pause = typeof head === 'string' ? () => this.refuse(REFUSAL_STATUS[head], head) : this.take(desk, head)
+    }
+    return pause
+  }
+
+  /** Answers a request. Undefined when the next one may follow at once. */
+  private take(desk: Desk, head: RequestHead): Pause | undefined {
+    this.context.counters.requests++
+    if (head.framing !== 0 || (head.fields.marks & HAS_EXPECTATION) !== 0) return () => this.answerContent(head)
+    const request = new ServedRequest(head, NO_CONTENT, this.link.flow)
+    this.request = request
+    const answer = this.ask(request)
+    if (!(answer instanceof Promise)) return this.respond(desk, request, answer)
+    this.expect(answer, this.turn, this.failed)
+    return 'answer'
+  }
+
+  /** Puts a response on the desk, if its body is in memory. Undefined when the next request may follow at once. */
+  private respond(desk: Desk, request: ServedRequest, response: HttpResponse): Pause | undefined {
+    const { body, status } = response
+    if (isUpgrade(response, request)) return () => this.upgrade(response)
+    const octets = body instanceof OctetsBody ? body.octets : undefined
+    if (body !== undefined && octets === undefined) return () => this.respondSlowly(request, response)
+    const goesOn = request.isPersistent && !this.isFinishing
+    const start = headStart(response, octets === undefined ? 0 : octets.length, request.method)
+    const isSent = request.method !== 'HEAD' && hasContent(status)
+    if (!desk.add(start, this.context.headEnds.get(request.minor, goesOn), isSent ? octets : undefined)) {
+      return () => this.respondSlowly(request, response)
+    }
+    this.request = undefined
+    return goesOn ? undefined : () => this.close()
+  }
+
+  /** What the handler answers, or will; or what is answered for it. */
+  private ask(request: ServedRequest): HttpResponse | Promise<HttpResponse> {
+    try {
+      const answer = this.handler(request)
+      return answer instanceof Promise ? answer : checkedResponse(answer)
+    } catch (error) {
+      return this.answerFor(request, error)
+    }
+  }
+
+  /** What is answered for a handler that failed. */
+  private answerFor({ method, target }: ServedRequest, error: unknown): HttpResponse {
+    const { counters, log } = this.context
+    if (error instanceof ContentError) {
+      counters.refusedRequests++
+      this.isFinishing = true
+      return plainResponse(error.status)
+    }
+    counters.failedResponses++
+    log.error(() => `Cannot answer ${method} ${target}: ${messageOf(error)}`)
+    return plainResponse(500)
+  }
+
+  /** The first of three takes place: the answer, the loss of the connection, the end of the time. */
+  private expect(
+    answer: Promise<HttpResponse>,
+    whenAnswered: (response: HttpResponse) => void,
+    whenLost: (reason: unknown) => void,
+  ): void {
+    this.whenAnswered = whenAnswered
+    this.whenLost = whenLost
+    this.allowAnswer()
+    answer.then(this.onAnswer, this.onRefusal)
+  }
+
+  private readonly allowAnswer = (): void => {
+    if (this.whenAnswered !== undefined) this.link.allow(this.context.limits.answerTime, this.onLateAnswer)
+  }
+
+  private readonly onAnswer = (response: HttpResponse): void => {
+    if (this.whenAnswered === undefined) {
+      // It comes when nobody wants it any more.
+      response?.body?.cancel(undefined)
+      return
+    }
+    try {
+      this.settle(checkedResponse(response))
+    } catch (error) {
+      this.onRefusal(error)
+    }
+  }
+
+  private readonly onRefusal = (error: unknown): void => {
+    if (this.whenAnswered !== undefined) this.settle(this.answerFor(this.request as ServedRequest, error))
+  }
+
+  private readonly onLateAnswer = (): void => {
+    this.context.counters.timeouts++
+    this.isFinishing = true
+    this.settle(plainResponse(503))
+  }
+
+  private settle(response: HttpResponse): void {
+    const { whenAnswered } = this
+    this.whenAnswered = undefined
+    this.link.rest()
+    whenAnswered?.(response)
+  }
+
+  /** The client has gone away. */
+  private readonly lost = (reason: unknown): void => {
+    this.request?.lose(reason)
+    if (this.whenAnswered === undefined) return
+    this.whenAnswered = undefined
+    this.whenLost(reason)
+  }
+
+  /** What comes after a turn whose responses the client has no room for yet. */
+  private behind(sending: Promise<void>, pause: Pause): Pause {
+    if (pause === 'answer') {
+      sending.then(this.allowAnswer, this.lost)
+      return pause
+    }
+    return async () => {
+      await sending
+      return pause === 'octets' || pause()
+    }
+  }
+
+  private waitForOctets(): void {
+    const { link, parser } = this
+    const { limits } = this.context
+    if (!parser.hasBegun) link.allow(limits.idleTime, this.onLateClient)
+    else if (!this.isHeadTimed) link.allow(limits.requestTime)
+    this.isHeadTimed = parser.hasBegun
+    this.isWaiting = true
+    link.input.whenReadable(this.onReadable)
+  }
+
+  private readonly onReadable = (): void => {
+    if (this.isWaiting) {
+      this.isWaiting = false
+      this.turn()
+    } else if (this.whenAnswered !== undefined) {
+      // Another request, or the end: a client that goes away while it is being answered is noticed by reading on.
+      this.link.input.watch(this.lost)
+    }
+  }
+
+  private readonly onLateClient = (): void => {
+    if (!this.isFinishing) this.context.counters.timeouts++
+    this.link.end()
+  }
+
+  private async work(pause: () => Promise<boolean>): Promise<void> {
+    try {
+      if (await pause()) this.turn()
+      else this.over()
+    } catch (error) {
+      this.failed(error)
+    }
+  }
+
+  /** No more will come: the client has finished, or is lost. */
+  private async reachEnd(): Promise<boolean> {
+    if (await this.link.input.fill()) return true
+    return this.close()
+  }
+
+  private async close(): Promise<false> {
+    await this.link.close()
+    return false
+  }
+
+  /** Answers a request that has content, or may have. */
+  private async answerContent(head: RequestHead): Promise<boolean> {
+    const { link } = this
+    const { limits } = this.context
     if (typeof head.framing === 'number' && head.framing > limits.contentBytes) return this.refuse(413, 'too large')
     // RFC 9110 §10.1.1: HTTP/1.0 had no expectations.
     const expectation = head.minor === 1 ? head.fields.get('expect')?.toLowerCase() : undefined
     if (expectation !== undefined && expectation !== '100-continue') return this.refuse(417, 'unknown expectation')
-    return this.answer(head, expectation !== undefined && head.framing !== 0)
-  }
-
-  /** The head of the next request or why there is none to answer; `undefined` when the client has finished. */
-  private async readHead(): Promise<RequestHead | RefusalReason | undefined> {
-    const { limits } = this.context
-    const input = this.input
-    const parser = new RequestParser(limits.request)
-    this.isIdle = true
-    while (parser.outcome === undefined) {
-      if (input.isEmpty) {
-        if (this.isIdle) this.allow(limits.idleTime, () => this.end())
-        if (!(await input.fill())) return undefined
-      }
-      if (this.isIdle) this.allow(limits.requestTime)
-      this.isIdle = false
-      input.off = parser.push(input.chunk, input.off)
-    }
-    return parser.outcome
-  }
-
-  private async answer(head: RequestHead, expectsContinue: boolean): Promise<boolean> {
-    const { limits } = this.context
     // Until the client was told to go on, whether it will send its content is its choice (RFC 9110 §10.1.1).
-    let isContentUncertain = expectsContinue
+    let isContentUncertain = expectation !== undefined && head.framing !== 0
     let isHeadSent = false
-    const content = new IncomingBody(this.input, {
+    const content = new IncomingBody(link.input, {
       framing: head.framing,
       limits: limits.request,
       contentBytes: limits.contentBytes,
       onWait: () => {
-        this.allow(limits.contentTime)
+        link.allow(limits.contentTime)
         if (!isContentUncertain || isHeadSent) return undefined
         isContentUncertain = false
-        return this.write(CONTINUE)
+        return link.write(CONTINUE)
       },
       onArrived: () => {
         // Content that comes without waiting for us makes it certain, too.
         isContentUncertain = false
-        this.rest()
+        link.rest()
       },
     })
-    const request = new ServedRequest(head, content, this.flow.remote)
+    const request = new ServedRequest(head, content, link.flow)
     this.request = request
-    const answering = this.handle(request)
-    // A client that goes away while its request is being answered is noticed by reading on.
-    if (content.isEnded) this.input.watch((reason) => request.lose(reason))
-    const response = await answering
-    this.rest()
+    const answer = this.ask(request)
+    if (content.isEnded) link.input.watch(this.lost)
+    const response = answer instanceof Promise ? await this.answered(answer) : answer
+    link.rest()
     if (isUpgrade(response, head)) return this.upgrade(response)
     // Content that nobody has read up to here is read after the response, or the connection ends with it.
     const mayGoOn = head.isPersistent && !isContentUncertain && !this.isFinishing
-    const { lines, framing } = this.delimit(response, head, mayGoOn)
-    const isPersistent = mayGoOn && framing !== 'close'
     // The body of the response may be made of the content, and asks for it before the head is sent.
     const onHead = () => {
       isHeadSent = true
     }
-    request.onLost = () => {}
-    await this.respond(response, lines, head.method === 'HEAD' || !hasContent(response.status) ? 0 : framing, onHead)
+    const goesOn = await this.send(head, response, mayGoOn, onHead)
     const isRead = !isContentUncertain && (content.isEnded || (await content.drain(limits.drainBytes)))
     this.request = undefined
-    if (isPersistent && isRead && !this.isFinishing) return true
-    if (isRead) await this.close()
-    else await this.linger()
+    if (goesOn && isRead && !this.isFinishing) return true
+    if (isRead) await link.close()
+    else await link.linger(this.onLateClient)
     return false
   }
 
-  /** What the handler answers, or what is answered for it. */
-  private async handle(request: ServedRequest): Promise<HttpResponse> {
-    const { limits, counters, log } = this.context
-    try {
-      const answering = this.handler(request)
-      if (!(answering instanceof Promise)) return checked(answering)
-      // The first of three: the answer, the loss of the connection, the end of the time.
-      const first = new Promise<HttpResponse>((resolve, reject) => {
-        answering.then(resolve, reject)
-        request.onLost = (reason) => {
-          drop(answering)
-          reject(reason)
-        }
-        this.allow(limits.answerTime, () => {
-          counters.timeouts++
-          this.isFinishing = true
-          drop(answering)
-          resolve(plainResponse(503))
-        })
-      })
-      return checked(await first)
-    } catch (error) {
-      if (error instanceof ContentError) {
-        counters.refusedRequests++
-        this.isFinishing = true
-        return plainResponse(error.status)
-      }
-      if (request.isLost) throw error
-      counters.failedResponses++
-      log.error(() => `Cannot answer ${request.method} ${request.target}: ${messageOf(error)}`)
-      return plainResponse(500)
-    }
+  private answered(answer: Promise<HttpResponse>): Promise<HttpResponse> {
+    return new Promise((resolve, reject) => this.expect(answer, resolve, reject))
   }
 
-  /** How the content of a response is delimited, and the head that says so. */
-  private delimit(response: HttpResponse, head: RequestHead | undefined, mayGoOn: boolean) {
-    const { status, body } = response
-    const { text, declaredLength } = ownLines(response.fields)
-    let framing: Framing | 'close' = body === undefined ? 0 : (body.lenBytes ?? declaredLength ?? 'chunked')
-    if (framing === 'chunked' && head?.minor === 0) framing = 'close'
-    // RFC 9110 §8.6, §15.4.5: where there is no content, a length would be that of another response.
-    const lenBytes = head?.method === 'HEAD' && body === undefined ? (declaredLength ?? framing) : framing
-    let lines = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n${text}`
-    if (hasContent(status)) {
-      if (typeof lenBytes === 'number') lines += `Content-Length: ${lenBytes}\r\n`
-      else if (framing === 'chunked') lines += 'Transfer-Encoding: chunked\r\n'
-    }
-    lines += `Date: ${this.context.date()}\r\n`
-    if (!mayGoOn || framing === 'close') lines += 'Connection: close\r\n'
-    else if (head?.minor === 0) lines += 'Connection: keep-alive\r\n'
-    return { lines: `${lines}\r\n`, framing }
+  /** Sends a response whose body is not in memory, or too large for the desk. */
+  private async respondSlowly(request: ServedRequest, response: HttpResponse): Promise<boolean> {
+    this.link.input.watch(this.lost)
+    const goesOn = await this.send(request, response, request.isPersistent && !this.isFinishing)
+    this.request = undefined
+    return (goesOn && !this.isFinishing) || this.close()
   }
 
-  private async respond(
-    { body }: HttpResponse,
-    head: string,
-    framing: Framing | 'close',
+  /** Sends a response; true when another may follow. */
+  private async send(
+    head: RequestHead | undefined,
+    response: HttpResponse,
+    mayGoOn: boolean,
     onHead: () => void = () => {},
-  ): Promise<void> {
+  ): Promise<boolean> {
+    const { body, status } = response
+    const framing = responseFraming(response, head?.minor)
+    const goesOn = mayGoOn && framing !== 'close'
+    const text = headStart(response, framing, head?.method) + this.context.headEnds.get(head?.minor, goesOn)
+    const write = (octets: Uint8Array) => {
+      onHead()
+      return this.link.write(octets)
+    }
     try {
-      const write = (octets: Uint8Array) => {
-        onHead()
-        return this.write(octets)
-      }
-      await sendMessage(write, head, body, framing)
+      await sendMessage(write, text, body, head?.method === 'HEAD' || !hasContent(status) ? 0 : framing)
     } catch (error) {
       body?.cancel(error)
       throw error
     }
+    return goesOn
   }
 
   /** Answers a request that cannot be served, for the last time: where the next one would begin is not known. */
   private async refuse(status: number, reason: string): Promise<false> {
     const { counters, log } = this.context
     counters.refusedRequests++
-    if (log.debugOn) log.debug(`${endpointToString(this.flow.remote)} refused: ${reason}`)
-    const response = plainResponse(status)
-    const { lines, framing } = this.delimit(response, undefined, false)
-    await this.respond(response, lines, framing)
-    await this.linger()
+    if (log.debugOn) log.debug(`${endpointToString(this.link.flow.remote)} refused: ${reason}`)
+    await this.send(undefined, plainResponse(status), false)
+    await this.link.linger(this.onLateClient)
     return false
   }
 
   /** Hands the connection over to another protocol. */
   private async upgrade({ status, fields, upgrade }: HttpResponse): Promise<false> {
+    const { link } = this
     const connection = status === 101 ? 'Connection: Upgrade\r\n' : ''
     const head = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n${ownLines(fields).text}${connection}\r\n`
     this.context.counters.upgrades++
-    await this.write(textToOctets(head))
-    this.alarm.clear()
-    await upgrade?.(this.input.detach())
-    await this.flow.close()
+    await link.write(textToOctets(head))
+    link.restForEver()
+    await upgrade?.(link.input.detach())
+    await link.flow.close()
     return false
   }
 
-  /** Writes behind what is being written: 100 (Continue) may be, when a response begins. */
-  private async write(octets: Uint8Array): Promise<void> {
-    this.allow(this.context.limits.writeTime)
-    const writing =
-      this.writing === undefined ? this.flow.write(octets) : this.writing.then(() => this.flow.write(octets))
-    this.writing = writing
-    await writing
-    if (this.writing === writing) this.writing = undefined
-    // The next part may take its time: that is not for the client to answer for.
-    this.rest()
-  }
-
-  private async close(): Promise<void> {
-    this.allow(this.context.limits.writeTime)
-    await this.flow.close()
-  }
-
-  /**
-   * Closes after an answer to a client that may still be sending (RFC 9112 §9.6): octets that arrive at a closed
-   * connection are answered with a reset, and a reset may destroy the answer before it is read.
-   */
-  private async linger(): Promise<void> {
-    this.flow.shutdownWrite()
-    this.allow(LINGER_TIME, () => this.end())
-    let readBytes = 0
-    while (readBytes < LINGER_BYTES && (await this.input.fill())) readBytes += this.input.take(LINGER_BYTES).length
-    await this.close()
-  }
-
-  /** Gives `duration` from now for what comes next; afterwards the connection is reset, unless something else is said. */
-  private allow(duration: Duration, whenLate: () => void = this.abortLate): void {
-    this.whenLate = whenLate
-    this.alarm.set(after(this.context.clock.now(), duration))
-  }
-
-  /** Sets no limit to what comes next. */
-  private rest(): void {
-    this.alarm.set(SOME_DAY)
-  }
-
-  private readonly abortLate = (): void => {
-    this.isEnding = true
-    this.context.counters.timeouts++
-    this.flow.abort()
-  }
-
-  /** Ends an idle connection in an orderly way, and with it the call that `run` waits in. */
-  private end(): void {
-    this.isEnding = true
-    if (!this.isFinishing) this.context.counters.timeouts++
-    void this.flow.close()
-  }
-
   /** Something failed: the flow, because the client went away or was late, or the body of a response. */
-  private ended(error: unknown): void {
+  private readonly failed = (error: unknown): void => {
+    const { link } = this
     const { counters, log } = this.context
-    const remote = endpointToString(this.flow.remote)
+    const remote = endpointToString(link.flow.remote)
     this.request?.lose(error)
-    if (this.isEnding) {
+    if (link.isEnding) {
       log.debug(() => `${remote} was late, or the server ends`)
-      return
-    }
-    if (error instanceof NetError) {
+    } else if (error instanceof NetError) {
       counters.lostConnections++
       log.debug(() => `${remote} went away: ${error.message}`)
     } else {
@@ -400,85 +480,19 @@ class Connection {
       counters.failedResponses++
       log.error(() => `Cannot finish a response to ${remote}: ${messageOf(error)}`)
     }
-    this.flow.abort()
-  }
-}
-
-/** Most handlers never ask for the signal: it is made when they do. */
-class ServedRequest implements HttpRequest {
-  readonly method: string
-  readonly target: string
-  readonly path: string
-  readonly query: string
-  readonly authority: string
-  readonly minor: 0 | 1
-  readonly fields: Fields
-  readonly framing: Framing
-  readonly isPersistent: boolean
-  readonly content: Body
-  readonly remote: Endpoint
-  /** Called when the connection is lost. */
-  onLost: (reason: unknown) => void = () => {}
-  isLost = false
-  private reason: unknown
-  private controller: CancelController | undefined
-
-  constructor(head: RequestHead, content: Body, remote: Endpoint) {
-    this.method = head.method
-    this.target = head.target
-    this.path = head.path
-    this.query = head.query
-    this.authority = head.authority
-    this.minor = head.minor
-    this.fields = head.fields
-    this.framing = head.framing
-    this.isPersistent = head.isPersistent
-    this.content = content
-    this.remote = remote
+    if (!link.isEnding) link.flow.abort()
+    this.over()
   }
 
-  get signal(): CancelSignal {
-    if (this.controller === undefined) {
-      this.controller = new CancelController()
-      if (this.isLost) this.controller.cancel(this.reason)
-    }
-    return this.controller.signal
+  private over(): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.isWaiting = false
+    this.whenAnswered = undefined
+    this.request = undefined
+    this.link.restForEver()
+    this.onEnded(this)
   }
-
-  /** The client has gone away. */
-  lose(reason: unknown): void {
-    if (this.isLost) return
-    this.isLost = true
-    this.reason = reason
-    this.controller?.cancel(reason)
-    this.onLost(reason)
-  }
-}
-
-/** RFC 9110 §15: the status of a final response, or of one that hands the connection over. */
-function checked(response: HttpResponse): HttpResponse {
-  const { status, upgrade } = response
-  if (Number.isInteger(status) && status <= 999 && (status >= 200 || (status === 101 && upgrade !== undefined))) {
-    return response
-  }
-  throw new TypeError(`expected a status of 200 to 999, got ${status}`)
-}
-
-/** A response that comes when nobody wants it any more. */
-function drop(answering: Promise<HttpResponse>): void {
-  void answering.then(
-    ({ body }) => body?.cancel(undefined),
-    () => {},
-  )
 }
 
 const CONTINUE = textToOctets('HTTP/1.1 100 Continue\r\n\r\n')
-
-/** RFC 9110 §6.4.1: responses that never have content. */
-function hasContent(status: number): boolean {
-  return status >= 200 && status !== 204 && status !== 304
-}
-
-function isUpgrade({ status, upgrade }: HttpResponse, { method }: RequestHead): boolean {
-  return upgrade !== undefined && (status === 101 || (method === 'CONNECT' && status >= 200 && status < 300))
-}

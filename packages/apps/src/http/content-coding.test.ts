@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CODINGS, chooseCoding } from './content-coding.ts'
-import { Fields } from './fields.ts'
+import { Field, Fields } from './fields.ts'
 
 function choose(acceptEncoding: string | undefined, suffixes = '.br .gz'): string | undefined {
   const fields = new Fields()
-  if (acceptEncoding !== undefined) fields.add('accept-encoding', acceptEncoding)
+  if (acceptEncoding !== undefined) fields.add(new Field('accept-encoding', acceptEncoding))
   return chooseCoding(
     fields,
     CODINGS.filter(({ suffix }) => suffixes.split(' ').includes(suffix)),

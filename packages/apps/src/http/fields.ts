@@ -19,8 +19,50 @@ export function isFieldValue(text: string): boolean {
 /** Name and value of a field to send; the value has one character for each octet. */
 export type FieldLine = readonly [name: string, value: string]
 
+/** Fields that say where a message ends, whom it is for, and what follows: everybody who receives one looks for these. */
+export const HAS_HOST = 1
+export const HAS_HOSTS = 2
+export const HAS_LENGTH = 4
+export const HAS_CODING = 8
+export const HAS_CONNECTION = 16
+export const HAS_EXPECTATION = 32
+/** It asks for a part, or has a condition (RFC 9110 §13, §14.2). */
+export const HAS_CONDITION = 64
+
+const MARKS: Readonly<Record<string, number>> = {
+  host: HAS_HOST,
+  'content-length': HAS_LENGTH,
+  'transfer-encoding': HAS_CODING,
+  connection: HAS_CONNECTION,
+  expect: HAS_EXPECTATION,
+  'if-match': HAS_CONDITION,
+  'if-modified-since': HAS_CONDITION,
+  'if-none-match': HAS_CONDITION,
+  'if-unmodified-since': HAS_CONDITION,
+  'if-range': HAS_CONDITION,
+  range: HAS_CONDITION,
+}
+
+/** A line that was received. */
+export class Field {
+  /** In lower case. */
+  readonly name: string
+  readonly value: string
+  /** Which of those above it is, or 0. */
+  readonly mark: number
+
+  /** The caller has checked both. */
+  constructor(name: string, value: string) {
+    this.name = name.toLowerCase()
+    this.value = value
+    this.mark = Object.hasOwn(MARKS, this.name) ? (MARKS[this.name] as number) : 0
+  }
+}
+
 /** The fields of a message that was received. */
 export class Fields {
+  /** Which of those above are there; several Host fields have a mark of their own. */
+  marks = 0
   private readonly names: string[] = []
   private readonly values: string[] = []
 
@@ -28,9 +70,9 @@ export class Fields {
     return this.names.length
   }
 
-  /** Adds a line; the caller has checked both. */
-  add(name: string, value: string): void {
-    this.names.push(name.toLowerCase())
+  add({ name, value, mark }: Field): void {
+    this.marks |= (this.marks & mark) === HAS_HOST ? HAS_HOSTS : mark
+    this.names.push(name)
     this.values.push(value)
   }
 

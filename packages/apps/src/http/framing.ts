@@ -1,5 +1,5 @@
 /** Where the content of a message ends, as its fields say (RFC 9112 §6). */
-import type { Fields } from './fields.ts'
+import { type Fields, HAS_CODING, HAS_CONNECTION, HAS_LENGTH } from './fields.ts'
 
 /** Octets of content, or `chunked` when each piece says its length. */
 export type Framing = number | 'chunked'
@@ -16,6 +16,7 @@ export type FramingProblem =
  * could read differently is a problem.
  */
 export function framingOf(fields: Fields, minor: 0 | 1): Framing | FramingProblem | undefined {
+  if ((fields.marks & (HAS_LENGTH | HAS_CODING)) === 0) return undefined
   const lengths = fields.all('content-length')
   const coding = fields.get('transfer-encoding')
   if (coding !== undefined) {
@@ -35,6 +36,7 @@ export function framingOf(fields: Fields, minor: 0 | 1): Framing | FramingProble
 
 /** RFC 9112 §9.3: true when the sender wants the connection to go on after this message. */
 export function isPersistent(fields: Fields, minor: 0 | 1): boolean {
+  if ((fields.marks & HAS_CONNECTION) === 0) return minor === 1
   const options = fields.tokens('connection')
   if (options.includes('close')) return false
   return minor === 1 || options.includes('keep-alive')

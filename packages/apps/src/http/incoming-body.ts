@@ -111,7 +111,7 @@ export class IncomingBody implements Body {
         throw new ContentError(400, 'Cannot read content: it ends early')
       }
       if (chunked === undefined) return input.take((this.lenBytes ?? Number.POSITIVE_INFINITY) - this.readBytes)
-      input.off = chunked.push(input.chunk, input.off)
+      input.off = chunked.push(input.chunk, input.off, input.end)
       if (chunked.dataEnd > chunked.dataOff) return this.checked(input.chunk.subarray(chunked.dataOff, chunked.dataEnd))
       if (typeof chunked.outcome === 'string') throw new ContentError(400, `Cannot read content: ${chunked.outcome}`)
       if (chunked.outcome !== undefined) return undefined

@@ -59,6 +59,10 @@ export interface OwnLines {
   readonly text: string
   /** The Content-Length among them, when it is one. */
   readonly declaredLength: number | undefined
+  /** The start of the head that they were last in, with its status and length; empty when there is none yet. */
+  start: string
+  status: number
+  length: Framing | 'close'
 }
 
 /** Of arrays that cannot change any more: those of a file are made once and sent with each response. */
@@ -68,7 +72,8 @@ const known = new WeakMap<readonly FieldLine[], OwnLines>()
 export function ownLines(fields: readonly FieldLine[]): OwnLines {
   const before = known.get(fields)
   if (before !== undefined) return before
-  const lines = { text: fieldLines(ownFields(fields)), declaredLength: declaredLength(fields) }
+  const text = fieldLines(ownFields(fields))
+  const lines: OwnLines = { text, declaredLength: declaredLength(fields), start: '', status: 0, length: 0 }
   if (Object.isFrozen(fields) && fields.every((line) => Object.isFrozen(line))) known.set(fields, lines)
   return lines
 }

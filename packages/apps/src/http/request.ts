@@ -4,10 +4,10 @@
  * It is strict: what RFC 9112 lets a recipient repair (bare LF, folded lines, spaces around names, several lengths) is
  * refused, because whoever stands between us and the client may repair it differently and see another request.
  */
-import { type Fields, isToken } from './fields.ts'
+import { type Field, type Fields, HAS_HOST, HAS_HOSTS, isToken } from './fields.ts'
 import { type Framing, type FramingProblem, framingOf, isPersistent } from './framing.ts'
-import { type FieldsLimits, FieldsParser, type FieldsProblem, LineReader } from './lines.ts'
-import { parseTarget } from './target.ts'
+import { checkLine, type FieldsLimits, FieldsParser, type FieldsProblem, LineMemo, LineReader } from './lines.ts'
+import { parseTarget, type Target } from './target.ts'
 
 /** The head of a request. */
 export interface RequestHead {
@@ -77,70 +77,114 @@ interface RequestLine {
   readonly method: string
   readonly target: string
   readonly minor: 0 | 1
+  /** What the target names; `undefined` when it is none. */
+  readonly parts: Target | undefined
 }
 
-/** Reads one request head. */
+/** Lines of requests seen lately, on all connections of a server. */
+export class RequestMemo {
+  readonly requestLines: LineMemo<RequestLine> = new LineMemo()
+  readonly fields: LineMemo<Field> = new LineMemo()
+  /** A value of Host that is fine. */
+  host = ''
+}
+
+/** Reads request heads, one after the other. */
 export class RequestParser {
   /** What has arrived is, once the head is complete or refused. */
   outcome: RequestHead | RefusalReason | undefined
   private readonly limits: RequestLimits
+  private readonly memo: RequestMemo | undefined
   private readonly lines = new LineReader()
   private readonly fields: FieldsParser
   private hasBlankLine = false
   private requestLine: RequestLine | undefined
 
-  constructor(limits: RequestLimits = DEFAULT_REQUEST_LIMITS) {
+  constructor(limits: RequestLimits = DEFAULT_REQUEST_LIMITS, memo?: RequestMemo) {
     this.limits = limits
-    this.fields = new FieldsParser(limits)
+    this.memo = memo
+    this.fields = new FieldsParser(limits, memo?.fields)
   }
 
-  /** Takes octets from `chunk[off..]` until there is an outcome; returns where it stopped. */
-  push(chunk: Uint8Array, off: number): number {
-    while (off < chunk.length && this.outcome === undefined) {
+  /** Some of a head has arrived. */
+  get hasBegun(): boolean {
+    return this.lines.raw !== ''
+  }
+
+  /** Begins with the next head. */
+  reset(): void {
+    this.outcome = undefined
+    this.hasBlankLine = false
+    this.requestLine = undefined
+    this.lines.reset()
+    this.fields.reset()
+  }
+
+  /** Takes octets of `chunk[off, end)` until there is an outcome; returns where it stopped. */
+  push(chunk: Uint8Array, off: number, end: number = chunk.length): number {
+    while (off < end && this.outcome === undefined) {
       if (this.requestLine === undefined) {
-        off = this.lines.push(chunk, off, this.limits.requestLineBytes)
+        off = this.lines.push(chunk, off, end, this.limits.requestLineBytes)
         this.outcome = this.takeRequestLine()
       } else {
-        off = this.fields.push(chunk, off)
+        off = this.fields.push(chunk, off, end)
         const fields = this.fields.outcome
-        this.outcome = typeof fields === 'object' ? finish(this.requestLine, fields) : fields
+        this.outcome = typeof fields === 'object' ? finish(this.requestLine, fields, this.memo) : fields
       }
     }
     return off
   }
 
   private takeRequestLine(): RefusalReason | undefined {
-    const { outcome, line } = this.lines
-    if (outcome === 'more') return undefined
-    if (outcome !== 'line') return outcome === 'line-too-long' ? 'request-line-too-long' : outcome
+    const { outcome, raw } = this.lines
+    if (outcome !== 'line') return outcome === 'line-too-long' ? 'request-line-too-long' : undefined
     // RFC 9112 §2.2: ignore an empty line before the request; old clients send one after a body.
-    if (line === '' && !this.hasBlankLine) {
+    if (raw === '\r\n' && !this.hasBlankLine) {
       this.hasBlankLine = true
       return undefined
     }
-    const [, method = '', target = '', major, minor] = REQUEST_LINE.exec(line) ?? []
-    if (!isToken(method)) return 'bad-request-line'
-    if (major !== '1') return 'unsupported-version'
-    // RFC 9110 §6.2: a higher minor version is processed as the highest one known.
-    this.requestLine = { method, target, minor: minor === '0' ? 0 : 1 }
+    const line = this.memo?.requestLines.get(raw) ?? parseRequestLine(raw)
+    if (typeof line === 'string') return line
+    this.requestLine = line
+    // A query may hold what is nobody's business, and is another each time.
+    if (line.parts?.query === '') this.memo?.requestLines.add(raw, line)
     return undefined
   }
 }
 
-/** Checks what the request line and the fields say together. */
-function finish({ method, target, minor }: RequestLine, fields: Fields): RequestHead | RefusalReason {
-  // RFC 9112 §3.2: HTTP/1.1 has exactly one Host, and none may have several.
-  const hosts = fields.all('host')
-  if (hosts.length > 1 || (hosts.length === 0 && minor === 1)) return 'bad-host'
-  const [host = ''] = hosts
-  if (!HOST.test(host)) return 'bad-host'
-  const isOther = method === 'CONNECT' || target === '*'
-  const parts = isOther ? { authority: undefined, path: '', query: '' } : parseTarget(target)
+function parseRequestLine(raw: string): RequestLine | RefusalReason {
+  const checked = checkLine(raw)
+  if (typeof checked === 'string') return checked
+  const [, method = '', target = '', major, minor] = REQUEST_LINE.exec(checked.line) ?? []
+  if (!isToken(method)) return 'bad-request-line'
+  if (major !== '1') return 'unsupported-version'
+  // RFC 9110 §6.2: a higher minor version is processed as the highest one known.
+  return { method, target, minor: minor === '0' ? 0 : 1, parts: partsOf(method, target) }
+}
+
+function partsOf(method: string, target: string): Target | undefined {
   // §3.2.3, §3.2.4: the authority form is for CONNECT, `*` for OPTIONS.
-  if (parts === undefined || (method === 'CONNECT' ? !AUTHORITY_FORM.test(target) : isOther && method !== 'OPTIONS')) {
-    return 'bad-target'
+  if (method === 'CONNECT') return AUTHORITY_FORM.test(target) ? { authority: target, path: '', query: '' } : undefined
+  if (target === '*') return method === 'OPTIONS' ? { authority: undefined, path: '', query: '' } : undefined
+  const parts = parseTarget(target)
+  return HOST.test(parts?.authority ?? '') ? parts : undefined
+}
+
+/** Checks what the request line and the fields say together. */
+function finish(
+  { method, target, minor, parts }: RequestLine,
+  fields: Fields,
+  memo: RequestMemo | undefined,
+): RequestHead | RefusalReason {
+  // RFC 9112 §3.2: HTTP/1.1 has exactly one Host, and none may have several.
+  const { marks } = fields
+  if ((marks & HAS_HOSTS) !== 0 || ((marks & HAS_HOST) === 0 && minor === 1)) return 'bad-host'
+  const host = fields.get('host') ?? ''
+  if (host !== memo?.host) {
+    if (!HOST.test(host)) return 'bad-host'
+    if (memo !== undefined) memo.host = host
   }
-  if (!HOST.test(parts.authority ?? '')) return 'bad-target'
+  if (parts === undefined) return 'bad-target'
   const framing = framingOf(fields, minor) ?? 0
   if (typeof framing === 'string' && framing !== 'chunked') return framing
   return {
@@ -148,7 +192,7 @@ function finish({ method, target, minor }: RequestLine, fields: Fields): Request
     target,
     path: parts.path,
     query: parts.query,
-    authority: method === 'CONNECT' ? target : (parts.authority ?? host),
+    authority: parts.authority ?? host,
     minor,
     fields,
     framing,

@@ -1,7 +1,7 @@
 /** The head of an HTTP/1.1 response (RFC 9112 §4): a parser that is fed octets and does no I/O, as strict as that of requests. */
 import type { Fields } from './fields.ts'
 import { type Framing, type FramingProblem, framingOf, isPersistent } from './framing.ts'
-import { type FieldsLimits, FieldsParser, type FieldsProblem, LineReader } from './lines.ts'
+import { checkLine, type FieldsLimits, FieldsParser, type FieldsProblem, LineReader } from './lines.ts'
 
 /** The head of a response. */
 export interface ResponseHead {
@@ -37,14 +37,14 @@ export class ResponseParser {
     this.fields = new FieldsParser(limits)
   }
 
-  /** Takes octets from `chunk[off..]` until there is an outcome; returns where it stopped. */
-  push(chunk: Uint8Array, off: number): number {
-    while (off < chunk.length && this.outcome === undefined) {
+  /** Takes octets of `chunk[off, end)` until there is an outcome; returns where it stopped. */
+  push(chunk: Uint8Array, off: number, end: number = chunk.length): number {
+    while (off < end && this.outcome === undefined) {
       if (this.statusLine === undefined) {
-        off = this.lines.push(chunk, off, this.limits.statusLineBytes)
+        off = this.lines.push(chunk, off, end, this.limits.statusLineBytes)
         this.outcome = this.takeStatusLine()
       } else {
-        off = this.fields.push(chunk, off)
+        off = this.fields.push(chunk, off, end)
         const fields = this.fields.outcome
         this.outcome = typeof fields === 'object' ? { ...this.statusLine, fields } : fields
       }
@@ -53,10 +53,11 @@ export class ResponseParser {
   }
 
   private takeStatusLine(): ResponseProblem | undefined {
-    const { outcome, line } = this.lines
-    if (outcome === 'more') return undefined
-    if (outcome !== 'line') return outcome === 'line-too-long' ? 'status-line-too-long' : outcome
-    const [, minor, status, reason = ''] = STATUS_LINE.exec(line) ?? []
+    const { outcome, raw } = this.lines
+    if (outcome !== 'line') return outcome === 'line-too-long' ? 'status-line-too-long' : undefined
+    const checked = checkLine(raw)
+    if (typeof checked === 'string') return checked
+    const [, minor, status, reason = ''] = STATUS_LINE.exec(checked.line) ?? []
     if (status === undefined) return 'bad-status-line'
     this.statusLine = { status: Number(status), reason, minor: minor === '0' ? 0 : 1 }
     return undefined

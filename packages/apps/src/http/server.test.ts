@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { test as nodeTest } from 'node:test'
 import { port } from '@mirage-ts/core/addresses'
 import { NO_LOG } from '@mirage-ts/core/log'
 import { octetsToText, textToOctets } from '@mirage-ts/core/octets'
@@ -13,6 +13,19 @@ import { type Body, collect, latin1Body } from './body.ts'
 import type { ConnectionLimits, Handler, HttpRequest } from './connection.ts'
 import type { HttpResponse } from './response.ts'
 import { createHttpServer, type HttpServer } from './server.ts'
+
+/** Whether the flows of the test under way are prompt ones. */
+let isPrompt = true
+
+/** Registers a test twice: over flows that do at once what they can, and over flows that only promise. */
+function test(name: string, body: () => Promise<void>): void {
+  for (const kind of ['prompt', 'plain']) {
+    void nodeTest(`${name} (${kind} flows)`, async () => {
+      isPrompt = kind === 'prompt'
+      await body()
+    })
+  }
+}
 
 interface World {
   readonly time: MockTime
@@ -28,7 +41,7 @@ async function world(
   const time = new MockTime()
   const stack = createLoopbackStack()
   // Writes wait for the reader when chunks are small.
-  stack.flowOptions = { chunkBytes, ...(chunkBytes < 100 ? { capacityBytes: chunkBytes } : {}) }
+  stack.flowOptions = { chunkBytes, isPrompt, ...(chunkBytes < 100 ? { capacityBytes: chunkBytes } : {}) }
   const wallClock = { now: () => (784111777 * 1_000_000) as WallInstant }
   const server = await createHttpServer(
     { stack, time, clock: time, wallClock, log: NO_LOG },
@@ -396,4 +409,61 @@ test('http: an error of a handler is 500 and the connection goes on', async () =
   }
   const request = 'GET /bad HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n'
   assert.deepEqual(await bodies(request, handler), ['500 500 Internal Server Error\n', '200 fine'])
+})
+
+/** `count` requests for /0, /1, ... */
+function pipelined(count: number): string {
+  return Array.from({ length: count }, (_, i) => `GET /${i} HTTP/1.1\r\nHost: h\r\n\r\n`).join('')
+}
+
+test('http: requests that arrive together are answered together', async () => {
+  const { connect, time } = await world(({ target }) => ok(latin1Body(target)))
+  const client = await connect()
+  await client.write(textToOctets(pipelined(3)))
+  await time.advance(ms(1))
+  const reply = (await client.read()) ?? assert.fail('ended')
+  assert.equal(
+    octetsToText(reply)
+      .match(/\/\d(?=HTTP|$)/g)
+      ?.join(),
+    '/0,/1,/2',
+  )
+  client.abort()
+  await time.advance(ms(1))
+})
+
+test('http: a client that asks and does not read is not heard until it does, and nothing is lost', async () => {
+  const count = 1000
+  let answered = 0
+  const text = (target: string) => `[${target}]${'x'.repeat(target.endsWith('7') ? 40_000 : 200)}`
+  const w = await world((request) => {
+    const response = ok(latin1Body(text(request.target)))
+    answered++
+    return request.target.endsWith('3') ? Promise.resolve(response) : response
+  })
+  const client = await w.connect()
+  const writing = client.write(textToOctets(pipelined(count))).then(() => client.shutdownWrite())
+  await w.time.advance(seconds(1))
+  assert.ok(answered < count / 2, `${answered}`)
+  const reply = octetsToText(await w.time.until(readAll(client)))
+  await writing
+  assert.equal(
+    reply.replaceAll(/HTTP\/1\.1 200 OK\r\n(?:.+\r\n)*\r\n/g, ''),
+    Array.from({ length: count }, (_, i) => text(`/${i}`)).join(''),
+  )
+  assert.deepEqual([w.server.counters.requests, w.time.pendingCount], [count, 0])
+})
+
+test('http: a client that never reads is reset, whoever was about to answer', async () => {
+  for (const isLate of [false, true]) {
+    const { connect, time, server } = await world(({ target }) => {
+      const response = ok(latin1Body('x'.repeat(1000)))
+      return isLate && Number(target.slice(1)) > 70 ? new Promise<HttpResponse>(() => {}) : response
+    })
+    const client = await connect()
+    client.write(textToOctets(pipelined(1000))).catch(() => {})
+    await time.advance(seconds(40))
+    assert.deepEqual([server.counters.timeouts, time.pendingCount], [1, 0])
+    await assert.rejects(readAll(client), { code: 'connection-reset' })
+  }
 })

@@ -17,7 +17,9 @@ import {
   serveConnection,
 } from './connection.ts'
 import { createHttpDate } from './date.ts'
-import { DEFAULT_REQUEST_LIMITS } from './request.ts'
+import { Desks } from './desk.ts'
+import { DEFAULT_REQUEST_LIMITS, RequestMemo } from './request.ts'
+import { HeadEnds } from './response-head.ts'
 
 export interface HttpServerDeps {
   readonly stack: Stack
@@ -88,25 +90,53 @@ export async function createHttpServer(
   const context: ConnectionContext = {
     time,
     clock,
-    date: createHttpDate(wallClock),
+    headEnds: new HeadEnds(createHttpDate(wallClock)),
     log: log.logger('http'),
     limits: { ...DEFAULT_LIMITS, ...limits },
     counters,
+    memo: new RequestMemo(),
+    desks: new Desks(),
   }
-  const connections = new Set<ServedConnection>()
+  const connections = new Connections()
   const listener = await stack.tcp.listen(port, (flow: TcpFlow) => {
-    if (connections.size >= connectionCount) {
+    if (connections.all.size >= connectionCount) {
       counters.refusedConnections++
       flow.abort()
       return
     }
     counters.connections++
-    const connection = serveConnection(flow, handler, context)
-    connections.add(connection)
-    void connection.ended.then(() => connections.delete(connection))
+    connections.add(flow, handler, context)
   })
   context.log.info(() => `Listening on port ${listener.port}`)
   return new ListeningServer(listener, connections, context, counters)
+}
+
+/** The connections of a server that have not ended. */
+class Connections {
+  readonly all: Set<ServedConnection> = new Set()
+  #whenNone: (() => void)[] = []
+
+  add(flow: TcpFlow, handler: Handler<HttpRequest>, context: ConnectionContext): void {
+    const connection = serveConnection(flow, handler, context, this.#onEnded)
+    this.all.add(connection)
+    connection.start()
+  }
+
+  /** Resolves when there are none. */
+  ended(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.all.size === 0) resolve()
+      else this.#whenNone.push(resolve)
+    })
+  }
+
+  readonly #onEnded = (connection: ServedConnection): void => {
+    this.all.delete(connection)
+    if (this.all.size > 0) return
+    const waiting = this.#whenNone
+    this.#whenNone = []
+    for (const wake of waiting) wake()
+  }
 }
 
 class ListeningServer implements HttpServer {
@@ -114,16 +144,11 @@ class ListeningServer implements HttpServer {
   readonly counters: HttpCounters
   readonly closed: Promise<void>
   readonly #listener: TcpListener
-  readonly #connections: ReadonlySet<ServedConnection>
+  readonly #connections: Connections
   readonly #context: ConnectionContext
   #resolveClosed: () => void = () => {}
 
-  constructor(
-    listener: TcpListener,
-    connections: ReadonlySet<ServedConnection>,
-    context: ConnectionContext,
-    counters: HttpCounters,
-  ) {
+  constructor(listener: TcpListener, connections: Connections, context: ConnectionContext, counters: HttpCounters) {
     this.port = listener.port
     this.counters = counters
     this.#listener = listener
@@ -139,7 +164,7 @@ class ListeningServer implements HttpServer {
     const alarm = time.alarm(() => this.#abort())
     alarm.set(after(clock.now(), graceTime))
     this.#listener.close()
-    for (const connection of this.#connections) connection.finish()
+    for (const connection of this.#connections.all) connection.finish()
     await this.#ended()
     alarm.clear()
   }
@@ -151,11 +176,11 @@ class ListeningServer implements HttpServer {
   }
 
   #abort(): void {
-    for (const connection of this.#connections) connection.abort()
+    for (const connection of this.#connections.all) connection.abort()
   }
 
   async #ended(): Promise<void> {
-    await Promise.all([...this.#connections].map(({ ended }) => ended))
+    await this.#connections.ended()
     this.#resolveClosed()
   }
 }

@@ -119,11 +119,42 @@ function split(received: Uint8Array, methods: readonly string[]): Reply[] {
   return replies
 }
 
+/** Asks twice, if the connection goes on: a file that was asked for before is answered in another way, and the same. */
 async function get(target: string, fields = '', method = 'GET'): Promise<Reply> {
-  const [reply, ...others] = await exchange(`${method} ${target} HTTP/1.1\r\nHost: h\r\n${fields}\r\n`, [method])
+  const request = `${method} ${target} HTTP/1.1\r\nHost: h\r\n${fields}\r\n`
+  const [reply, again, ...others] = await exchange(request + request, [method, method])
   assert.ok(reply !== undefined && others.length === 0)
+  assert.deepEqual(again, /\r\nConnection: close\r\n/.test(reply.head) ? undefined : reply)
   return reply
 }
+
+test('http: a file that changes is answered as it is now, whether it lies in memory or not', async () => {
+  const versions = ['one', 'two'].map((text) => crunched({ 'a.txt': octets(text) }))
+  let current = versions[0] as KvRo
+  let isPeeking = true
+  const site: KvRo = {
+    exists: (key) => current.exists(key),
+    get: (key) => current.get(key),
+    getPartial: (key, offBytes, lenBytes) => current.getPartial(key, offBytes, lenBytes),
+    list: (key) => current.list(key),
+    sizeBytes: (key) => current.sizeBytes(key),
+    digest: (key) => current.digest(key),
+    lastModified: (key) => current.lastModified(key),
+    peek: (key) => (isPeeking ? current.peek?.(key) : undefined),
+  }
+  const client = (await world(site)).connect()
+  const bodyNow = async (): Promise<string> => {
+    await client.write(octets('GET /a.txt HTTP/1.1\r\nHost: h\r\n\r\n'))
+    const reply = await readAtLeast(client, 1)
+    return octetsToText(reply, reply.length - 3)
+  }
+  for (const text of ['one', 'two', 'one']) {
+    current = versions[text === 'one' ? 0 : 1] as KvRo
+    assert.deepEqual([await bodyNow(), await bodyNow()], [text, text])
+    isPeeking = !isPeeking
+    assert.equal(await bodyNow(), text)
+  }
+})
 
 test('http: a page comes with its type, length, date and tag', async () => {
   const { head, body } = await get('/index.html')

@@ -5,12 +5,12 @@
 import { KvError } from '@mirage-ts/core/errors'
 import type { KvRo } from '@mirage-ts/signatures/kv'
 import type { WallClock, WallInstant } from '@mirage-ts/signatures/time'
-import { type Body, concatBodies, latin1Body, rangeBody } from './body.ts'
+import { type Body, concatBodies, latin1Body, octetsBody, rangeBody } from './body.ts'
 import { checkConditions, isRangeCurrent } from './conditions.ts'
 import type { Handler, HttpRequest } from './connection.ts'
 import { CODINGS, type ContentCoding, chooseCoding } from './content-coding.ts'
 import { httpDate } from './date.ts'
-import type { FieldLine } from './fields.ts'
+import { type FieldLine, type Fields, HAS_CONDITION } from './fields.ts'
 import { mediaTypeOf } from './media-types.ts'
 import { frozenFields } from './outgoing.ts'
 import { type ByteRange, contentRange, parseRange } from './ranges.ts'
@@ -55,8 +55,8 @@ export function createStaticHandler(
 ): Handler<HttpRequest> {
   const common: readonly FieldLine[] = cacheControl === undefined ? [] : [['Cache-Control', cacheControl]]
   const files = new KnownFiles(site, isPrecompressed ? CODINGS : [])
-  return async (request) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
+  const answer = async (request: HttpRequest): Promise<HttpResponse> => {
+    if (!isRead(request)) {
       return OTHER_METHODS.includes(request.method) ? plainResponse(405, [['Allow', 'GET, HEAD']]) : plainResponse(501)
     }
     const segments = pathSegments(request.path)
@@ -67,7 +67,7 @@ export function createStaticHandler(
     if (known === undefined) return plainResponse(404)
     // With the slash, the relative links of its index mean what they say.
     if (known === 'dictionary') return plainResponse(301, [['Location', `${request.path}/${request.query}`]])
-    const coding = chooseCoding(request.fields, known.codings)
+    const coding = known.codingFor(request.fields)
     const codedDigest = coding === undefined ? undefined : await files.digest(key + coding.suffix)
     if (coding !== undefined && codedDigest === undefined) files.forget(key)
     const isCoded = coding !== undefined && codedDigest !== undefined
@@ -84,17 +84,57 @@ export function createStaticHandler(
       sent = { key: fileKey, digest, modified, lenBytes: await site.sizeBytes(fileKey), fields }
       known.sent.set(fileKey, sent)
     }
-    return file(site, sent, request)
+    return file(site, sent, request, undefined)
   }
+  /** The same for a file that was sent before and lies in memory, without waiting. Undefined for another one. */
+  const answerAtOnce = (request: HttpRequest): HttpResponse | undefined => {
+    if (site.peek === undefined || !isRead(request) || request.path.includes('%')) return undefined
+    const key = request.path.slice(1)
+    const known = files.known(key.endsWith('/') || key === '' ? key + INDEX : key)
+    if (known === undefined || site.peek(known.key)?.digest !== known.digest) return undefined
+    const coding = known.codingFor(request.fields)
+    const fileKey = coding === undefined ? known.key : known.key + coding.suffix
+    const sent = known.sent.get(fileKey)
+    const found = site.peek(fileKey)
+    if (sent === undefined || found === undefined || sent.digest !== found.digest) return undefined
+    if (found.lastModified !== undefined && sent.modified !== pastSeconds(found.lastModified, wallClock))
+      return undefined
+    return file(site, sent, request, found.octets)
+  }
+  return (request) => answerAtOnce(request) ?? answer(request)
+}
+
+function isRead({ method }: HttpRequest): boolean {
+  return method === 'GET' || method === 'HEAD'
 }
 
 /** A file asked for lately, as long as its digest stays what it is. */
-interface KnownFile {
+class KnownFile {
+  readonly key: string
   readonly digest: string
   /** In which it lies in the store, too. */
   readonly codings: readonly ContentCoding[]
   /** What was sent of it, by the keys of the plain file and the coded ones. */
-  readonly sent: Map<string, Representation>
+  readonly sent: Map<string, Representation> = new Map()
+  /** What a client accepts, and what comes of it: most say the same. */
+  private accepted: string | undefined = undefined
+  private coding: ContentCoding | undefined = undefined
+
+  constructor(key: string, digest: string, codings: readonly ContentCoding[]) {
+    this.key = key
+    this.digest = digest
+    this.codings = codings
+  }
+
+  codingFor(fields: Fields): ContentCoding | undefined {
+    if (this.codings.length === 0) return undefined
+    const accepted = fields.get('accept-encoding')
+    if (accepted !== this.accepted) {
+      this.accepted = accepted
+      this.coding = chooseCoding(fields, this.codings)
+    }
+    return this.coding
+  }
 }
 
 /** Files asked for lately: looked up, and their fields made, once for each version of a file. */
@@ -108,6 +148,11 @@ class KnownFiles {
     this.codings = codings
   }
 
+  /** What was known of a file the last time that it was asked for. */
+  known(key: string): KnownFile | undefined {
+    return this.files.get(key)
+  }
+
   async get(key: string): Promise<KnownFile | 'dictionary' | undefined> {
     const known = this.files.get(key)
     if (known !== undefined && known.digest === (await this.digest(key))) return known
@@ -115,7 +160,7 @@ class KnownFiles {
     if (kind !== 'value') return kind
     const kinds = await Promise.all(this.codings.map(({ suffix }) => this.site.exists(key + suffix)))
     const codings = this.codings.filter((_, i) => kinds[i] === 'value')
-    const file: KnownFile = { digest: await this.site.digest(key), codings, sent: new Map() }
+    const file = new KnownFile(key, await this.site.digest(key), codings)
     if (this.files.size >= MAX_FILES) this.files.clear()
     this.files.set(key, file)
     return file
@@ -156,28 +201,39 @@ function pastSeconds(instant: WallInstant | undefined, wallClock?: WallClock): n
 /** Fields that a 304 leaves out (RFC 9110 §15.4.5): the client has them. */
 const KNOWN_FIELD = /^(Content-.*|Accept-Ranges|Last-Modified)$/
 
-function file(
-  site: KvRo,
-  { key, digest, modified, lenBytes, fields }: Representation,
-  request: HttpRequest,
-): HttpResponse {
+/** Answers with a file, or as the conditions of the request ask; `octets` are its contents when they lie in memory. */
+function file(site: KvRo, sent: Representation, request: HttpRequest, octets: Uint8Array | undefined): HttpResponse {
+  const { digest, modified, lenBytes, fields } = sent
+  if ((request.fields.marks & HAS_CONDITION) === 0)
+    return { status: 200, fields, body: bodyOf(site, sent, octets, 0, lenBytes) }
   const status = checkConditions(request.fields, digest, modified)
   if (status === 412) return plainResponse(412)
   if (status === 304) {
     return { status, fields: fields.filter(([name]) => !KNOWN_FIELD.test(name)) }
   }
-  const part = ({ off, end }: ByteRange) => rangeBody(off, end, (at, len) => site.getPartial(key, at, len))
   // RFC 9110 §14.2: a Range field is for GET alone.
   const field = request.method === 'GET' ? request.fields.get('range') : undefined
   const ranges =
     field === undefined || !isRangeCurrent(request.fields, digest) ? undefined : parseRange(field, lenBytes)
-  if (ranges === undefined) return { status: 200, fields, body: part({ off: 0, end: lenBytes }) }
+  if (ranges === undefined) return { status: 200, fields, body: bodyOf(site, sent, octets, 0, lenBytes) }
   if (ranges === 'unsatisfiable') return plainResponse(416, [['Content-Range', `bytes */${lenBytes}`]])
+  const part = ({ off, end }: ByteRange): Body => bodyOf(site, sent, octets, off, end)
   const [first, ...others] = ranges
   if (first !== undefined && others.length === 0) {
     return { status: 206, fields: [...fields, ['Content-Range', contentRange(first, lenBytes)]], body: part(first) }
   }
   return multipart(fields, ranges, lenBytes, digest, part)
+}
+
+function bodyOf(
+  site: KvRo,
+  { key, lenBytes }: Representation,
+  octets: Uint8Array | undefined,
+  off: number,
+  end: number,
+): Body {
+  if (octets === undefined) return rangeBody(off, end, (at, len) => site.getPartial(key, at, len))
+  return octetsBody(end - off === lenBytes ? octets : octets.subarray(off, end))
 }
 
 /** RFC 9110 §14.6: several ranges in one response. */

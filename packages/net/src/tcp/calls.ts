@@ -17,11 +17,11 @@ import { sendReset } from './emit.ts'
 import type { TcpMachine } from './machine.ts'
 import { tuneWindow, windowUpdate } from './window.ts'
 
-/** SEND: copies as much of `u8[off, u8.length)` as there is room for and returns how much that was. */
-export function send(m: TcpMachine, c: Connection, u8: Uint8Array, off: number, now: Instant): number {
+/** SEND: copies as much of `u8[off, end)` as there is room for and returns how much that was. */
+export function send(m: TcpMachine, c: Connection, u8: Uint8Array, off: number, end: number, now: Instant): number {
   if (c.isFinQueued || c.state < ESTABLISHED) return 0
   const { sendRing } = c
-  let accepted = Math.min(sendRing.freeBytes, u8.length - off)
+  let accepted = Math.min(sendRing.freeBytes, end - off)
   if (accepted <= 0) return 0
   if (!sendRing.reserve(sendRing.lenBytes + accepted)) {
     m.counters.noMemory++
@@ -49,12 +49,35 @@ export function receive(m: TcpMachine, c: Connection, maxBytes: number, now: Ins
     receiveRing.copyTo(0, chunk.length, chunk, 0)
     receiveRing.consume(chunk.length)
   }
-  c.takenBytes += chunk.length
-  if (receiveRing.lenBytes === 0 && c.reassembly.count === 0) receiveRing.release()
+  hasTaken(m, c, chunk.length, now)
+  return chunk
+}
+
+/** RECEIVE: copies octets that arrived to `into[off, end)` and returns how many. */
+export function receiveInto(
+  m: TcpMachine,
+  c: Connection,
+  into: Uint8Array,
+  off: number,
+  end: number,
+  now: Instant,
+): number {
+  const { receiveRing } = c
+  const count = Math.min(receiveRing.lenBytes, end - off)
+  if (count <= 0) return 0
+  receiveRing.copyTo(0, count, into, off)
+  receiveRing.consume(count)
+  hasTaken(m, c, count, now)
+  return count
+}
+
+/** The user has taken `count` octets of those that arrived. */
+function hasTaken(m: TcpMachine, c: Connection, count: number, now: Instant): void {
+  c.takenBytes += count
+  if (c.receiveRing.lenBytes === 0 && c.reassembly.count === 0) c.receiveRing.release()
   m.feedStarved(now)
   tuneWindow(m, c, now)
   if (windowUpdate(m, c)) m.settle(c, now)
-  return chunk
 }
 
 /** CLOSE of RFC 9293 §3.10.4: no more to send; receiving goes on. */

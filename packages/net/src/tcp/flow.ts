@@ -4,9 +4,9 @@ import { cancellable } from '@mirage-ts/core/cancel'
 import { NetError, type NetErrorCode } from '@mirage-ts/core/errors'
 import type { Endpoint } from '@mirage-ts/signatures/addresses'
 import type { Cancellable, CancelSignal } from '@mirage-ts/signatures/cancel'
-import type { FlowTuning, TcpFlow } from '@mirage-ts/signatures/flow'
+import type { FlowTuning, PromptFlow, TcpFlow } from '@mirage-ts/signatures/flow'
 import type { Instant } from '@mirage-ts/signatures/time'
-import { abort, close, receive, send, shutdown, tune } from './calls.ts'
+import { abort, close, receive, receiveInto, send, shutdown, tune } from './calls.ts'
 import {
   CLOSED,
   type Connection,
@@ -33,7 +33,7 @@ export interface FlowHost {
   touched(): void
 }
 
-export class MachineFlow implements TcpFlow, ConnectionUser {
+export class MachineFlow implements TcpFlow, PromptFlow, ConnectionUser {
   private readonly host: FlowHost
   private readonly connection: Connection
   private isReading = false
@@ -57,10 +57,11 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
   }
 
   async read({ signal }: Cancellable = NO_SIGNAL): Promise<Uint8Array | undefined> {
-    if (this.isReading) throw new TypeError(`Cannot read from ${this.name()}: another read is pending`)
+    this.checkReader()
     signal?.throwIfAborted()
     const { host, connection } = this
     this.isReading = true
+    this.wakeReader = undefined
     try {
       for (;;) {
         const chunk = receive(host.machine, connection, MAX_CHUNK_BYTES, host.now())
@@ -83,7 +84,7 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
   }
 
   async write(bytes: Uint8Array, { signal }: Cancellable = NO_SIGNAL): Promise<void> {
-    if (this.isWriting) throw new TypeError(`Cannot write to ${this.name()}: another write is pending`)
+    this.checkWriter()
     signal?.throwIfAborted()
     const { host, connection } = this
     this.isWriting = true
@@ -92,7 +93,7 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
       for (;;) {
         if (connection.state === CLOSED) throw this.error('write to', connection.failure ?? 'closed')
         if (connection.isFinQueued) throw this.error('write to', 'closed')
-        off += send(host.machine, connection, bytes, off, host.now())
+        off += send(host.machine, connection, bytes, off, bytes.length, host.now())
         host.touched()
         if (off === bytes.length) return
         await this.untilWritable(signal)
@@ -100,6 +101,30 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
     } finally {
       this.isWriting = false
     }
+  }
+
+  tryRead(into: Uint8Array, off: number, end: number): number {
+    this.checkReader()
+    const { host, connection } = this
+    const lenBytes = receiveInto(host.machine, connection, into, off, end, host.now())
+    if (lenBytes > 0) {
+      host.touched()
+      return lenBytes
+    }
+    return connection.isReceiveShut || connection.isPeerFinished() || connection.state === CLOSED ? -1 : 0
+  }
+
+  tryWrite(bytes: Uint8Array, off: number, end: number): number {
+    this.checkWriter()
+    const { host, connection } = this
+    const lenBytes = send(host.machine, connection, bytes, off, end, host.now())
+    host.touched()
+    return lenBytes
+  }
+
+  onReadable(wake: () => void): void {
+    this.checkReader()
+    this.wakeReader = wake
   }
 
   tune({ keepAlive, userTimeout, noDelay, trafficClass }: FlowTuning): void {
@@ -190,6 +215,14 @@ export class MachineFlow implements TcpFlow, ConnectionUser {
 
   private isOver(): boolean {
     return this.connection.isFinAcked || this.connection.state === CLOSED
+  }
+
+  private checkReader(): void {
+    if (this.isReading) throw new TypeError(`Cannot read from ${this.name()}: another read is pending`)
+  }
+
+  private checkWriter(): void {
+    if (this.isWriting) throw new TypeError(`Cannot write to ${this.name()}: another write is pending`)
   }
 
   private name(): string {

@@ -4,6 +4,7 @@
  * Offsets count from the first octet held. The receive side writes beyond the octets held, where out-of-order text
  * waits in place until {@link Ring.extend} says that the gap before it has been filled.
  */
+import { octetsCopy } from '@mirage-ts/core/octets'
 import { MIN_BUFFER_BYTES, type RingMemory } from './memory.ts'
 
 const NO_OCTETS = new Uint8Array(0)
@@ -50,8 +51,8 @@ export class Ring {
     if (count <= 0) return
     const at = (this.start + offset) & (this.octets.length - 1)
     const first = Math.min(count, this.octets.length - at)
-    this.octets.set(src.subarray(off, off + first), at)
-    if (first < count) this.octets.set(src.subarray(off + first, end), 0)
+    octetsCopy(src, off, off + first, this.octets, at)
+    if (first < count) octetsCopy(src, off + first, end, this.octets, 0)
   }
 
   /** Copies `count` octets from `offset` to `dst[dstOff...]`; the caller has checked `offset + count <= lenBytes`. */
@@ -59,8 +60,8 @@ export class Ring {
     if (count <= 0) return
     const at = (this.start + offset) & (this.octets.length - 1)
     const first = Math.min(count, this.octets.length - at)
-    dst.set(this.octets.subarray(at, at + first), dstOff)
-    if (first < count) dst.set(this.octets.subarray(0, count - first), dstOff + first)
+    octetsCopy(this.octets, at, at + first, dst, dstOff)
+    if (first < count) octetsCopy(this.octets, 0, count - first, dst, dstOff + first)
   }
 
   /** Counts `count` octets written after those held as held too. */

@@ -5,10 +5,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CancelController } from '@mirage-ts/core/cancel'
 import { NetError, type NetErrorCode } from '@mirage-ts/core/errors'
+import { promptFlow } from '@mirage-ts/core/prompt-flow'
 import { ms } from '@mirage-ts/core/time'
-import type { Flow } from '@mirage-ts/signatures/flow'
+import type { Flow, PromptFlow } from '@mirage-ts/signatures/flow'
 import type { Time } from '@mirage-ts/signatures/time'
-import { readAll, readAtLeast } from '../flow-tools.ts'
+import { concat, readAll, readAtLeast } from '../flow-tools.ts'
 import { SeededRandom } from '../seeded-random.ts'
 
 /** Two connected flows in a world of their own. */
@@ -23,14 +24,24 @@ export interface FlowPair {
   close(): void | Promise<void>
 }
 
+/** What some flows do and others do not. */
+export interface FlowOptions {
+  /** They are prompt flows. Default true. */
+  readonly isPrompt?: boolean
+}
+
 /** More than any implementation may hold on the way: the kernel's socket buffers grow to some 10 MiB. */
 const MORE_THAN_BUFFERED_BYTES = 64 * 1024 * 1024
 
 /** Long enough for whatever is not blocked to have happened. */
 const A_WHILE = ms(100)
 
-/** Registers the tests; `makePair` is called once for each. */
-export function runFlowConformance(name: string, makePair: () => Promise<FlowPair>): void {
+/** Registers the tests, with those of a prompt flow if these are some; `makePair` is called once for each. */
+export function runFlowConformance(
+  name: string,
+  makePair: () => Promise<FlowPair>,
+  { isPrompt = true }: FlowOptions = {},
+): void {
   const flowTest = (title: string, body: (pair: FlowPair) => Promise<void>): void =>
     void test(`${name}: ${title}`, async () => {
       const pair = await makePair()
@@ -193,6 +204,106 @@ export function runFlowConformance(name: string, makePair: () => Promise<FlowPai
     const { writing } = await fill(a, time)
     b.abort()
     await assert.rejects(writing, hasCode('connection-reset'))
+  })
+
+  if (isPrompt) registerPromptTests(flowTest)
+}
+
+/** What a prompt flow must do at once. */
+function registerPromptTests(flowTest: (title: string, body: (pair: FlowPair) => Promise<void>) => void): void {
+  const promptTest = (title: string, body: (a: PromptFlow, b: PromptFlow, time: Time) => Promise<void>): void =>
+    flowTest(title, async ({ a, b, time }) => {
+      const [promptA, promptB] = [promptFlow(a), promptFlow(b)]
+      assert.ok(promptA !== undefined && promptB !== undefined, 'both ends are prompt')
+      await body(promptA, promptB, time)
+    })
+
+  promptTest('octets go both ways without promises, and wake their reader once', async (a, b, time) => {
+    const sent = new SeededRandom(3).bytes(1_000)
+    const into = new Uint8Array(300)
+    assert.equal(b.tryRead(into, 0, 300), 0)
+    let wakeCount = 0
+    b.onReadable(() => wakeCount++)
+    await time.sleep(ms(1))
+    assert.equal(wakeCount, 0)
+    assert.equal(a.tryWrite(sent, 100, 600), 500)
+    assert.equal(a.tryWrite(sent, 600, 600), 0)
+    await time.sleep(A_WHILE)
+    assert.equal(wakeCount, 1)
+    const received: Uint8Array[] = []
+    for (let len = b.tryRead(into, 50, 250); len > 0; len = b.tryRead(into, 50, 250)) {
+      assert.ok(len <= 200)
+      received.push(into.slice(50, 50 + len))
+      await time.sleep(ms(1))
+    }
+    assert.ok(equal(concat(received), sent.subarray(100, 600)))
+    assert.equal(into[49], 0)
+    assert.equal(into[250], 0)
+  })
+
+  promptTest('tryRead says that read has something to tell: the end, and a failure', async (a, b, time) => {
+    const into = new Uint8Array(10)
+    let wakeCount = 0
+    assert.equal(b.tryRead(into, 0, 10), 0)
+    b.onReadable(() => wakeCount++)
+    await a.write(Uint8Array.of(1, 2))
+    a.shutdownWrite()
+    await time.sleep(A_WHILE)
+    assert.equal(b.tryRead(into, 0, 10), 2)
+    assert.equal(b.tryRead(into, 0, 10), -1)
+    assert.equal(await b.read(), undefined)
+    assert.equal(a.tryRead(into, 0, 10), 0)
+    a.onReadable(() => wakeCount++)
+    b.abort()
+    await time.sleep(A_WHILE)
+    assert.equal(wakeCount, 2)
+    assert.equal(a.tryRead(into, 0, 10), -1)
+    assert.equal(a.tryWrite(into, 0, 10), 0)
+    await assert.rejects(a.read(), hasCode('connection-reset'))
+    assert.equal(b.tryRead(into, 0, 10), -1)
+    assert.equal(b.tryWrite(into, 0, 10), 0)
+  })
+
+  promptTest('closing wakes the reader, and nothing is written after shutdownWrite', async (a) => {
+    let isAwake = false
+    assert.equal(a.tryRead(new Uint8Array(1), 0, 1), 0)
+    a.onReadable(() => {
+      isAwake = true
+    })
+    a.shutdownWrite()
+    assert.equal(a.tryWrite(Uint8Array.of(1), 0, 1), 0)
+    const closing = a.close()
+    assert.ok(isAwake)
+    assert.equal(a.tryRead(new Uint8Array(1), 0, 1), -1)
+    await closing
+  })
+
+  promptTest('a full buffer takes what fits; write goes on behind it', async (a, b, time) => {
+    const octets = new SeededRandom(4).bytes(MORE_THAN_BUFFERED_BYTES / 16)
+    const lenBytes = a.tryWrite(octets, 0, octets.length)
+    assert.ok(lenBytes > 0 && lenBytes < octets.length, `${lenBytes}`)
+    const writing = a.write(octets.subarray(lenBytes))
+    assert.throws(() => a.tryWrite(octets, 0, 1), TypeError)
+    await time.sleep(ms(1))
+    const received = readAll(b)
+    await writing
+    a.shutdownWrite()
+    assert.ok(equal(await received, octets))
+  })
+
+  promptTest('a pending read is not to be disturbed, and makes a wake forgotten', async (a, b, time) => {
+    let isAwake = false
+    assert.equal(b.tryRead(new Uint8Array(1), 0, 1), 0)
+    b.onReadable(() => {
+      isAwake = true
+    })
+    const reading = b.read()
+    assert.throws(() => b.tryRead(new Uint8Array(1), 0, 1), TypeError)
+    assert.throws(() => b.onReadable(() => {}), TypeError)
+    await a.write(Uint8Array.of(3))
+    assert.deepEqual(await reading, Uint8Array.of(3))
+    await time.sleep(A_WHILE)
+    assert.equal(isAwake, false)
   })
 }
 

@@ -85,6 +85,17 @@ export function runKvRoConformance(
     }
   })
 
+  kvTest('peeks, if it does, at what the other methods give', async (kv) => {
+    for (const [key, octets] of CONTENTS) {
+      const peek = kv.peek?.(key)
+      if (peek === undefined) continue
+      assert.deepEqual(peek.octets, octets, key)
+      assert.equal(peek.digest, await kv.digest(key), key)
+      assert.equal(peek.lastModified, await kv.lastModified(key), key)
+    }
+    for (const key of [...NO_KEYS, '', 'images']) assert.equal(kv.peek?.(key), undefined, key)
+  })
+
   kvTest('lists dictionaries sorted by name', async (kv) => {
     assert.deepEqual(await kv.list('images'), [
       { name: 'logo.svg', kind: 'value' },

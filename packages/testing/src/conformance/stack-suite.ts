@@ -14,7 +14,7 @@ import type { TcpListener } from '@mirage-ts/signatures/tcp'
 import type { Time } from '@mirage-ts/signatures/time'
 import type { UdpSocket } from '@mirage-ts/signatures/udp'
 import { echo, readAll, readAtLeast } from '../flow-tools.ts'
-import { type FlowPair, hasCode, runFlowConformance } from './flow-suite.ts'
+import { type FlowOptions, type FlowPair, hasCode, runFlowConformance } from './flow-suite.ts'
 
 /** Two stacks that reach each other; they may be one and the same. */
 export interface StackPair {
@@ -33,7 +33,7 @@ export interface StackPair {
 const ANY_PORT = port(0)
 
 /** Registers the tests, those of the flows too; `makePair` is called once for each. */
-export function runStackConformance(name: string, makePair: () => Promise<StackPair>): void {
+export function runStackConformance(name: string, makePair: () => Promise<StackPair>, flows: FlowOptions = {}): void {
   const stackTest = (title: string, body: (pair: StackPair) => Promise<void>): void =>
     void test(`${name}: ${title}`, async () => {
       const pair = await makePair()
@@ -44,7 +44,7 @@ export function runStackConformance(name: string, makePair: () => Promise<StackP
       }
     })
 
-  runFlowConformance(`${name} flow`, async (): Promise<FlowPair> => {
+  const makeFlows = async (): Promise<FlowPair> => {
     const pair = await makePair()
     const { client, server, listener } = await pair.run(connected(pair))
     const close = async (): Promise<void> => {
@@ -53,7 +53,8 @@ export function runStackConformance(name: string, makePair: () => Promise<StackP
       await pair.close()
     }
     return { a: client, b: server, time: pair.time, run: pair.run, close }
-  })
+  }
+  runFlowConformance(`${name} flow`, makeFlows, flows)
 
   stackTest('both ends of a connection agree on who they are', async (pair) => {
     const { client, server, listener } = await connected(pair)
