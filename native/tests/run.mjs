@@ -7,7 +7,7 @@
 // the whole runtime. The table below says how it is started and what must come
 // out. A test that hangs is killed, alone, after its time limit.
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -150,7 +150,14 @@ const testsOn = (target) => {
       clearTimeout(timer)
       expect(used >= 0 && used <= 30, `one idle second took ${used} ms of processor time`)
     },
-    entropy: image('entropy', 0, /SUCCESS/),
+    'entropy, and a stack protector of its own for each start': async () => {
+      const canaries = new Set()
+      for (let i = 0; i < 3; i++) {
+        const { output } = await image('entropy', 0, /^canary \d+\nSUCCESS/)()
+        canaries.add(output.split('\n')[0])
+      }
+      expect(canaries.size === 3, [...canaries].join(', '))
+    },
     'console: 100,000 bytes in one write': async () => {
       const { bytes } = await image('console', 0)()
       const wanted = Buffer.alloc(100000)
@@ -292,7 +299,17 @@ const testsOnVirtio = () => {
     'restart: sealed again': () => untilThird(/^SUCCESS/, 'memory', { args: 'again' }),
     'restart without a keyboard controller, which ends QEMU where it must': image('restart', 'qemu 0', /^restarts at/m),
     'fault: write to the page tables': fault('write-tables', /page fault, write to .*\n.*in the page tables/),
-    'memory: sealed, nothing writable and executable': image('memory', 0, /SUCCESS/),
+    'memory: sealed, nothing writable and executable': image('memory', 0, /^SMEP 1 SMAP 1 UMIP 1\n(.*\n)*SUCCESS/),
+    'memory: the same on a processor without SMEP, SMAP and UMIP': image(
+      'memory',
+      0,
+      /^SMEP 0 SMAP 0 UMIP 0\n(.*\n)*SUCCESS/,
+      { qemu: ['-cpu', 'max,-smep,-smap,-umip'] },
+    ),
+    'memory: the same on one of 2008': image('memory', 0, /SUCCESS/, { qemu: ['-cpu', 'Nehalem-v1'] }),
+    'memory: a processor without NX starts nothing': image('hello', 126, /^panic: this processor has .* no NX .*\n$/, {
+      qemu: ['-cpu', 'max,-nx'],
+    }),
     'memory: the same on q35 with 5 GiB': image('memory', 0, /SUCCESS/, { machine: Q35, mem: 5120 }),
     'fault: C stack overflow in 4 MiB': image('fault', 126, /stack guard page/, { args: 'stack-overflow', mem: 4 }),
     'memory exhausted: not enough to start': image('hello', 124, /^out of memory/, {
@@ -359,17 +376,51 @@ const testsOnSpt = () => {
       for (const line of rights)
         expect(!/^\S+ .w.?x|^\S+ ..wx/.test(line) && !/ .wx/.test(line), `writable and executable: ${line}`)
     },
-    'no descriptor but those given': async () => {
+    'no descriptor but those given, a filter, no new privileges': async () => {
       let open = []
+      let status = ''
       await image('idle', 0, /SUCCESS/, {
         onLine: (line, pid) => {
-          if (line === 'idle')
-            open = readdirSync(`/proc/${pid}/fd`)
-              .map(Number)
-              .sort((a, b) => a - b)
+          if (line !== 'idle') return
+          status = readFileSync(`/proc/${pid}/status`, 'latin1')
+          open = readdirSync(`/proc/${pid}/fd`)
+            .map(Number)
+            .sort((a, b) => a - b)
         },
       })()
+      expect(/^NoNewPrivs:\t1$/m.test(status) && /^Seccomp:\t2$/m.test(status), status)
       expect(open.length === 4 && open[3] === 3, `open: ${open}`) // the standard ones, and the random numbers
+    },
+    // Without devices, and of each descriptor 0: only the time, and the end, are allowed.
+    'sealed: all system calls but two kill, and all of both other interfaces': () => {
+      const CLOCK_GETTIME = 228
+      const EXIT_GROUP = 231
+      // Newer kernels let these two by every filter: they do nothing but in code that the kernel itself has put there.
+      const [URETPROBE, UPROBE] = [335, 336]
+      const X32 = 0x40000000
+      const numbers = Array.from({ length: 480 }, (_, i) => i)
+      const others = numbers.filter((i) => ![CLOCK_GETTIME, EXIT_GROUP, URETPROBE, UPROBE].includes(i))
+      const calls = [...others, ...numbers.map((i) => X32 + i), 2 ** 31 - 1, 2 ** 32 - 1, 2 ** 32 - 2].map(
+        (i) => `call ${i}`,
+      )
+      calls.push(...numbers.map((i) => `call-32 ${i}`))
+      const script = 'for i in "$@"; do "$0" $i; [ $? = 159 ] || echo "$i: $?" >&3; done 3>&1 >/dev/null 2>&1'
+      const { stdout, status } = spawnSync('bash', ['-c', script, join(images, 'spt', 'seal.elf'), ...calls], {
+        encoding: 'latin1',
+      })
+      expect(status === 0 && stdout === '', `not killed:\n${stdout}`)
+      expect(
+        spawnSync(join(images, 'spt', 'seal.elf'), ['call', String(CLOCK_GETTIME)]).status === 1,
+        'the time kills, too',
+      )
+    },
+    'a kernel without filters starts nothing': async () => {
+      const path = join(images, 'spt', 'exit.elf')
+      const { status, stdout } = spawnSync(join(images, 'without-seccomp'), [path, '0'], { encoding: 'latin1' })
+      expect(
+        status === 126 && /^panic: cannot seal the process: this kernel has no seccomp filters\n/.test(stdout),
+        stdout,
+      )
     },
     'frames over a stream socket': async () => {
       const folder = mkdtempSync(join(tmpdir(), 'mirage-native-'))

@@ -20,6 +20,15 @@
 #define CR0_ON 0x80010023      /* PG, WP, NE, MP, PE */
 #define CR0_OFF 0x0000000c     /* EM, TS */
 #define CR4_ON 0x00000620      /* PAE, OSFXSR, OSXMMEXCPT */
+#define LAST_LEAF 0x80000000   /* CPUID: the last of its kind */
+#define FEATURES_LEAF 0x80000001
+#define FEATURES_NEEDED 0x20100000 /* in EDX: LM, NX */
+#define SERIAL_DATA 0x3f8
+#define SERIAL_STATUS 0x3fd
+#define SERIAL_READY 0x20
+#define DEBUG_EXIT 0x501
+#define STATUS_PANIC 126
+
 #define MSR_EFER 0xc0000080
 #define EFER_ON 0x00000900     /* NXE, LME */
 
@@ -45,6 +54,17 @@ multiboot_end:
 _start:
     cld
     movl %eax, %ebp
+    movl %ebx, %edi
+    movl $LAST_LEAF, %eax
+    cpuid
+    cmpl $FEATURES_LEAF, %eax
+    jb unfit
+    movl $FEATURES_LEAF, %eax
+    cpuid
+    andl $FEATURES_NEEDED, %edx
+    cmpl $FEATURES_NEEDED, %edx
+    jne unfit
+    movl %edi, %ebx
     movl $EARLY_PDPT + PRESENT_WRITABLE, EARLY_PML4
     movl $EARLY_PD + PRESENT_WRITABLE, EARLY_PDPT
     movl $EARLY_PD, %edx
@@ -70,6 +90,27 @@ _start:
     movl %eax, %cr0
     lgdt gdt_pointer
     ljmp $8, $2f
+
+    /* Says why, and stops with a status or else by a triple fault. */
+unfit:
+    movl $unfit_text, %esi
+3:  lodsb
+    movb %al, %bl
+    testb %al, %al
+    jz 5f
+    movw $SERIAL_STATUS, %dx
+4:  inb %dx, %al
+    testb $SERIAL_READY, %al
+    jz 4b
+    movw $SERIAL_DATA, %dx
+    movb %bl, %al
+    outb %al, %dx
+    jmp 3b
+5:  movw $DEBUG_EXIT, %dx
+    movl $STATUS_PANIC, %eax
+    outl %eax, %dx
+    lidt no_handlers
+    int3
 
     .code64
 2:  movw $16, %ax
@@ -101,6 +142,11 @@ boot_switch:
     .balign 4
 initial_mxcsr:
     .long 0x1f80               /* all floating point exceptions masked */
+no_handlers:
+    .word 0
+    .long 0
+unfit_text:
+    .asciz "panic: this processor has no 64-bit mode, or no NX to keep data from being executed\n"
 gdt_pointer:
     .word gdt_end - gdt - 1
     .long gdt

@@ -1,12 +1,18 @@
 /* Random bytes differ, reach exactly the bytes asked for, and vary in every
- * position. */
+ * position; the stack protector's value, which is printed, is of the kind. */
 #include "test.h"
 
 int app_main(const struct plat_start *start)
 {
     static uint8_t a[67], b[67], seen[67];
+    uint64_t canary;
     (void)start;
 
+    __asm__("mov %%fs:0x28, %0" : "=r"(canary));
+    check((canary & 0xff) == 0 && canary != 0); /* 0 stops a string */
+    print("canary ");
+    print_number(canary);
+    print("\n");
     check(plat_entropy_available());
     for (size_t len = 0; len <= 64; len++) {
         a[len] = 0xa5;

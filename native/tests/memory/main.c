@@ -74,12 +74,23 @@ static void check_high_device_memory(void)
 int app_main(const struct plat_start *start)
 {
     uint64_t cr0, cr3, cr4;
+    uint32_t eax = 7, ebx, ecx = 0, edx;
     __asm__("mov %%cr0, %0" : "=r"(cr0));
     __asm__("mov %%cr3, %0" : "=r"(cr3));
     __asm__("mov %%cr4, %0" : "=r"(cr4));
 
     check(cr0 >> 16 & 1);                      /* WP */
-    check((cr4 >> 20 & 1) && (cr4 >> 11 & 1)); /* SMEP, UMIP: -cpu max */
+    __asm__("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+    check((cr4 >> 20 & 1) == (ebx >> 7 & 1));  /* SMEP */
+    check((cr4 >> 21 & 1) == (ebx >> 20 & 1)); /* SMAP */
+    check((cr4 >> 11 & 1) == (ecx >> 2 & 1));  /* UMIP */
+    print("SMEP ");
+    print_number(cr4 >> 20 & 1);
+    print(" SMAP ");
+    print_number(cr4 >> 21 & 1);
+    print(" UMIP ");
+    print_number(cr4 >> 11 & 1);
+    print("\n");
     walk(cr3 & ADDRESS, 4);
     check(pages > 100);
     check(executable_pages == (uint64_t)(__text_end - __text_start) / 4096);
