@@ -6,7 +6,7 @@
  *
  * One client in Node, with 64 datagrams on their way: it has its own bound, which Linux's row shows. Root only.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import {
   closeSync,
   fsyncSync,
@@ -144,8 +144,7 @@ async function withNamespace(work: (namespace: Namespace) => Promise<void>): Pro
 }
 
 function spawnNode(namespace: Namespace, script: string, ...args: readonly string[]): ChildProcess {
-  const words = ['netns', 'exec', namespace.name, process.execPath, '-e', script, ...args]
-  return spawn('ip', words, { stdio: ['ignore', 'pipe', 'inherit'] })
+  return namespace.start([process.execPath, '-e', script, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
 }
 
 async function measureEcho(name: string, namespace: Namespace, address: string): Promise<void> {

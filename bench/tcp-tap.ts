@@ -16,6 +16,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { findToolchain } from '@mirage-ts/cli/toolchain'
@@ -174,11 +175,13 @@ async function joinedTaps(): Promise<Served> {
   const sockets = []
   for (const [i, namespace] of namespaces.entries()) {
     const path = join(folder, `${i}.sock`)
-    const relay = spawn('ip', ['netns', 'exec', namespace.name, tapProgram(), 'tap0', path], {
+    const relay = namespace.start([tapProgram(), 'tap0', path], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     relays.push(relay)
-    await createInterface(relay.stdout)[Symbol.asyncIterator]().next()
+    await createInterface(relay.stdout as Readable)
+      [Symbol.asyncIterator]()
+      .next()
     namespace.ip('addr', 'add', `10.0.0.${i + 1}/24`, 'dev', 'tap0')
     namespace.ip('link', 'set', 'tap0', 'up')
     sockets.push(connect(path))

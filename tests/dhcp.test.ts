@@ -1,6 +1,6 @@
 /** The website example asks dnsmasq for its address, on unix over a tap and booted in QEMU; Linux then pings and fetches. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { after, before, describe, it } from 'node:test'
 import { build, copyExample, Running } from './lib/mirage.ts'
 import { Namespace, NO_NAMESPACES } from './lib/namespace.ts'
@@ -34,7 +34,7 @@ for (const { target, name } of [
         '--dhcp-option=option:dns-server,10.0.0.1',
         '--domain=example.org',
       ]
-      server = spawn('ip', ['netns', 'exec', namespace.name, 'dnsmasq', ...options], {
+      server = namespace.start(['dnsmasq', ...options], {
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       for (const stream of [server.stdout, server.stderr])

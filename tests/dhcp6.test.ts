@@ -1,6 +1,6 @@
 /** Our DHCPv6 client asks dnsmasq, which also advertises itself as the router: with addresses (M), and with information only (O). */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { after, before, describe, it } from 'node:test'
 import { ipv6InCidr, ipv6ToString, parseIpv6, parseIpv6Cidr } from '@mirage-ts/core/addresses'
@@ -59,7 +59,7 @@ class Site {
       '--domain=example.org',
     ]
     const more = [`--dhcp-option=option6:dns-server,[${SERVER}]`, '--dhcp-option=option6:domain-search,example.org']
-    const server = spawn('ip', ['netns', 'exec', namespace.name, 'dnsmasq', ...words, ...common, ...more, ...options], {
+    const server = namespace.start(['dnsmasq', ...words, ...common, ...more, ...options], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const time = createEndingTime()
@@ -175,7 +175,7 @@ describe('DHCPv6 from dnsmasq', { skip: NO_NAMESPACES }, () => {
       const words = ['--no-daemon', '--conf-file=/dev/null', '--user=root', '--port=0', '--interface=tap0', '--no-ping']
       const more = ['--leasefile-ro', '--enable-ra', '--ra-param=tap0,4,1200', '--dhcp-authoritative', ...ranges]
       words.push('--log-facility=-')
-      const server = spawn('ip', ['netns', 'exec', namespace.name, 'dnsmasq', ...words, ...more], {
+      const server = namespace.start(['dnsmasq', ...words, ...more], {
         stdio: ['ignore', 'ignore', 'pipe'],
       })
       let said = ''

@@ -8,8 +8,9 @@ import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { freePort } from './lib/free-port.ts'
 import { build, copyExample, Running } from './lib/mirage.ts'
-import { Namespace, NO_NAMESPACES } from './lib/namespace.ts'
+import { NO_NAMESPACES } from './lib/namespace.ts'
 import { Nsd } from './lib/nsd.ts'
+import { exampleOnTap, OURS } from './lib/on-tap.ts'
 
 const EXAMPLE = 'applications/dns-server'
 const READY = /listening on port/i
@@ -138,26 +139,10 @@ for (const [target, what, options, how] of [
   ['spt', 'spt, compiled to machine code', [], ['--native']],
 ] as const) {
   describe(`dns-server on ${what}, on a tap with Linux`, { skip: NO_NAMESPACES }, () => {
-    const { folder, remove } = copyExample(EXAMPLE)
-    let namespace: Namespace
-    let server: Running
-    before(async () => {
-      namespace = new Namespace()
-      namespace.addTap('tap0', '10.0.0.1/24')
-      await build(folder, '-t', target, ...how)
-      server = await Running.start(folder, ['--net', 'tap:tap0', ...options, '--', '--ipv4=10.0.0.2/24'], {
-        ready: READY,
-        namespace: namespace.name,
-      })
-    })
-    after(async () => {
-      await server?.stop()
-      namespace?.remove()
-      remove()
-    })
+    const server = exampleOnTap(EXAMPLE, { build: ['-t', target, ...how], run: options, ready: READY })
     describeServer(
-      (...args) => namespace.run(...args),
-      () => ({ address: '10.0.0.2', port: 53 }),
+      (...args) => server.namespace.run(...args),
+      () => ({ address: OURS, port: 53 }),
     )
   })
 }

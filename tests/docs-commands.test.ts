@@ -3,7 +3,7 @@
  * namespace with a tap. A unikernel that serves is left running until the next command of `mirage`.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -73,7 +73,7 @@ function makeShell(t: TestContext, folder: string, namespace: Namespace) {
   for (const [name, text] of Object.entries(programs))
     writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
   return (line: string): ChildProcess =>
-    spawn('ip', ['netns', 'exec', namespace.name, 'bash', '-c', line], {
+    namespace.start(['bash', '-c', line], {
       cwd: folder,
       env: { ...process.env, PATH: `${bin}:${process.env['PATH']}` },
       stdio: ['ignore', 'pipe', 'pipe'],

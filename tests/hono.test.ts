@@ -9,7 +9,8 @@ import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { freePort } from './lib/free-port.ts'
 import { build, copyExample, ROOT, Running } from './lib/mirage.ts'
-import { Namespace, NO_NAMESPACES } from './lib/namespace.ts'
+import { NO_NAMESPACES } from './lib/namespace.ts'
+import { exampleOnTap, OURS } from './lib/on-tap.ts'
 
 const EXAMPLE = 'applications/hono-api'
 const READY = /listening/i
@@ -95,24 +96,10 @@ describe('hono-api on unix with host sockets', () => {
 })
 
 describe('hono-api on spt, on a tap with Linux', { skip: NO_NAMESPACES }, () => {
-  const { folder, remove } = copyExample(EXAMPLE)
-  let namespace: Namespace
-  let api: Running
-  before(async () => {
-    namespace = new Namespace()
-    namespace.addTap('tap0', '10.0.0.1/24')
-    await build(folder, '-t', 'spt')
-    const args = ['--net', 'tap:tap0', '--', '--ipv4=10.0.0.2/24']
-    api = await Running.start(folder, args, { ready: READY, namespace: namespace.name })
-  })
-  after(async () => {
-    await api?.stop()
-    namespace?.remove()
-    remove()
-  })
+  const api = exampleOnTap(EXAMPLE, { build: ['-t', 'spt'], ready: READY })
   describeApi(
-    () => 'http://10.0.0.2',
-    (file, args) => namespace.run(file, ...args),
+    () => `http://${OURS}`,
+    (file, args) => api.namespace.run(file, ...args),
   )
 })
 

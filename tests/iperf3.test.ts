@@ -3,7 +3,7 @@
  * own stack and as a sealed one, over a tap, and as an image in QEMU. No test asserts how fast it is.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
@@ -84,7 +84,7 @@ for (const [name, ...targetArgs] of [
     })
 
     it('measures', async () => {
-      linuxServer = spawn('ip', ['netns', 'exec', namespace.name, 'iperf3', '-s', '--forceflush'], {
+      linuxServer = namespace.start(['iperf3', '-s', '--forceflush'], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
       await once(linuxServer.stdout as NodeJS.ReadableStream, 'data')

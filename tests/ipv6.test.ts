@@ -1,6 +1,6 @@
 /** The website example over IPv6, on unix over a tap and booted in QEMU: Linux pings and fetches, radvd gives addresses. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -51,7 +51,7 @@ for (const { target, versions, name, keys } of [
         namespace: namespace.name,
       })
       const pid = join(folder, 'radvd.pid')
-      router = spawn('ip', ['netns', 'exec', namespace.name, 'radvd', '-n', '-C', config, '-p', pid, '-m', 'stderr'], {
+      router = namespace.start(['radvd', '-n', '-C', config, '-p', pid, '-m', 'stderr'], {
         stdio: 'ignore',
       })
       await website.waitFor(/address 2001:db8::2\n/)

@@ -4,7 +4,7 @@
  * finished their checksums as we meant it. Needs root, tcpdump and ethtool.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,6 +15,7 @@ import { findToolchain } from '@mirage-ts/cli/toolchain'
 import { longestFrames } from './lib/capture.ts'
 import { build, copyExample } from './lib/mirage.ts'
 import { Namespace, NO_NAMESPACES } from './lib/namespace.ts'
+import { stop } from './lib/processes.ts'
 
 const PEER = fileURLToPath(new URL('./tcp-linux-peer.mjs', import.meta.url))
 const LEN_BYTES = 4 * 1024 * 1024
@@ -131,7 +132,7 @@ describe('offloads of a tap on spt', { skip: NO_NAMESPACES }, () => {
 })
 
 function inNamespace(namespace: Namespace, ...command: string[]): ChildProcess {
-  return spawn('ip', ['netns', 'exec', namespace.name, ...command], { stdio: ['ignore', 'inherit', 'pipe'] })
+  return namespace.start([...command], { stdio: ['ignore', 'inherit', 'pipe'] })
 }
 
 /** Returns what the peer says of the stream that came back. */
@@ -142,11 +143,4 @@ function echoed(namespace: Namespace, host: string): Promise<string> {
 /** Pings until there is an answer. */
 async function untilThere(namespace: Namespace, host: string): Promise<void> {
   await namespace.run('ping', '-c', '1', '-w', '20', '-i', '0.1', host)
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  child.stderr?.resume()
-  child.kill()
-  await once(child, 'exit')
 }

@@ -1,15 +1,14 @@
 /** Target spt: hello as a sealed process, and the website example on a tap with Linux and behind a stream socket. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import { findToolchain } from '@mirage-ts/cli/toolchain'
-import { build, copyExample, mirage, ROOT, Running } from './lib/mirage.ts'
-import { Namespace, NO_NAMESPACES } from './lib/namespace.ts'
+import { build, copyExample, mirage, ROOT } from './lib/mirage.ts'
+import { NO_NAMESPACES } from './lib/namespace.ts'
+import { exampleOnTap, OURS } from './lib/on-tap.ts'
 
 const EXAMPLE = 'applications/static-website'
 const SITE = join(ROOT, 'examples', EXAMPLE, 'site')
@@ -17,7 +16,6 @@ const FILES = readdirSync(SITE, { recursive: true, encoding: 'utf8' }).filter((f
   statSync(join(SITE, file)).isFile(),
 )
 const READY = /listening|serving/i
-const ADDRESS = ['--ipv4=10.0.0.2/24']
 
 describe('hello on spt', () => {
   const { folder, remove } = copyExample('tutorial/hello')
@@ -68,56 +66,21 @@ function describeWebsite(curl: (...args: readonly string[]) => Promise<string>):
 }
 
 describe('website on spt, on a tap with Linux', { skip: NO_NAMESPACES }, () => {
-  const { folder, remove } = copyExample(EXAMPLE)
-  let namespace: Namespace
-  let website: Running
-  before(async () => {
-    namespace = new Namespace()
-    namespace.addTap('tap0', '10.0.0.1/24')
-    await build(folder, '-t', 'spt')
-    const args = ['--net', 'tap:tap0', '--', ...ADDRESS]
-    website = await Running.start(folder, args, { ready: READY, namespace: namespace.name })
-  })
-  after(async () => {
-    await website?.stop()
-    namespace?.remove()
-    remove()
-  })
-  describeWebsite((...args) => namespace.run('curl', ...args))
+  const site = exampleOnTap(EXAMPLE, { build: ['-t', 'spt'], ready: READY })
+  describeWebsite((...args) => site.namespace.run('curl', ...args))
 
   it('answers ping', async () => {
-    const output = await namespace.run('ping', '-c', '20', '-i', '0.02', '-s', '1400', '10.0.0.2')
+    const output = await site.namespace.run('ping', '-c', '20', '-i', '0.02', '-s', '1400', OURS)
     assert.match(output, / 0% packet loss/)
   })
 })
 
 describe('website on spt, behind a stream socket', { skip: NO_NAMESPACES }, () => {
-  const { folder, remove } = copyExample(EXAMPLE)
-  const socket = join(folder, 'ethernet.sock')
-  let namespace: Namespace
-  let relay: ChildProcess
-  let website: Running
-  before(async () => {
-    namespace = new Namespace()
-    namespace.addTap('tap0', '10.0.0.1/24')
-    await build(folder, '-t', 'spt')
-    const { toolchain } = await findToolchain()
-    relay = spawn('ip', ['netns', 'exec', namespace.name, toolchain.tap, 'tap0', socket], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    await once(relay.stdout as Readable, 'data')
-    website = await Running.start(folder, ['--net', `stream:${socket}`, '--', ...ADDRESS], { ready: READY })
-  })
-  after(async () => {
-    await website?.stop()
-    relay?.kill()
-    namespace?.remove()
-    remove()
-  })
-  describeWebsite((...args) => namespace.run('curl', ...args))
+  const site = exampleOnTap(EXAMPLE, { build: ['-t', 'spt'], ready: READY, isRelayed: true })
+  describeWebsite((...args) => site.namespace.run('curl', ...args))
 
   it('says so when the other end goes away', async () => {
-    relay.kill()
-    await website.waitFor(/network 0 is down/)
+    site.cut()
+    await site.unikernel.waitFor(/network 0 is down/)
   })
 })

@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { longestFrames } from './lib/capture.ts'
 import { build, copyExample } from './lib/mirage.ts'
 import { Namespace, NO_NAMESPACES } from './lib/namespace.ts'
+import { stop } from './lib/processes.ts'
 
 const PEER = fileURLToPath(new URL('./tcp-linux-peer.mjs', import.meta.url))
 const LEN_BYTES = 512 * 1024
@@ -103,7 +104,7 @@ describe('virtio network in QEMU, offloads', { skip: NO_NAMESPACES }, () => {
   }
 
   function inNamespace(...command: string[]): ChildProcess {
-    return spawn('ip', ['netns', 'exec', namespace.name, ...command], { stdio: ['ignore', 'pipe', 'pipe'] })
+    return namespace.start([...command], { stdio: ['ignore', 'pipe', 'pipe'] })
   }
 })
 
@@ -132,10 +133,4 @@ async function untilAnswered(qemu: ChildProcess, attempt: () => Promise<string>)
     assert.ok(left > 0 && qemu.exitCode === null, `QEMU ${qemu.exitCode ?? 'runs'}, and connecting to it says ${said}`)
     await setTimeout(100)
   }
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  child.kill()
-  await once(child, 'close')
 }

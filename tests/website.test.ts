@@ -2,17 +2,15 @@
  * The website example on every target, fetched by curl and pinged by Linux: pages, headers and the 1 MiB file.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import { findToolchain } from '@mirage-ts/cli/toolchain'
 import { freePort } from './lib/free-port.ts'
 import { build, copyExample, ROOT, Running } from './lib/mirage.ts'
-import { Namespace, NO_NAMESPACES } from './lib/namespace.ts'
+import { NO_NAMESPACES } from './lib/namespace.ts'
+import { exampleOnTap, OURS } from './lib/on-tap.ts'
 
 const EXAMPLE = 'applications/static-website'
 const SITE = join(ROOT, 'examples', EXAMPLE, 'site')
@@ -108,27 +106,13 @@ function describeOnHost(name: string, target: string, runArguments: (port: numbe
 /** The website on a tap, with Linux's stack, curl and ping on the other end. */
 function describeOnTap(name: string, ...buildArguments: readonly string[]): void {
   describe(name, { skip: NO_NAMESPACES }, () => {
-    const { folder, remove } = copyExample(EXAMPLE)
-    let namespace: Namespace
-    let website: Running
-    before(async () => {
-      namespace = new Namespace()
-      namespace.addTap('tap0', '10.0.0.1/24')
-      await build(folder, ...buildArguments)
-      const args = ['--net', 'tap:tap0', '--', '--ipv4=10.0.0.2/24']
-      website = await Running.start(folder, args, { ready: READY, namespace: namespace.name })
-    })
-    after(async () => {
-      await website?.stop()
-      namespace?.remove()
-      remove()
-    })
+    const site = exampleOnTap(EXAMPLE, { build: buildArguments, ready: READY })
     describeWebsite(
-      (...args) => namespace.run('curl', ...args),
-      () => 'http://10.0.0.2',
+      (...args) => site.namespace.run('curl', ...args),
+      () => `http://${OURS}`,
     )
     it('answers ping', async () => {
-      assert.match(await namespace.run('ping', '-c', '3', '-i', '0.2', '-s', '1400', '10.0.0.2'), / 0% packet loss/)
+      assert.match(await site.namespace.run('ping', '-c', '3', '-i', '0.2', '-s', '1400', OURS), / 0% packet loss/)
     })
   })
 }
@@ -144,31 +128,9 @@ describeOnTap('website on unix with our stack over a tap', '-t', 'unix', '--net'
 describeOnTap('website on virtio in QEMU, on a tap with Linux', '-t', 'virtio')
 
 describe('website on unix with our stack over a stream socket', { skip: NO_NAMESPACES }, () => {
-  const { folder, remove } = copyExample(EXAMPLE)
-  const socket = join(folder, 'ethernet.sock')
-  let namespace: Namespace
-  let relay: ChildProcess
-  let website: Running
-  before(async () => {
-    namespace = new Namespace()
-    namespace.addTap('tap0', '10.0.0.1/24')
-    await build(folder, '-t', 'unix', '--net', 'direct')
-    // The far end of the socket is the relay to a tap: so curl can be the client here too.
-    const { toolchain } = await findToolchain()
-    relay = spawn('ip', ['netns', 'exec', namespace.name, toolchain.tap, 'tap0', socket], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    await once(relay.stdout as Readable, 'data')
-    website = await Running.start(folder, ['--net', `stream:${socket}`, '--', '--ipv4=10.0.0.2/24'], { ready: READY })
-  })
-  after(async () => {
-    await website?.stop()
-    relay?.kill()
-    namespace?.remove()
-    remove()
-  })
+  const site = exampleOnTap(EXAMPLE, { build: ['-t', 'unix', '--net', 'direct'], ready: READY, isRelayed: true })
   describeWebsite(
-    (...args) => namespace.run('curl', ...args),
-    () => 'http://10.0.0.2',
+    (...args) => site.namespace.run('curl', ...args),
+    () => `http://${OURS}`,
   )
 })

@@ -1,8 +1,8 @@
 /** Our stack and Linux's on the two ends of a tap, with a bad line between them, and transfers over it. Root only. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { ipv4, macToString, parseIp } from '@mirage-ts/core/addresses'
 import { ms } from '@mirage-ts/core/time'
@@ -115,10 +115,10 @@ export class LinuxLink {
 
   /** Starts the peer; the function returned waits for its next line of JSON. */
   peer(...args: (string | number)[]): () => Promise<unknown> {
-    const child = spawn('ip', ['netns', 'exec', this.namespace.name, process.execPath, PEER, ...args.map(String)], {
+    const child = this.namespace.start([process.execPath, PEER, ...args.map(String)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
+    const lines = createInterface(child.stdout as Readable)[Symbol.asyncIterator]()
     return async () => JSON.parse((await lines.next()).value ?? '"ended"')
   }
 

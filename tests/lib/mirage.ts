@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { stop } from './processes.ts'
 
 /** The root of the checkout. */
 export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url))
@@ -102,8 +103,6 @@ export class Running {
   }
 
   async stop(): Promise<void> {
-    if (this.process.exitCode !== null || this.process.signalCode !== null) return
-    this.process.kill()
-    await once(this.process, 'close')
+    await stop(this.process)
   }
 }

@@ -1,5 +1,5 @@
 /** Network namespaces of the tests' own, with Linux's stack on one end of a tap. Root only. */
-import { execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 
 /** Says why the tests that need one cannot run, or `false`. Hand it to `skip`: the reason is printed with the test. */
@@ -26,6 +26,11 @@ export class Namespace {
   /** Runs `ip` in it. */
   ip(...args: readonly string[]): void {
     execFileSync('ip', ['-n', this.name, ...args])
+  }
+
+  /** Starts a program in it, with its arguments. */
+  start(command: readonly string[], options: SpawnOptions): ChildProcess {
+    return spawn('ip', ['netns', 'exec', this.name, ...command], options)
   }
 
   /** Runs a program in it to its end and returns what it printed; a failure is an error with that. */

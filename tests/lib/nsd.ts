@@ -1,10 +1,10 @@
 /** NSD, as a peer of the DNS tests: one zone at one address. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Namespace } from './namespace.ts'
+import { stop } from './processes.ts'
 
 export interface NsdOptions {
   readonly address: string
@@ -51,15 +51,13 @@ ${lines.map((line) => `  ${line}\n`).join('')}`,
     )
     execFileSync('nsd-checkconf', [config])
     const command = ['nsd', '-d', '-c', config]
-    const words = namespace === undefined ? command : ['ip', 'netns', 'exec', namespace.name, ...command]
-    this.process = spawn(words[0] as string, words.slice(1), { stdio: 'ignore' })
+    const options = { stdio: 'ignore' } as const
+    const [file = '', ...args] = command
+    this.process = namespace === undefined ? spawn(file, args, options) : namespace.start(command, options)
   }
 
   async stop(): Promise<void> {
-    if (this.process.exitCode === null) {
-      this.process.kill()
-      await once(this.process, 'close')
-    }
+    await stop(this.process)
     rmSync(this.folder, { recursive: true, force: true })
   }
 }
