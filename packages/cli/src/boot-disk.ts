@@ -58,7 +58,7 @@ export async function makeBootDisk(
 }
 
 /** GRUB's configuration: it starts the image at once. */
-export function grubConfig(boot: readonly string[]): string {
+function grubConfig(boot: readonly string[]): string {
   const words = boot.map((word) => `'${quoteWord(word).replaceAll("'", "'\\''")}'`)
   return `set timeout=0\nmultiboot2 /${['boot/mirage.elf', ...words].join(' ')}\nboot\n`
 }

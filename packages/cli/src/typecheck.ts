@@ -146,7 +146,7 @@ async function check(project: Project, tsconfigFile: string): Promise<Diagnostic
 }
 
 /** Reads the checker's plain output; continuation lines are indented. */
-export function parseErrors(text: string): Diagnostic[] {
+function parseErrors(text: string): Diagnostic[] {
   const errors: Diagnostic[] = []
   for (const line of text.split('\n')) {
     const [, file, row, column, code, message] = /^(.*?)\((\d+),(\d+)\): error TS(\d+): (.*)$/.exec(line) ?? []

@@ -189,7 +189,7 @@ ${rows.join('')}}
 }
 
 /** `management-net` as `managementNet`. */
-export function constantName(name: string): string {
+function constantName(name: string): string {
   return name.replace(/[-:](.)/g, (_, letter: string) => letter.toUpperCase())
 }
 

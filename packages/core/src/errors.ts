@@ -62,11 +62,6 @@ export class BlockError extends Error {
   }
 }
 
-/** For the `default` of an exhaustive switch: a value that the types say cannot exist. */
-export function assertNever(value: never): never {
-  throw new TypeError(`Unexpected value ${String(value)}`)
-}
-
 /** The message of anything thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

@@ -1,7 +1,7 @@
 /** The classic libpcap file format with microseconds, for tcpdump, tshark and Wireshark: Ethernet frames with their time. */
 
 /** Of the header of a capture file. */
-export const PCAP_HEADER_LEN = 24
+const PCAP_HEADER_LEN = 24
 /** Of the header of each frame. */
 const RECORD_HEADER_LEN = 16
 

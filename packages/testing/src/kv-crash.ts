@@ -108,7 +108,7 @@ export async function runCrashes(options: CrashOptions): Promise<CrashReport> {
 }
 
 /** Text that is the same exactly for the same contents, but for collisions of a short hash. */
-export function printOf(contents: ReadonlyMap<string, Uint8Array>): string {
+function printOf(contents: ReadonlyMap<string, Uint8Array>): string {
   return [...contents]
     .map(([key, value]) => `${key} ${value.length} ${hashOf(value)}`)
     .sort()

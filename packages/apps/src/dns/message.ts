@@ -244,7 +244,7 @@ export function putRr(writer: WireWriter, rr: Rr): void {
 }
 
 /** Writes the OPT record and counts it. */
-export function putOpt(writer: WireWriter, edns: Edns, rcode: number): void {
+function putOpt(writer: WireWriter, edns: Edns, rcode: number): void {
   writer.put8(0)
   writer.put16(TYPE.OPT)
   writer.put16(edns.udpBytes)
@@ -265,13 +265,13 @@ function optLenOf(edns: Edns): number {
 }
 
 /** Adds to the count of records of a section: 1 answers, 2 authority, 3 additional. */
-export function addToCount(writer: WireWriter, section: 1 | 2 | 3, count: number): void {
+function addToCount(writer: WireWriter, section: 1 | 2 | 3, count: number): void {
   const off = COUNTS + 2 * section
   writer.dv.setUint16(off, writer.dv.getUint16(off) + count)
 }
 
 /** Sets flags in the header that has been written. */
-export function setFlags(writer: WireWriter, flags: number): void {
+function setFlags(writer: WireWriter, flags: number): void {
   writer.dv.setUint16(FLAGS, writer.dv.getUint16(FLAGS) | flags)
 }
 

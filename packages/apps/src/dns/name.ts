@@ -17,7 +17,7 @@ export type NameKey = Name & { readonly [folded]: true }
 export const ROOT: NameKey = '\0' as NameKey
 
 export const MAX_NAME_LEN = 255
-export const MAX_LABEL_LEN = 63
+const MAX_LABEL_LEN = 63
 
 /** Why text is no name. */
 export type NameReason = 'empty-label' | 'label-too-long' | 'name-too-long' | 'bad-escape' | 'not-an-octet'

@@ -64,7 +64,7 @@ export function resolve(zones: ZoneMap, name: Name, type: number, wantsProofs = 
 }
 
 /** The zone nearest to a name; for DS that is the zone above a cut (RFC 4035 §3.1.4.1). */
-export function findZone(zones: ZoneMap, key: NameKey, type: number): Zone | 'none' | 'not-loaded' {
+function findZone(zones: ZoneMap, key: NameKey, type: number): Zone | 'none' | 'not-loaded' {
   for (let at = type === TYPE.DS && key !== ROOT && zones.has(key) ? parentOf(key) : key; ; at = parentOf(at)) {
     if (zones.has(at)) return zones.get(at) ?? 'not-loaded'
     if (at === ROOT) break

@@ -31,7 +31,6 @@ export const STATUS_UNSPEC_FAIL = 1
 export const STATUS_NO_ADDRS_AVAIL = 2
 export const STATUS_NO_BINDING = 3
 export const STATUS_NOT_ON_LINK = 4
-export const STATUS_USE_MULTICAST = 5
 export const STATUS_NO_PREFIX_AVAIL = 6
 
 export const OPTION_CLIENT_ID = 1

@@ -13,7 +13,7 @@ import { Membership, type ReportKind } from '../ip/membership.ts'
 import { emitIpv4, IPV4_HEADER_LEN, reshapeIpv4 } from '../wire/ipv4.ts'
 import type { CountedIp } from './contract.ts'
 
-export const PROTOCOL_IGMP = 2
+const PROTOCOL_IGMP = 2
 
 const QUERY = 0x11
 const REPORT_V1 = 0x12

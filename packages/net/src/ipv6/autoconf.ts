@@ -15,7 +15,7 @@ import { Routers, untilOf } from './routers.ts'
 import type { SourceCandidate } from './source-address.ts'
 import { TemporaryAddresses } from './temporary.ts'
 
-export const LINK_LOCAL_PREFIX: Ipv6 = (0xfe80n << 112n) as Ipv6
+const LINK_LOCAL_PREFIX: Ipv6 = (0xfe80n << 112n) as Ipv6
 
 /** RFC 4862 §5.1: one question is the default. */
 const DAD_COUNT = 1

@@ -67,7 +67,7 @@ export interface ConnectionUser {
 }
 
 /** MSS to assume when the peer names none (RFC 9293 §3.7.1, MUST-15): what each path takes, less the headers. */
-export const DEFAULT_MSS = 536
+const DEFAULT_MSS = 536
 const DEFAULT_MSS_IPV6 = 1220
 
 /** The same for the family of `remote`. */

@@ -10,7 +10,7 @@ import { type Connection, ESTABLISHED } from './connection.ts'
 import type { TcpMachine } from './machine.ts'
 
 /** A peer that asks for less would make us send nothing but headers (CVE-2019-11479); Linux has 48. */
-export const MIN_MSS = 64
+const MIN_MSS = 64
 /** Without a word from the network: what nearly every path takes, then what each must (RFC 4821 §7.2, RFC 9293 §3.7.1). */
 const PROBE_SIZES = [1200, 536] as const
 /** Timeouts in a row before long segments are suspected; as in Linux (tcp_retries1). */

@@ -5,7 +5,7 @@ import type { TcpHeader } from '../wire/tcp.ts'
 import type { Connection } from './connection.ts'
 
 /** RFC 7323 §5.4: "a clock tick of between 1 ms and 1 s". */
-export const TICK_US = 1000
+const TICK_US = 1000
 /** RFC 7323 §5.5: after 24 days of silence TS.Recent says nothing; the clock's sign bit has changed since. */
 const RECENT_FOR_US = 24 * 86_400 * 1e6
 

@@ -1,7 +1,7 @@
 /** Names of files on FAT: the short ones of 8 and 3 characters, the long ones in UTF-16, and what neither may have. */
 
 /** fatgen "Long Directory Entries": at most 255 UTF-16 units. */
-export const MAX_NAME_UNITS = 255
+const MAX_NAME_UNITS = 255
 
 /** Code page 437 from 0x80 on, as short names of other systems are nearly always written. */
 const CP437 =

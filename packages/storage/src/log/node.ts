@@ -122,7 +122,7 @@ export function firstKeyOf(u8: Uint8Array, off: number): string | undefined {
 }
 
 /** The index of the first item whose key is not less than `key`. */
-export function lowerBound(items: readonly { readonly key: string }[], key: string): number {
+function lowerBound(items: readonly { readonly key: string }[], key: string): number {
   let low = 0
   let high = items.length
   while (low < high) {
