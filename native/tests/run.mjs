@@ -1,6 +1,6 @@
 // Builds the test images and starts them: in QEMU's emulation, and as sealed processes.
 //
-//   node native/tests/run.mjs [--only NAME] [--out DIR] [--verbose]
+//   node native/tests/run.mjs [--only NAME] [--except REGEXP] [--out DIR] [--verbose]
 //
 // One line per test, then "N passed, N failed"; exit status 1 when one failed.
 // Each folder here holds one image: main.c on the binding alone, or main.js on
@@ -30,6 +30,7 @@ import {
 import { appendPayload, buildPayload } from './image.mjs'
 
 const only = option('--only')
+const except = option('--except') && new RegExp(option('--except'))
 const verbose = process.argv.includes('--verbose')
 
 const largeAsset = Buffer.alloc(3000001, 0).map((_, i) => (i * 7 + 3) % 251)
@@ -556,7 +557,7 @@ make('runtime', 'FEATURES=')
 let passed = 0
 let failed = 0
 for (const [name, run] of Object.entries(tests)) {
-  if (only !== undefined && !name.includes(only)) continue
+  if ((only !== undefined && !name.includes(only)) || except?.test(name)) continue
   const from = performance.now()
   try {
     const result = await run()

@@ -1,6 +1,6 @@
 /*
  * Interrupts and the wait.  Application code runs with interrupts off; they
- * are taken only at the hlt below, one per wait (trap.S), so nothing is ever
+ * are taken only in trap_wait(), one per wait (trap.S), so nothing is ever
  * re-entered.  What is raised earlier stays pending in the local APIC and ends
  * the next wait at once.
  *
@@ -62,6 +62,7 @@ static uint64_t timer_per_us_32;       /* its counts per 2^32 microseconds */
 volatile uint8_t irq_device_raised; /* set by trap.S */
 
 extern char trap_device[], trap_timer[], trap_spurious[];
+void trap_wait(void);
 
 static void lapic_write(unsigned at, uint32_t value)
 {
@@ -229,6 +230,6 @@ void plat_yield(uint64_t deadline_us)
         arm(until_us == UINT64_MAX ? UINT64_MAX
             : until_us > now       ? until_us - now
                                    : 1);
-        __asm__ volatile("sti; hlt; cli" : : : "memory");
+        trap_wait();
     }
 }

@@ -4,9 +4,12 @@
  * Exceptions 0..31 are all fatal: they save the registers as a struct
  * fault_frame (fault.c) on their own stack and never return.
  *
- * Interrupts are taken only at the hlt in plat_yield().  The handler
- * acknowledges the local APIC, notes which kind it was and returns with
- * interrupts off, so that exactly one is taken per sti.
+ * Interrupts are taken only in trap_wait().  The handler acknowledges the local
+ * APIC, notes which kind it was and ends the wait with interrupts off, so that
+ * exactly one is taken per sti.  It does not go back to where it came from: sti
+ * keeps interrupts away up to the hlt, but a hypervisor may forget that when it
+ * stops, saves or moves a machine just there, and a hlt with interrupts off
+ * would be the last.
  */
     .section .text.trap, "ax"
 
@@ -67,7 +70,16 @@ trap_timer:
     popq %rax
     .globl trap_spurious
 trap_spurious:                 /* takes no acknowledgement */
+    movq $woken, (%rsp)        /* where to go on */
     andq $~0x200, 16(%rsp)     /* clear IF in the saved flags */
     iretq
+
+    .balign 16
+    .globl trap_wait
+trap_wait:
+    sti
+    hlt
+woken:
+    ret
 
     .section .note.GNU-stack, "", @progbits

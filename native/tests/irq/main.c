@@ -26,6 +26,17 @@ static uint64_t wait(void)
     return plat_clock_monotonic_us() - from;
 }
 
+/* What plat_yield() does at last, but the interrupt comes before the hlt. */
+static void wait_where_sti_holds_nothing_back(void)
+{
+    __asm__ volatile("call 1f\n jmp 2f\n"
+                     "1: sti\n nop\n hlt\n ud2\n"
+                     "2:"
+                     :
+                     :
+                     : "memory");
+}
+
 int app_main(const struct plat_start *start)
 {
     (void)start;
@@ -39,6 +50,10 @@ int app_main(const struct plat_start *start)
         acknowledge();
     }
     check(wait() >= 300000); /* nothing left over */
+
+    raise();
+    wait_where_sti_holds_nothing_back();
+    acknowledge();
 
     raise();
     plat_yield(UINT64_MAX); /* would never end if the wake-up were lost */
