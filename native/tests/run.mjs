@@ -496,6 +496,7 @@ const testsOnSpt = () => {
 const testsOnHost = {
   'heap (on the host, with sanitizers)': () => void execFileSync(join(images, 'heap')),
   'the clock of KVM and Xen (on the host, with sanitizers)': () => void execFileSync(join(images, 'pvclock')),
+  'the clock of PCs (on the host, with sanitizers)': () => void execFileSync(join(images, 'rtc')),
   'the calibration of the clock (on the host, with sanitizers)': () => void execFileSync(join(images, 'calibration')),
   'bytecode tool: errors': () => {
     const compile = (source) => {

@@ -9,6 +9,7 @@
 #include "calibration.h"
 #include "machine.h"
 #include "pvclock.h"
+#include "rtc.h"
 
 enum {
     PIT_CHANNEL_0 = 0x40,
@@ -179,61 +180,17 @@ static uint64_t announced_hz(void)
     return 0;
 }
 
-static unsigned cmos(unsigned at)
+static uint8_t cmos(uint8_t at)
 {
-    outb(CMOS_INDEX, (uint8_t)at);
+    outb(CMOS_INDEX, at);
     return inb(CMOS_DATA);
-}
-
-/* Days from 1970-01-01 to a date of the Gregorian calendar. */
-static uint64_t days_since_1970(unsigned year, unsigned month, unsigned day)
-{
-    static const uint16_t before_month[] = {0,   31,  59,  90,  120, 151,
-                                            181, 212, 243, 273, 304, 334};
-    unsigned y = month > 2 ? year : year - 1; /* leap day not yet passed */
-    unsigned leap_days = y / 4 - y / 100 + y / 400;
-    enum { LEAP_DAYS_1969 = 1969 / 4 - 1969 / 100 + 1969 / 400 };
-    return (year - 1970) * 365ull + leap_days - LEAP_DAYS_1969 +
-           before_month[month - 1] + day - 1;
-}
-
-/* The CMOS clock in microseconds since 1970, taken as UTC; 0 when absent. */
-static uint64_t read_cmos_clock(void)
-{
-    enum { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, CENTURY, FIELDS };
-    static const uint8_t registers[] = {0, 2, 4, 7, 8, 9, 0x32};
-    unsigned t[FIELDS], again[FIELDS];
-    bool same;
-
-    if (cmos(0x0b) == 0xff)
-        return 0;
-    do { /* until two readings agree: no update came between */
-        same = true;
-        for (int i = 0; i < FIELDS; i++)
-            t[i] = cmos(registers[i]);
-        for (int i = 0; i < FIELDS; i++)
-            same &= (again[i] = cmos(registers[i])) == t[i];
-    } while (!same);
-
-    unsigned format = cmos(0x0b);
-    bool afternoon = t[HOUR] & 0x80;
-    t[HOUR] &= 0x7f;
-    for (int i = 0; !(format & 4) && i < FIELDS; i++)
-        t[i] = (t[i] >> 4) * 10 + (t[i] & 15); /* BCD */
-    if (!(format & 2))
-        t[HOUR] = t[HOUR] % 12 + (afternoon ? 12 : 0);
-    unsigned century = t[CENTURY] >= 19 && t[CENTURY] <= 30 ? t[CENTURY] : 20;
-    if (t[MONTH] < 1 || t[MONTH] > 12)
-        return 0;
-    return ((days_since_1970(century * 100 + t[YEAR], t[MONTH], t[DAY]) * 24 +
-             t[HOUR]) * 3600 + t[MINUTE] * 60 + t[SECOND]) * 1000000ull;
 }
 
 uint64_t plat_clock_wall_us(void)
 {
     uint64_t now = plat_clock_monotonic_us();
     if (!has_wall_clock) {
-        uint64_t wall = read_cmos_clock();
+        uint64_t wall = rtc_read_us(cmos);
         wall_at_boot_us = wall ? wall - now : 0;
         has_wall_clock = true;
     }
