@@ -1,6 +1,6 @@
 /** Serves the zones of a store with authority. Where they lie, and whose TCP/IP carries them, is for config.ts to say. */
-import { createDnsServer, type DnsServerDeps } from '@mirage-ts/apps/dns/server'
-import { loadDnsConfig } from '@mirage-ts/apps/dns/server-config'
+import { createDnsServer, type DnsServerDeps } from '@mirage-ts/apps/dns/server/server'
+import { loadDnsConfig } from '@mirage-ts/apps/dns/server/server-config'
 import type { Port } from '@mirage-ts/signatures/addresses'
 import type { KvRo } from '@mirage-ts/signatures/kv'
 

@@ -1,6 +1,6 @@
 /** Serves a page and a zone, tells a group the time, and ends when somebody has read the page. */
-import { createDnsServer, type DnsServerDeps } from '@mirage-ts/apps/dns/server'
-import { loadDnsConfig } from '@mirage-ts/apps/dns/server-config'
+import { createDnsServer, type DnsServerDeps } from '@mirage-ts/apps/dns/server/server'
+import { loadDnsConfig } from '@mirage-ts/apps/dns/server/server-config'
 import { latin1Body } from '@mirage-ts/apps/http/body'
 import type { HttpService } from '@mirage-ts/apps/http/service'
 import { ipv4, port } from '@mirage-ts/core/addresses'

@@ -24,7 +24,7 @@ export interface ResolverOptions extends GroupOptions {
  * of, by DHCP or IPv6 router advertisements; over the host's stack, those of the host.
  */
 export function resolver(stack: Device<'stack'>, { group, nameservers }: ResolverOptions = {}): Device<'resolver'> {
-  return device('@mirage-ts/apps/dns/client', 'createDnsClient', {
+  return device('@mirage-ts/apps/dns/resolver/client', 'createDnsClient', {
     takes: { stack: 'stack', time: 'time', clock: 'clock', random: 'random' },
     makes: 'resolver',
     keys: {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { ipv4, parseIpv6 } from '@mirage-ts/core/addresses'
 import type { Ipv6, Mac } from '@mirage-ts/signatures/addresses'
-import { dnsName, type NameKey } from '../dns/name.ts'
-import { resolve } from '../dns/resolve.ts'
-import { TYPE } from '../dns/types.ts'
+import { resolve } from '../dns/server/resolve.ts'
+import { dnsName, type NameKey } from '../dns/wire/name.ts'
+import { TYPE } from '../dns/wire/types.ts'
 import { HostNames, hostLabel, reverseOf } from './host-names.ts'
 
 const V4 = { address: ipv4(10, 1, 16, 1), prefixBits: 20 }

@@ -1,19 +1,19 @@
 /**
  * The names of the hosts that have leases, in DNS: a zone with their addresses, and zones that lead from addresses back to
  * names. They are ordinary zones ({@link Zone}): for an authoritative server, or for a resolver that looks there first
- * (`dns/zone-resolver.ts`).
+ * (`dns/resolver/zone-resolver.ts`).
  */
 import { ipToString, isInNetwork, isIpv4, writeIpv6 } from '@mirage-ts/core/addresses'
 import { textToOctets } from '@mirage-ts/core/octets'
 import { hostnameProblem } from '@mirage-ts/net/dhcp/wire'
 import type { IpAddress, Ipv4Cidr, Ipv6Cidr, Mac } from '@mirage-ts/signatures/addresses'
-import { buildZone } from '../dns/build-zone.ts'
-import type { Rr } from '../dns/message.ts'
-import { dnsName, type Name, type NameKey, nameKey } from '../dns/name.ts'
-import { soaRdata } from '../dns/rdata.ts'
-import { CLASS, TYPE } from '../dns/types.ts'
-import type { Zone } from '../dns/zone.ts'
-import { ZoneEdit } from '../dns/zone-edit.ts'
+import type { Rr } from '../dns/wire/message.ts'
+import { dnsName, type Name, type NameKey, nameKey } from '../dns/wire/name.ts'
+import { soaRdata } from '../dns/wire/rdata.ts'
+import { CLASS, TYPE } from '../dns/wire/types.ts'
+import { buildZone } from '../dns/zone/build-zone.ts'
+import type { Zone } from '../dns/zone/zone.ts'
+import { ZoneEdit } from '../dns/zone/zone-edit.ts'
 import type { LeaseClient } from './lease-table.ts'
 
 /** A host whose name does not come from a lease. */

@@ -6,9 +6,9 @@ import { type Counters, createCounters } from '@mirage-ts/core/metrics'
 import { after, earlier, minutes, ms, NEVER, seconds } from '@mirage-ts/core/time'
 import type { Random } from '@mirage-ts/signatures/random'
 import type { Duration, Instant } from '@mirage-ts/signatures/time'
-import { FLAG, type Message, type Question, type Rr } from '../dns/message.ts'
-import type { Name } from '../dns/name.ts'
-import { CLASS } from '../dns/types.ts'
+import { FLAG, type Message, type Question, type Rr } from '../dns/wire/message.ts'
+import type { Name } from '../dns/wire/name.ts'
+import { CLASS } from '../dns/wire/types.ts'
 import { packet, recordKey, setKey, TOP_BIT } from './records.ts'
 
 /** Told of a record that has come, or has gone. Its TTL is what it came with, its class `IN`. */

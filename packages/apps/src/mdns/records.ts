@@ -3,11 +3,11 @@ import { isIpv4, parseIpv4, parseIpv6, port, writeIpv6 } from '@mirage-ts/core/a
 import { textToOctets } from '@mirage-ts/core/octets'
 import { utf8Encode } from '@mirage-ts/core/utf8'
 import type { IpAddress, Ipv4, Ipv6, Port } from '@mirage-ts/signatures/addresses'
-import { type MessageParts, type Rr, writeMessage } from '../dns/message.ts'
-import { dnsName, isName, type Name, nameKey, parseName } from '../dns/name.ts'
-import { rdataKey } from '../dns/rdata.ts'
-import { CLASS, TYPE } from '../dns/types.ts'
-import { WireWriter } from '../dns/wire.ts'
+import { type MessageParts, type Rr, writeMessage } from '../dns/wire/message.ts'
+import { dnsName, isName, type Name, nameKey, parseName } from '../dns/wire/name.ts'
+import { rdataKey } from '../dns/wire/rdata.ts'
+import { CLASS, TYPE } from '../dns/wire/types.ts'
+import { WireWriter } from '../dns/wire/wire.ts'
 
 export const MDNS_PORT: Port = port(5353)
 export const MDNS_GROUP_4: Ipv4 = parseIpv4('224.0.0.251') as Ipv4
