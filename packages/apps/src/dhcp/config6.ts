@@ -1,14 +1,6 @@
 /** What a DHCPv6 server is told about its links, and what of it an answer says. */
 import { ipv6CidrToString, ipv6InCidr, ipv6ToString } from '@mirage-ts/core/addresses'
-import {
-  type Dhcp6Message,
-  type Dhcp6Options,
-  INFORMATION_REQUEST,
-  OPTION_DNS_SERVERS,
-  OPTION_NTP_SERVER,
-  OPTION_REFRESH_TIME,
-  OPTION_SEARCH_LIST,
-} from '@mirage-ts/net/dhcp6/codec'
+import { type Dhcp6Message, type Dhcp6Options, INFORMATION_REQUEST, OPTION } from '@mirage-ts/net/dhcp6/codec'
 import type { Ipv6, Ipv6Cidr, Mac } from '@mirage-ts/signatures/addresses'
 import type { AddressRange } from './lease-table.ts'
 
@@ -50,11 +42,11 @@ export function configOptions(config: Dhcp6Link, { requested, type }: Dhcp6Messa
   const isWanted = (code: number): boolean => requested === undefined || requested.includes(code)
   const some = <T>(code: number, list: readonly T[] | undefined): readonly T[] | undefined =>
     list !== undefined && list.length > 0 && isWanted(code) ? list : undefined
-  const isRefreshed = type === INFORMATION_REQUEST && requested?.includes(OPTION_REFRESH_TIME) === true
+  const isRefreshed = type === INFORMATION_REQUEST && requested?.includes(OPTION.REFRESH_TIME) === true
   return {
-    dnsServers: some(OPTION_DNS_SERVERS, config.dnsServers),
-    searchList: some(OPTION_SEARCH_LIST, config.searchList),
-    ntpServers: some(OPTION_NTP_SERVER, config.ntpServers),
+    dnsServers: some(OPTION.DNS_SERVERS, config.dnsServers),
+    searchList: some(OPTION.SEARCH_LIST, config.searchList),
+    ntpServers: some(OPTION.NTP_SERVER, config.ntpServers),
     refreshSeconds: isRefreshed ? lifetimesOf(config).preferredSeconds : undefined,
   }
 }

@@ -18,11 +18,7 @@ import {
   REPLY,
   REQUEST,
   SOLICIT,
-  STATUS_NO_ADDRS_AVAIL,
-  STATUS_NO_BINDING,
-  STATUS_NO_PREFIX_AVAIL,
-  STATUS_NOT_ON_LINK,
-  STATUS_SUCCESS,
+  STATUS,
 } from '@mirage-ts/net/dhcp6/codec'
 import { parseDhcp6, parseDhcp6Relay } from '@mirage-ts/net/dhcp6/reader'
 import { emitDhcp6, emitDhcp6Relay } from '@mirage-ts/net/dhcp6/writer'
@@ -146,7 +142,7 @@ describe('dhcp6 server', () => {
     assert.equal(new Set(lent).size, 4)
     assert.equal(harness.bind(2), lent[1])
     const refused = harness.send(SOLICIT, 5, ask())
-    assert.equal(statusIn(refused), STATUS_NO_ADDRS_AVAIL)
+    assert.equal(statusIn(refused), STATUS.NO_ADDRS_AVAIL)
     assert.deepEqual(refused?.associations?.[0]?.addresses, [])
     harness.pass(2001)
     assert.equal(harness.changes.filter((change) => change.endsWith('ended')).length, 4)
@@ -165,7 +161,7 @@ describe('dhcp6 server', () => {
       both?.associations?.[0]?.addresses.map((one) => one.validSeconds),
       [2000, 0],
     )
-    assert.equal(statusIn(harness.send(RENEW, 2, { serverId: SERVER, ...ask('2001:db8::100') })), STATUS_NO_BINDING)
+    assert.equal(statusIn(harness.send(RENEW, 2, { serverId: SERVER, ...ask('2001:db8::100') })), STATUS.NO_BINDING)
     const moved = harness.send(REBIND, 2, ask('2001:db8:9::5'))
     assert.equal(moved?.associations?.[0]?.addresses[0]?.validSeconds, 0)
     // Perhaps another server's.
@@ -174,20 +170,20 @@ describe('dhcp6 server', () => {
 
   it('confirms addresses of the link (RFC 8415 §18.3.3)', () => {
     const harness = new Harness()
-    assert.equal(harness.send(CONFIRM, 1, ask('2001:db8::9'))?.status?.code, STATUS_SUCCESS)
-    assert.equal(harness.send(CONFIRM, 1, ask('2001:db8::9', '2001:db8:1::9'))?.status?.code, STATUS_NOT_ON_LINK)
+    assert.equal(harness.send(CONFIRM, 1, ask('2001:db8::9'))?.status?.code, STATUS.SUCCESS)
+    assert.equal(harness.send(CONFIRM, 1, ask('2001:db8::9', '2001:db8:1::9'))?.status?.code, STATUS.NOT_ON_LINK)
     assert.equal(harness.send(CONFIRM, 1, ask()), undefined)
-    assert.equal(statusIn(harness.send(REQUEST, 1, { serverId: SERVER, ...ask('2001:db8:1::9') })), STATUS_NOT_ON_LINK)
+    assert.equal(statusIn(harness.send(REQUEST, 1, { serverId: SERVER, ...ask('2001:db8:1::9') })), STATUS.NOT_ON_LINK)
   })
 
   it('takes leases back, and keeps declined addresses away (RFC 8415 §18.3.7, §18.3.8)', () => {
     const harness = new Harness()
     const address = harness.bind(1)
-    assert.equal(harness.send(RELEASE, 1, { serverId: SERVER, ...ask(address) })?.status?.code, STATUS_SUCCESS)
+    assert.equal(harness.send(RELEASE, 1, { serverId: SERVER, ...ask(address) })?.status?.code, STATUS.SUCCESS)
     assert.equal(harness.changes.at(-1), `${address} ended`)
-    assert.equal(statusIn(harness.send(RELEASE, 1, { serverId: SERVER, ...ask(address) })), STATUS_NO_BINDING)
+    assert.equal(statusIn(harness.send(RELEASE, 1, { serverId: SERVER, ...ask(address) })), STATUS.NO_BINDING)
     assert.equal(harness.bind(1), address)
-    assert.equal(harness.send(DECLINE, 1, { serverId: SERVER, ...ask(address) })?.status?.code, STATUS_SUCCESS)
+    assert.equal(harness.send(DECLINE, 1, { serverId: SERVER, ...ask(address) })?.status?.code, STATUS.SUCCESS)
     assert.notEqual(harness.bind(1), address)
     // Nobody gives up what is not theirs.
     harness.send(RELEASE, 2, { serverId: SERVER, ...ask(harness.bind(1)) })
@@ -203,7 +199,7 @@ describe('dhcp6 server', () => {
     assert.equal(reply?.clientId, undefined)
     assert.equal(harness.send(INFORMATION_REQUEST, 1, ask()), undefined)
     const stateless = new Harness({ links: [{ ...LINK, range: undefined }] })
-    assert.equal(statusIn(stateless.send(SOLICIT, 1, ask())), STATUS_NO_ADDRS_AVAIL)
+    assert.equal(statusIn(stateless.send(SOLICIT, 1, ask())), STATUS.NO_ADDRS_AVAIL)
   })
 
   it('drops what RFC 8415 §16 says is to be dropped', () => {
@@ -258,7 +254,7 @@ describe('dhcp6 server', () => {
   it('says that it has no prefixes', () => {
     const prefixAssociations = [{ iaid: 5, t1Seconds: 0, t2Seconds: 0, prefixes: [] }]
     const answer = new Harness().send(SOLICIT, 1, { ...ask(), prefixAssociations })
-    assert.equal(answer?.prefixAssociations?.[0]?.status?.code, STATUS_NO_PREFIX_AVAIL)
+    assert.equal(answer?.prefixAssociations?.[0]?.status?.code, STATUS.NO_PREFIX_AVAIL)
     assert.notEqual(addressIn(answer), 'none')
   })
 

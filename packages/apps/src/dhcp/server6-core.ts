@@ -26,11 +26,7 @@ import {
   REPLY,
   REQUEST,
   SOLICIT,
-  STATUS_NO_ADDRS_AVAIL,
-  STATUS_NO_BINDING,
-  STATUS_NO_PREFIX_AVAIL,
-  STATUS_NOT_ON_LINK,
-  STATUS_SUCCESS,
+  STATUS,
 } from '@mirage-ts/net/dhcp6/codec'
 import { parseDhcp6 } from '@mirage-ts/net/dhcp6/reader'
 import { emitDhcp6 } from '@mirage-ts/net/dhcp6/writer'
@@ -242,12 +238,12 @@ export class Dhcp6Core {
         // §18.3.2: what is asked for is of another link.
         const isElsewhere = association.addresses.some(({ address }) => !ipv6InCidr(address, network))
         if (isBound && isElsewhere && asker.message.type === REQUEST) {
-          return refused(association, STATUS_NOT_ON_LINK, 'an address is of another link')
+          return refused(association, STATUS.NOT_ON_LINK, 'an address is of another link')
         }
         const address = this.addressFor(asker, association)
         if (address !== undefined) return this.lend(asker, association, address, isBound, now)
         this.counters.noAddress++
-        return refused(association, STATUS_NO_ADDRS_AVAIL, 'no address is free')
+        return refused(association, STATUS.NO_ADDRS_AVAIL, 'no address is free')
       }),
       ...withoutPrefixes(asker.message),
     }
@@ -319,7 +315,7 @@ export class Dhcp6Core {
       isKnown ||= isElsewhere
       if (isElsewhere)
         associations.push({ ...association, t1Seconds: 0, t2Seconds: 0, addresses: ending, status: undefined })
-      else associations.push(refused(association, STATUS_NO_BINDING, 'no lease of this client'))
+      else associations.push(refused(association, STATUS.NO_BINDING, 'no lease of this client'))
     }
     // §18.3.5: a client that speaks to all may have its lease from another server.
     if (asker.message.type === REBIND && !isKnown) {
@@ -339,8 +335,8 @@ export class Dhcp6Core {
     }
     const isOnLink = addresses.every(({ address }) => ipv6InCidr(address, asker.link.config.network))
     const status = isOnLink
-      ? { code: STATUS_SUCCESS, message: 'all addresses are of this link' }
-      : { code: STATUS_NOT_ON_LINK, message: 'an address is of another link' }
+      ? { code: STATUS.SUCCESS, message: 'all addresses are of this link' }
+      : { code: STATUS.NOT_ON_LINK, message: 'an address is of another link' }
     return this.reply(asker, { status })
   }
 
@@ -353,7 +349,7 @@ export class Dhcp6Core {
       const lease = table.ofClient(clientOf(asker, association).id)
       if (lease === undefined || lease.state === 'ended') {
         refusals.push({
-          ...refused(association, STATUS_NO_BINDING, 'no lease of this client'),
+          ...refused(association, STATUS.NO_BINDING, 'no lease of this client'),
           t1Seconds: 0,
           t2Seconds: 0,
         })
@@ -362,7 +358,7 @@ export class Dhcp6Core {
         else table.end(lease)
       }
     }
-    return this.reply(asker, { associations: refusals, status: { code: STATUS_SUCCESS, message: '' } })
+    return this.reply(asker, { associations: refusals, status: { code: STATUS.SUCCESS, message: '' } })
   }
 
   private reply(asker: Asker, options: Dhcp6Options): Dhcp6Message {
@@ -418,7 +414,7 @@ function withoutPrefixes(message: Dhcp6Message): Dhcp6Options {
       t1Seconds: 0,
       t2Seconds: 0,
       prefixes: [],
-      status: { code: STATUS_NO_PREFIX_AVAIL, message: 'no prefixes here' },
+      status: { code: STATUS.NO_PREFIX_AVAIL, message: 'no prefixes here' },
     })),
   }
 }

@@ -13,7 +13,7 @@ import {
   RELAY_FORWARD,
   REPLY,
   SOLICIT,
-  STATUS_NO_ADDRS_AVAIL,
+  STATUS,
 } from './codec.ts'
 import { domainProblem } from './domain.ts'
 import { parseDhcp6, parseDhcp6Relay } from './reader.ts'
@@ -36,7 +36,7 @@ const FULL: Dhcp6Message = {
   isRapidCommit: true,
   elapsed: 70,
   preference: 255,
-  status: { code: STATUS_NO_ADDRS_AVAIL, message: 'none left' },
+  status: { code: STATUS.NO_ADDRS_AVAIL, message: 'none left' },
   associations: [
     {
       iaid: 0xfffffff0,

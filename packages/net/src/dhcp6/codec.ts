@@ -26,36 +26,42 @@ export const INFORMATION_REQUEST = 11
 export const RELAY_FORWARD = 12
 export const RELAY_REPLY = 13
 
-export const STATUS_SUCCESS = 0
-export const STATUS_UNSPEC_FAIL = 1
-export const STATUS_NO_ADDRS_AVAIL = 2
-export const STATUS_NO_BINDING = 3
-export const STATUS_NOT_ON_LINK = 4
-export const STATUS_NO_PREFIX_AVAIL = 6
+/** Status codes (RFC 8415 §21.13). */
+export const STATUS = {
+  SUCCESS: 0,
+  UNSPEC_FAIL: 1,
+  NO_ADDRS_AVAIL: 2,
+  NO_BINDING: 3,
+  NOT_ON_LINK: 4,
+  NO_PREFIX_AVAIL: 6,
+} as const
 
-export const OPTION_CLIENT_ID = 1
-export const OPTION_SERVER_ID = 2
-export const OPTION_IA_NA = 3
-export const OPTION_IA_ADDRESS = 5
-export const OPTION_REQUESTED = 6
-export const OPTION_PREFERENCE = 7
-export const OPTION_ELAPSED = 8
-export const OPTION_RELAYED = 9
-export const OPTION_STATUS = 13
-export const OPTION_RAPID_COMMIT = 14
-export const OPTION_INTERFACE_ID = 18
-export const OPTION_RECONFIGURE = 19
-export const OPTION_RECONFIGURE_ACCEPT = 20
-export const OPTION_DNS_SERVERS = 23
-export const OPTION_SEARCH_LIST = 24
-export const OPTION_IA_PD = 25
-export const OPTION_IA_PREFIX = 26
-export const OPTION_SNTP_SERVERS = 31
-export const OPTION_REFRESH_TIME = 32
-export const OPTION_FQDN = 39
-export const OPTION_NTP_SERVER = 56
-export const OPTION_SOL_MAX_RT = 82
-export const OPTION_INF_MAX_RT = 83
+/** Options (RFC 8415 §21 and those named above). */
+export const OPTION = {
+  CLIENT_ID: 1,
+  SERVER_ID: 2,
+  IA_NA: 3,
+  IA_ADDRESS: 5,
+  REQUESTED: 6,
+  PREFERENCE: 7,
+  ELAPSED: 8,
+  RELAYED: 9,
+  STATUS: 13,
+  RAPID_COMMIT: 14,
+  INTERFACE_ID: 18,
+  RECONFIGURE: 19,
+  RECONFIGURE_ACCEPT: 20,
+  DNS_SERVERS: 23,
+  SEARCH_LIST: 24,
+  IA_PD: 25,
+  IA_PREFIX: 26,
+  SNTP_SERVERS: 31,
+  REFRESH_TIME: 32,
+  FQDN: 39,
+  NTP_SERVER: 56,
+  SOL_MAX_RT: 82,
+  INF_MAX_RT: 83,
+} as const
 
 /** RFC 4704 §4.1: who enters the name in DNS. S: the server enters the AAAA record; N: nobody; O: the server overrode S. */
 export const FQDN_SERVER_UPDATES = 1
@@ -66,7 +72,7 @@ export const FQDN_NO_UPDATES = 4
 export const MAX_HOPS = 8
 
 export interface Dhcp6Status {
-  /** `STATUS_...`; codes that we don't know are failures. */
+  /** One of `STATUS`; codes that we don't know are failures. */
   readonly code: number
   /** For people; not believed in any way. */
   readonly message: string

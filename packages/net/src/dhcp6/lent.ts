@@ -2,13 +2,7 @@
 import { after, NEVER } from '@mirage-ts/core/time'
 import type { Ipv6 } from '@mirage-ts/signatures/addresses'
 import type { Duration, Instant } from '@mirage-ts/signatures/time'
-import {
-  DHCP6_INFINITY,
-  type Dhcp6Address,
-  type Dhcp6AddressAssociation,
-  type Dhcp6Message,
-  STATUS_SUCCESS,
-} from './codec.ts'
+import { DHCP6_INFINITY, type Dhcp6Address, type Dhcp6AddressAssociation, type Dhcp6Message, STATUS } from './codec.ts'
 
 /** Addresses of one association that we take: a server that lends more is mistaken, or worse. */
 const MAX_ADDRESSES = 4
@@ -104,7 +98,7 @@ export function isUsable({ address, preferredSeconds, validSeconds, status }: Dh
     isHost &&
     preferredSeconds <= validSeconds &&
     validSeconds > 0 &&
-    (status?.code ?? STATUS_SUCCESS) === STATUS_SUCCESS
+    (status?.code ?? STATUS.SUCCESS) === STATUS.SUCCESS
   )
 }
 

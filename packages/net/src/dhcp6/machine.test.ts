@@ -21,9 +21,7 @@ import {
   REPLY,
   REQUEST,
   SOLICIT,
-  STATUS_NO_ADDRS_AVAIL,
-  STATUS_NO_BINDING,
-  STATUS_UNSPEC_FAIL,
+  STATUS,
 } from './codec.ts'
 import { Dhcp6Machine, type Dhcp6State } from './machine.ts'
 import { parseDhcp6 } from './reader.ts'
@@ -190,7 +188,7 @@ describe('dhcp6 machine', () => {
     const count = (solMaxRtSeconds: number): number => {
       const s = new Script()
       const solicit = s.want('addresses').advance(1).expect(SOLICIT)
-      const status = { code: STATUS_NO_ADDRS_AVAIL, message: 'none' }
+      const status = { code: STATUS.NO_ADDRS_AVAIL, message: 'none' }
       s.answer(solicit, ADVERTISE, { status, solMaxRtSeconds }).advance(24 * 3600)
       return s.sent.length
     }
@@ -257,7 +255,7 @@ describe('dhcp6 machine', () => {
   it('asks the server anew that has forgotten what it lent (NoBinding, §18.2.10.1)', () => {
     const s = new Script().bound(1000)
     const renew = s.advance(250).expect(RENEW)
-    const status = { code: STATUS_NO_BINDING, message: '' }
+    const status = { code: STATUS.NO_BINDING, message: '' }
     s.answer(renew, REPLY, { associations: [{ iaid: MAC >>> 0, t1Seconds: 0, t2Seconds: 0, addresses: [], status }] })
     const request = s.expect(REQUEST)
     s.answer(request, REPLY, s.lend([one(B, 1000)])).expectState('bound')
@@ -269,9 +267,9 @@ describe('dhcp6 machine', () => {
     const solicit = s.want('addresses').advance(1).expect(SOLICIT)
     s.answer(solicit, ADVERTISE, { ...s.lend([one(A, 1000)]), preference: 255 })
     const request = s.expect(REQUEST)
-    s.answer(request, REPLY, { status: { code: STATUS_UNSPEC_FAIL, message: '' } }).expectState('requesting')
+    s.answer(request, REPLY, { status: { code: STATUS.UNSPEC_FAIL, message: '' } }).expectState('requesting')
     s.advance(1.2).expect(REQUEST)
-    s.answer(request, REPLY, { status: { code: STATUS_NO_ADDRS_AVAIL, message: '' } }).expectState('soliciting')
+    s.answer(request, REPLY, { status: { code: STATUS.NO_ADDRS_AVAIL, message: '' } }).expectState('soliciting')
     assert.equal(s.machine.counters.refusals, 2)
   })
 
@@ -306,7 +304,7 @@ describe('dhcp6 machine', () => {
       release.associations?.[0]?.addresses.map(({ address }) => address),
       [A],
     )
-    s.answer(release, REPLY, { status: { code: STATUS_NO_BINDING, message: '' } }).expectState('stopped')
+    s.answer(release, REPLY, { status: { code: STATUS.NO_BINDING, message: '' } }).expectState('stopped')
     s.want('addresses').advance(1000)
     s.expectNothing()
 

@@ -24,10 +24,7 @@ import {
   type Dhcp6Message,
   duidOfMac,
   REPLY,
-  STATUS_NO_ADDRS_AVAIL,
-  STATUS_NO_BINDING,
-  STATUS_NOT_ON_LINK,
-  STATUS_SUCCESS,
+  STATUS,
 } from './codec.ts'
 import { addressesIn, associationsOf, isUsable, LentAddresses, type LentEffects, renewalTimes } from './lent.ts'
 import { type AskingState, questionOf } from './questions.ts'
@@ -371,9 +368,9 @@ export class Dhcp6Machine {
   private granted(message: Dhcp6Message, now: Instant): void {
     this.learnBounds(message)
     const associations = this.ours(message)
-    const code = message.status?.code ?? STATUS_SUCCESS
-    const inner = associations.map(({ status }) => status?.code ?? STATUS_SUCCESS)
-    if (code !== STATUS_SUCCESS || inner.some((one) => one !== STATUS_SUCCESS)) {
+    const code = message.status?.code ?? STATUS.SUCCESS
+    const inner = associations.map(({ status }) => status?.code ?? STATUS.SUCCESS)
+    if (code !== STATUS.SUCCESS || inner.some((one) => one !== STATUS.SUCCESS)) {
       this.refused([code, ...inner], now)
       return
     }
@@ -404,13 +401,13 @@ export class Dhcp6Machine {
     const { state } = this
     if (state === 'renewing' || state === 'rebinding') {
       // §18.2.10.1: the server does not know what it has lent us: ask for it anew. Other failures may pass.
-      if (!codes.includes(STATUS_NO_BINDING)) return
+      if (!codes.includes(STATUS.NO_BINDING)) return
       const endAt = this.lent.lastEnd()
       this.offer = undefined
       this.begin('requesting', 'no binding')
       this.start(REQUESTING, now)
       this.endAt = endAt
-    } else if (codes.includes(STATUS_NOT_ON_LINK) || codes.includes(STATUS_NO_ADDRS_AVAIL)) {
+    } else if (codes.includes(STATUS.NOT_ON_LINK) || codes.includes(STATUS.NO_ADDRS_AVAIL)) {
       // Not again at once: the server would say the same.
       const { waitUs, sentCount } = this
       this.solicit('refused', now)
@@ -440,7 +437,7 @@ export class Dhcp6Machine {
 }
 
 function isFailure({ status }: Dhcp6Message): boolean {
-  return (status?.code ?? STATUS_SUCCESS) !== STATUS_SUCCESS
+  return (status?.code ?? STATUS.SUCCESS) !== STATUS.SUCCESS
 }
 
 function isBound(seconds: number | undefined): seconds is number {

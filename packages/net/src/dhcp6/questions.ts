@@ -6,12 +6,7 @@ import {
   type Dhcp6Message,
   FQDN_SERVER_UPDATES,
   INFORMATION_REQUEST,
-  OPTION_DNS_SERVERS,
-  OPTION_INF_MAX_RT,
-  OPTION_NTP_SERVER,
-  OPTION_REFRESH_TIME,
-  OPTION_SEARCH_LIST,
-  OPTION_SOL_MAX_RT,
+  OPTION,
   REBIND,
   RELEASE,
   RENEW,
@@ -29,7 +24,7 @@ export type AskingState =
   | 'declining'
   | 'releasing'
 
-const REQUESTED = [OPTION_DNS_SERVERS, OPTION_SEARCH_LIST, OPTION_NTP_SERVER, OPTION_SOL_MAX_RT] as const
+const REQUESTED = [OPTION.DNS_SERVERS, OPTION.SEARCH_LIST, OPTION.NTP_SERVER, OPTION.SOL_MAX_RT] as const
 
 /** Who asks, and in which exchange. */
 export interface Questioner {
@@ -62,7 +57,7 @@ export function questionOf(state: AskingState, from: Questioner, addresses: read
     case 'rebinding':
       return { type: REBIND, ...common, ...wishes, associations }
     case 'informing':
-      return { type: INFORMATION_REQUEST, ...common, requested: [...REQUESTED, OPTION_REFRESH_TIME, OPTION_INF_MAX_RT] }
+      return { type: INFORMATION_REQUEST, ...common, requested: [...REQUESTED, OPTION.REFRESH_TIME, OPTION.INF_MAX_RT] }
     case 'declining':
       return { type: DECLINE, ...common, serverId, associations }
     case 'releasing':

@@ -12,29 +12,7 @@ import {
   type Dhcp6Relay,
   type Dhcp6Status,
   INFORMATION_REQUEST,
-  OPTION_CLIENT_ID,
-  OPTION_DNS_SERVERS,
-  OPTION_ELAPSED,
-  OPTION_FQDN,
-  OPTION_IA_ADDRESS,
-  OPTION_IA_NA,
-  OPTION_IA_PD,
-  OPTION_IA_PREFIX,
-  OPTION_INF_MAX_RT,
-  OPTION_INTERFACE_ID,
-  OPTION_NTP_SERVER,
-  OPTION_PREFERENCE,
-  OPTION_RAPID_COMMIT,
-  OPTION_RECONFIGURE,
-  OPTION_RECONFIGURE_ACCEPT,
-  OPTION_REFRESH_TIME,
-  OPTION_RELAYED,
-  OPTION_REQUESTED,
-  OPTION_SEARCH_LIST,
-  OPTION_SERVER_ID,
-  OPTION_SNTP_SERVERS,
-  OPTION_SOL_MAX_RT,
-  OPTION_STATUS,
+  OPTION,
   RELAY_FORWARD,
   RELAY_REPLY,
   SOLICIT,
@@ -71,8 +49,8 @@ export function parseDhcp6Relay(u8: Uint8Array): Dhcp6Relay | Dhcp6Reason {
   let message: Uint8Array | undefined
   let interfaceId: Uint8Array | undefined
   const isWhole = reader.walk(34, u8.length, (code, off, end) => {
-    if (code === OPTION_RELAYED) message ??= u8.slice(off, end)
-    if (code === OPTION_INTERFACE_ID) interfaceId ??= u8.slice(off, end)
+    if (code === OPTION.RELAYED) message ??= u8.slice(off, end)
+    if (code === OPTION.INTERFACE_ID) interfaceId ??= u8.slice(off, end)
     return true
   })
   if (!isWhole) return reader.reason
@@ -128,72 +106,72 @@ class Reader {
   private option(found: Mutable<Dhcp6Options>, code: number, off: number, end: number): boolean {
     const len = end - off
     switch (code) {
-      case OPTION_CLIENT_ID:
-      case OPTION_SERVER_ID:
+      case OPTION.CLIENT_ID:
+      case OPTION.SERVER_ID:
         if (len < LEAST_DUID_LEN || len > MAX_DUID_LEN) return false
-        if (code === OPTION_CLIENT_ID) found.clientId ??= this.u8.slice(off, end)
+        if (code === OPTION.CLIENT_ID) found.clientId ??= this.u8.slice(off, end)
         else found.serverId ??= this.u8.slice(off, end)
         return true
-      case OPTION_IA_NA: {
+      case OPTION.IA_NA: {
         const association = len < 12 ? undefined : this.association(off, end)
         if (association !== undefined) found.associations = [...(found.associations ?? []), association]
         return association !== undefined
       }
-      case OPTION_IA_PD: {
+      case OPTION.IA_PD: {
         const association = len < 12 ? undefined : this.prefixAssociation(off, end)
         if (association !== undefined) found.prefixAssociations = [...(found.prefixAssociations ?? []), association]
         return association !== undefined
       }
-      case OPTION_REQUESTED:
+      case OPTION.REQUESTED:
         found.requested ??= Array.from({ length: len >> 1 }, (_, i) => this.dv.getUint16(off + 2 * i))
         return len % 2 === 0
-      case OPTION_PREFERENCE:
+      case OPTION.PREFERENCE:
         found.preference ??= this.u8[off]
         return len === 1
-      case OPTION_ELAPSED:
+      case OPTION.ELAPSED:
         if (len === 2) found.elapsed ??= this.dv.getUint16(off)
         return len === 2
-      case OPTION_STATUS:
+      case OPTION.STATUS:
         if (len >= 2) found.status ??= this.status(off, end)
         return len >= 2
-      case OPTION_RAPID_COMMIT:
+      case OPTION.RAPID_COMMIT:
         found.isRapidCommit = true
         return len === 0
-      case OPTION_RECONFIGURE:
+      case OPTION.RECONFIGURE:
         found.reconfigure ??= this.u8[off]
         return len === 1
-      case OPTION_RECONFIGURE_ACCEPT:
+      case OPTION.RECONFIGURE_ACCEPT:
         found.isReconfigureAccepted = true
         return len === 0
-      case OPTION_DNS_SERVERS:
+      case OPTION.DNS_SERVERS:
         found.dnsServers ??= this.addresses(off, end)
         return len % 16 === 0
-      case OPTION_SNTP_SERVERS:
+      case OPTION.SNTP_SERVERS:
         found.sntpServers ??= this.addresses(off, end)
         return len % 16 === 0
-      case OPTION_SEARCH_LIST: {
+      case OPTION.SEARCH_LIST: {
         const names = readDomains(this.u8, off, end)
         if (names !== undefined) found.searchList ??= names
         return names !== undefined
       }
-      case OPTION_NTP_SERVER: {
+      case OPTION.NTP_SERVER: {
         const servers = this.ntpServers(off, end)
         // RFC 5908 §4: the option comes once for each server.
         if (servers !== undefined) found.ntpServers = [...(found.ntpServers ?? []), ...servers]
         return servers !== undefined
       }
-      case OPTION_FQDN: {
+      case OPTION.FQDN: {
         const names = len < 1 ? undefined : readDomains(this.u8, off + 1, end, true)
         if (names === undefined || names.length > 1) return false
         found.fqdn ??= { flags: this.u8[off] as number, name: names[0] ?? '' }
         return true
       }
-      case OPTION_REFRESH_TIME:
-      case OPTION_SOL_MAX_RT:
-      case OPTION_INF_MAX_RT:
+      case OPTION.REFRESH_TIME:
+      case OPTION.SOL_MAX_RT:
+      case OPTION.INF_MAX_RT:
         if (len !== 4) return false
-        if (code === OPTION_REFRESH_TIME) found.refreshSeconds ??= this.dv.getUint32(off)
-        else if (code === OPTION_SOL_MAX_RT) found.solMaxRtSeconds ??= this.dv.getUint32(off)
+        if (code === OPTION.REFRESH_TIME) found.refreshSeconds ??= this.dv.getUint32(off)
+        else if (code === OPTION.SOL_MAX_RT) found.solMaxRtSeconds ??= this.dv.getUint32(off)
         else found.infMaxRtSeconds ??= this.dv.getUint32(off)
         return true
       default:
@@ -206,11 +184,11 @@ class Reader {
     const addresses: Dhcp6Address[] = []
     let status: Dhcp6Status | undefined
     const isWhole = this.walk(off + 12, end, (code, start, stop) => {
-      if (code === OPTION_STATUS) {
+      if (code === OPTION.STATUS) {
         if (stop - start < 2) return false
         status ??= this.status(start, stop)
       }
-      if (code !== OPTION_IA_ADDRESS) return true
+      if (code !== OPTION.IA_ADDRESS) return true
       if (stop - start < 24) return false
       const inner = this.innerStatus(start + 24, stop)
       if (inner === null) return false
@@ -229,11 +207,11 @@ class Reader {
     const prefixes: Dhcp6Prefix[] = []
     let status: Dhcp6Status | undefined
     const isWhole = this.walk(off + 12, end, (code, start, stop) => {
-      if (code === OPTION_STATUS) {
+      if (code === OPTION.STATUS) {
         if (stop - start < 2) return false
         status ??= this.status(start, stop)
       }
-      if (code !== OPTION_IA_PREFIX) return true
+      if (code !== OPTION.IA_PREFIX) return true
       if (stop - start < 25) return false
       const prefixBits = this.u8[start + 8] as number
       const inner = this.innerStatus(start + 25, stop)
@@ -261,7 +239,7 @@ class Reader {
   private innerStatus(off: number, end: number): Dhcp6Status | undefined | null {
     let status: Dhcp6Status | undefined
     const isWhole = this.walk(off, end, (code, start, stop) => {
-      if (code !== OPTION_STATUS) return true
+      if (code !== OPTION.STATUS) return true
       if (stop - start < 2) return false
       status ??= this.status(start, stop)
       return true

@@ -7,29 +7,7 @@ import {
   type Dhcp6PrefixAssociation,
   type Dhcp6Relay,
   type Dhcp6Status,
-  OPTION_CLIENT_ID,
-  OPTION_DNS_SERVERS,
-  OPTION_ELAPSED,
-  OPTION_FQDN,
-  OPTION_IA_ADDRESS,
-  OPTION_IA_NA,
-  OPTION_IA_PD,
-  OPTION_IA_PREFIX,
-  OPTION_INF_MAX_RT,
-  OPTION_INTERFACE_ID,
-  OPTION_NTP_SERVER,
-  OPTION_PREFERENCE,
-  OPTION_RAPID_COMMIT,
-  OPTION_RECONFIGURE,
-  OPTION_RECONFIGURE_ACCEPT,
-  OPTION_REFRESH_TIME,
-  OPTION_RELAYED,
-  OPTION_REQUESTED,
-  OPTION_SEARCH_LIST,
-  OPTION_SERVER_ID,
-  OPTION_SNTP_SERVERS,
-  OPTION_SOL_MAX_RT,
-  OPTION_STATUS,
+  OPTION,
 } from './codec.ts'
 import { writeDomain } from './domain.ts'
 
@@ -37,41 +15,41 @@ import { writeDomain } from './domain.ts'
 export function emitDhcp6(message: Dhcp6Message): Uint8Array {
   const writer = new Writer()
   writer.u32(((message.type << 24) | (message.xid & 0xffffff)) >>> 0)
-  if (message.clientId !== undefined) writer.octets(OPTION_CLIENT_ID, message.clientId)
-  if (message.serverId !== undefined) writer.octets(OPTION_SERVER_ID, message.serverId)
-  if (message.isRapidCommit === true) writer.option(OPTION_RAPID_COMMIT, () => {})
-  if (message.elapsed !== undefined) writer.option(OPTION_ELAPSED, () => writer.u16(message.elapsed as number))
-  if (message.preference !== undefined) writer.octets(OPTION_PREFERENCE, [message.preference])
+  if (message.clientId !== undefined) writer.octets(OPTION.CLIENT_ID, message.clientId)
+  if (message.serverId !== undefined) writer.octets(OPTION.SERVER_ID, message.serverId)
+  if (message.isRapidCommit === true) writer.option(OPTION.RAPID_COMMIT, () => {})
+  if (message.elapsed !== undefined) writer.option(OPTION.ELAPSED, () => writer.u16(message.elapsed as number))
+  if (message.preference !== undefined) writer.octets(OPTION.PREFERENCE, [message.preference])
   if (message.status !== undefined) writer.status(message.status)
   for (const association of message.associations ?? []) writer.association(association)
   for (const association of message.prefixAssociations ?? []) writer.prefixAssociation(association)
   const { requested, fqdn } = message
   if (requested !== undefined) {
-    writer.option(OPTION_REQUESTED, () => {
+    writer.option(OPTION.REQUESTED, () => {
       for (const code of requested) writer.u16(code)
     })
   }
-  if (message.reconfigure !== undefined) writer.octets(OPTION_RECONFIGURE, [message.reconfigure])
-  if (message.isReconfigureAccepted === true) writer.option(OPTION_RECONFIGURE_ACCEPT, () => {})
-  if (message.dnsServers !== undefined) writer.addresses(OPTION_DNS_SERVERS, message.dnsServers)
+  if (message.reconfigure !== undefined) writer.octets(OPTION.RECONFIGURE, [message.reconfigure])
+  if (message.isReconfigureAccepted === true) writer.option(OPTION.RECONFIGURE_ACCEPT, () => {})
+  if (message.dnsServers !== undefined) writer.addresses(OPTION.DNS_SERVERS, message.dnsServers)
   const { searchList } = message
   if (searchList !== undefined) {
-    writer.option(OPTION_SEARCH_LIST, () => {
+    writer.option(OPTION.SEARCH_LIST, () => {
       for (const name of searchList) writer.domain(name, false)
     })
   }
-  if (message.sntpServers !== undefined) writer.addresses(OPTION_SNTP_SERVERS, message.sntpServers)
+  if (message.sntpServers !== undefined) writer.addresses(OPTION.SNTP_SERVERS, message.sntpServers)
   for (const server of message.ntpServers ?? []) writer.ntpServer(server)
-  if (message.refreshSeconds !== undefined) writer.seconds(OPTION_REFRESH_TIME, message.refreshSeconds)
+  if (message.refreshSeconds !== undefined) writer.seconds(OPTION.REFRESH_TIME, message.refreshSeconds)
   if (fqdn !== undefined) {
-    writer.option(OPTION_FQDN, () => {
+    writer.option(OPTION.FQDN, () => {
       writer.u8(fqdn.flags)
       // RFC 4704 §4.2: a name without a domain goes without the root's label.
       if (fqdn.name !== '') writer.domain(fqdn.name, !fqdn.name.includes('.'))
     })
   }
-  if (message.solMaxRtSeconds !== undefined) writer.seconds(OPTION_SOL_MAX_RT, message.solMaxRtSeconds)
-  if (message.infMaxRtSeconds !== undefined) writer.seconds(OPTION_INF_MAX_RT, message.infMaxRtSeconds)
+  if (message.solMaxRtSeconds !== undefined) writer.seconds(OPTION.SOL_MAX_RT, message.solMaxRtSeconds)
+  if (message.infMaxRtSeconds !== undefined) writer.seconds(OPTION.INF_MAX_RT, message.infMaxRtSeconds)
   for (const { code, data } of message.others ?? []) writer.octets(code, data)
   return writer.finish()
 }
@@ -83,8 +61,8 @@ export function emitDhcp6Relay(relay: Dhcp6Relay): Uint8Array {
   writer.u8(relay.hops)
   writer.ipv6(relay.link)
   writer.ipv6(relay.peer)
-  if (relay.interfaceId !== undefined) writer.octets(OPTION_INTERFACE_ID, relay.interfaceId)
-  writer.octets(OPTION_RELAYED, relay.message)
+  if (relay.interfaceId !== undefined) writer.octets(OPTION.INTERFACE_ID, relay.interfaceId)
+  writer.octets(OPTION.RELAYED, relay.message)
   return writer.finish()
 }
 
@@ -147,19 +125,19 @@ class Writer {
   }
 
   status({ code, message }: Dhcp6Status): void {
-    this.option(OPTION_STATUS, () => {
+    this.option(OPTION.STATUS, () => {
       this.u16(code)
       for (let i = 0; i < message.length; i++) this.u8(message.charCodeAt(i))
     })
   }
 
   association({ iaid, t1Seconds, t2Seconds, addresses, status }: Dhcp6AddressAssociation): void {
-    this.option(OPTION_IA_NA, () => {
+    this.option(OPTION.IA_NA, () => {
       this.u32(iaid)
       this.u32(t1Seconds)
       this.u32(t2Seconds)
       for (const one of addresses) {
-        this.option(OPTION_IA_ADDRESS, () => {
+        this.option(OPTION.IA_ADDRESS, () => {
           this.ipv6(one.address)
           this.u32(one.preferredSeconds)
           this.u32(one.validSeconds)
@@ -171,12 +149,12 @@ class Writer {
   }
 
   prefixAssociation({ iaid, t1Seconds, t2Seconds, prefixes, status }: Dhcp6PrefixAssociation): void {
-    this.option(OPTION_IA_PD, () => {
+    this.option(OPTION.IA_PD, () => {
       this.u32(iaid)
       this.u32(t1Seconds)
       this.u32(t2Seconds)
       for (const one of prefixes) {
-        this.option(OPTION_IA_PREFIX, () => {
+        this.option(OPTION.IA_PREFIX, () => {
           this.u32(one.preferredSeconds)
           this.u32(one.validSeconds)
           this.u8(one.prefix.prefixBits)
@@ -189,7 +167,7 @@ class Writer {
   }
 
   ntpServer(server: Ipv6 | string): void {
-    this.option(OPTION_NTP_SERVER, () => {
+    this.option(OPTION.NTP_SERVER, () => {
       if (typeof server === 'string') this.option(3, () => this.domain(server, false))
       else this.addresses(server >> 120n === 0xffn ? 2 : 1, [server])
     })
