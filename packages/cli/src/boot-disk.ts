@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { quoteWord } from '@mirage-ts/core/boot-args'
 import { UserError } from './errors.ts'
+import { sha256 } from './label.ts'
 import { withTemporaryFolder } from './temporary.ts'
 import { isOnPath } from './toolchain.ts'
 
@@ -32,6 +33,7 @@ const BIOS = 'i386-pc'
 const UEFI = 'x86_64-efi'
 const MODULES = ['part_msdos', 'fat', 'multiboot2', 'normal']
 /** Files on a disk carry this date, the first that FAT has: so the same image makes the same disk. */
+const ISO_DATE = '1980010100000000'
 const DATE = { TZ: 'UTC', SOURCE_DATE_EPOCH: '315532800' }
 
 /** Writes a disk that starts the image at `image` with the arguments `boot` to `path`. */
@@ -50,11 +52,24 @@ export async function makeBootDisk(
       await makeRaw(folder, image, boot, raw)
       const options = format === 'vmdk' ? ['-o', 'subformat=streamOptimized'] : []
       if (format !== 'raw') await run('qemu-img', 'convert', '-f', 'raw', '-O', format, ...options, raw, made)
+      if (format === 'vmdk') await writeFile(made, withContentId(await readFile(made), sha256(await readFile(raw))))
     }
     // The temporary folder may be on another file system.
     await writeFile(`${path}.tmp`, await readFile(made))
     await rename(`${path}.tmp`, path)
   })
+}
+
+/** A vmdk says by a number whether its contents have changed: QEMU draws one, here it comes from the contents. */
+function withContentId(vmdk: Buffer, digest: string): Buffer {
+  const start = vmdk.indexOf('# Disk DescriptorFile')
+  const end = vmdk.indexOf(0, start)
+  const text = vmdk.toString('latin1', start, end)
+  // The greatest numbers have a meaning of their own. Behind the text are zeros, and room.
+  const changed = text.replace(/^CID=[0-9a-f]{1,8}$/m, `CID=1${digest.slice(0, 7)}`)
+  if (start < 0 || changed === text) throw new Error('qemu-img made a vmdk without a CID')
+  vmdk.write(changed, start, 'latin1')
+  return vmdk
 }
 
 /** GRUB's configuration: it starts the image at once. */
@@ -113,8 +128,15 @@ async function makeIso(folder: string, image: string, boot: readonly string[], p
   await mkdir(join(tree, 'boot/grub'), { recursive: true })
   await writeFile(join(tree, 'boot/grub/grub.cfg'), grubConfig(boot))
   await writeFile(join(tree, 'boot/mirage.elf'), await readFile(image))
-  await run('grub-mkrescue', `--directory=${join(GRUB_FOLDER, BIOS)}`, '-o', path, tree)
+  await grub(`${BIOS}-eltorito`, join(tree, ISO_CORE), '/boot/grub', 'biosdisk', 'iso9660')
+  // A disc to boot from (El Torito), and, by GRUB's own first sector, a disk of the same contents.
+  const core = ['-b', ISO_CORE, '-no-emul-boot', '-boot-load-size', '4', '-boot-info-table', '--grub2-boot-info']
+  const dates = [`--modification-date=${ISO_DATE}`, '--set_all_file_dates', ISO_DATE]
+  const mbr = ['--grub2-mbr', join(GRUB_FOLDER, BIOS, 'boot_hybrid.img')]
+  await run('xorriso', '-as', 'mkisofs', '-quiet', '-R', '-V', 'MIRAGE', ...core, ...mbr, ...dates, '-o', path, tree)
 }
+
+const ISO_CORE = 'boot/grub/core.img'
 
 async function grub(platform: string, path: string, prefix: string, ...modules: readonly string[]): Promise<void> {
   await run('grub-mkimage', '-O', platform, '-o', path, '-p', prefix, ...modules, ...MODULES)
