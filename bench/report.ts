@@ -31,8 +31,24 @@ const BENCHMARKS: Readonly<Record<string, string>> = {
 }
 
 const { values } = parseArgs({
-  options: { only: { type: 'string' }, out: { type: 'string', default: join(ROOT, 'dist/bench') } },
+  options: {
+    only: { type: 'string' },
+    out: { type: 'string', default: join(ROOT, 'dist/bench') },
+    help: { type: 'boolean', default: false },
+  },
 })
+if (values.help) {
+  const list = Object.entries(BENCHMARKS).map(([name, about]) => `  ${name.padEnd(12)}${about}\n`)
+  process.stdout.write(`npm run bench [-- OPTIONS]: measures, and writes a page with charts
+
+  --only NAME,NAME  these alone; all of them take about half an hour
+  --out FOLDER      where index.html and results.json go, by default dist/bench
+
+${list.join('')}
+Each is a script of its own, too: node --import tsx bench/NAME.ts, whose first lines name its options.
+`)
+  process.exit()
+}
 const names = values.only?.split(',') ?? Object.keys(BENCHMARKS)
 const unknown = names.filter((name) => BENCHMARKS[name] === undefined)
 if (unknown.length > 0) {

@@ -17,6 +17,7 @@ import { parseArgs } from 'node:util'
 import { build, copyExample, ROOT } from '../tests/lib/mirage.ts'
 import { makeLinuxVm } from './lib/linux-vm.ts'
 import { type BootOptions, Machine, median } from './lib/machine.ts'
+import { record } from './lib/results.ts'
 
 const HTTP_PORT = 18_090
 const DNS_PORT = 18_053
@@ -89,7 +90,6 @@ try {
 }
 
 async function compare(title: string, a: Guest, b: Guest, ask: Ask, perSecond: () => number): Promise<void> {
-  console.log(`${title}, ${a.name} against ${b.name}:`)
   const [times, rates, memories] = [[], [], []] as [number[], number[], number[]]
   for (const guest of [a, b]) {
     const first: number[] = []
@@ -98,12 +98,13 @@ async function compare(title: string, a: Guest, b: Guest, ask: Ask, perSecond: (
     memories.push(await leastMemory(guest, ask))
     rates.push(await rateOf(guest, ask, perSecond))
   }
-  const line = (what: string, [x = 0, y = 0]: readonly number[], unit: string) =>
-    console.log(`  ${what.padEnd(24)} ${Math.round(x)} / ${Math.round(y)} ${unit}: 1/${(y / x).toFixed(1)}`)
+  const line = (what: string, values: readonly number[], unit: string) => {
+    for (const [i, { name }] of [a, b].entries())
+      record({ group: `${title}: ${what}`, name, value: values[i] ?? 0, unit })
+  }
   line('first answer', times, 'ms')
   line('least memory', memories, 'MiB')
-  const [x = 0, y = 0] = rates
-  console.log(`  ${'answers per second'.padEnd(24)} ${Math.round(x)} / ${Math.round(y)}: ${(x / y).toFixed(2)}`)
+  line('answers', rates, 'each second')
 }
 
 /** Boots the guest, does something once it has answered, and stops it. `undefined` when it does not answer. */
