@@ -37,6 +37,7 @@ shell zsh          cmd:zsh
 bench dnsperf      cmd:dnsperf
 bench wrk          cmd:wrk
 bench bind9        /usr/sbin/named
+test262 xz-utils   cmd:xz
 disk  dosfstools   /usr/sbin/fsck.vfat
 disk  mtools       cmd:mcopy
 disk  grub-common  cmd:grub-mkimage

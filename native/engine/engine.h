@@ -24,6 +24,15 @@ extern const uint32_t features;
 /* Adds these to a context; not 0 when memory ran out. */
 int features_add(JSContext *ctx);
 
+/* An engine on a stack of this length, and a context with these features and all
+ * that every program has, without the compiler; NULL when memory ran out. */
+JSRuntime *runtime_new(size_t stack_bytes);
+JSContext *context_new(JSRuntime *runtime);
+
+/* Has the engine look for cyclic garbage before a small heap is full.  Called by
+ * the run loop, and by the engine now and then in long computations. */
+int limit_garbage(JSRuntime *runtime, void *opaque);
+
 /* Defines the module 'mirage:native'; NULL with an exception when it cannot. */
 JSModuleDef *module_define(JSContext *ctx, const char *name);
 

@@ -12,9 +12,6 @@
 #include "engine.h"
 #include "heap.h"
 
-/* C code called by the engine, and a fault report, fit in what is left. */
-enum { STACK_RESERVE = 32 * 1024 };
-
 /* Links of a chain of causes that are printed. */
 enum { CAUSES = 8 };
 
@@ -196,48 +193,16 @@ static JSModuleDef *load_module(JSContext *ctx, const char *name, void *opaque)
     return NULL;
 }
 
-/*
- * The engine looks for cyclic garbage when memory in use has grown by half
- * since it last did.  By then a small heap may be full; and the engine counts
- * less than the heap does, whose blocks have headers.  So it is made to look,
- * at the next object it makes, when half of the room that was left after the
- * last time is used up, and when there was no room: what a program gave up
- * because of that may hold itself in circles.
- * Called by the run loop, and by the engine now and then in long computations.
- */
-static int limit_garbage(JSRuntime *rt, void *opaque)
-{
-    enum { NOW = 0 };
-    static size_t look_at; /* memory in use by then; 0: to be decided */
-    static size_t failures;
-    struct heap_usage usage = heap_usage();
-    size_t left = usage.total - usage.used;
-    (void)opaque;
-
-    if (look_at == 0 && JS_GetGCThreshold(rt) != NOW)
-        look_at = usage.used + (left / 2 > usage.total / 64 ? left / 2
-                                                            : usage.total / 64);
-    if ((look_at != 0 && usage.used >= look_at) || usage.failures != failures) {
-        failures = usage.failures;
-        JS_SetGCThreshold(rt, NOW); /* looking sets another */
-        look_at = 0;
-    }
-    return 0; /* do not interrupt */
-}
-
 static void start_engine(size_t stack_bytes)
 {
-    runtime = JS_NewRuntime();
+    runtime = runtime_new(stack_bytes);
     if (!runtime)
         out_of_memory();
-    JS_SetMaxStackSize(runtime, stack_bytes - STACK_RESERVE);
     JS_SetModuleLoaderFunc(runtime, NULL, load_module, NULL);
     JS_SetHostPromiseRejectionTracker(runtime, track_rejection, NULL);
     JS_SetInterruptHandler(runtime, limit_garbage, NULL);
-    context = JS_NewContextRaw(runtime);
-    if (!context || JS_AddIntrinsicBaseObjects(context) ||
-        JS_AddIntrinsicTypedArrays(context) ||
-        JS_AddIntrinsicPromise(context) || features_add(context))
+    context = context_new(runtime);
+    if (!context)
         out_of_memory();
 }
 

@@ -39,10 +39,7 @@ export async function runtimeFor(toolchain: Toolchain, target: TargetName, bytec
 async function link(folder: string, name: string, features: readonly string[]): Promise<void> {
   const temporary = join(folder, `linking-${process.pid}-${randomBytes(4).toString('hex')}`)
   try {
-    for (const objects of (await readdir(folder)).filter((entry) => entry.startsWith('obj-'))) {
-      // Their times become now: to make, nothing has to be compiled again, whatever a checkout did to the sources.
-      await cp(join(folder, objects), join(temporary, objects), { recursive: true })
-    }
+    await copyObjects(folder, temporary)
     const args = [...makeArguments(temporary), `FEATURES=${features.join(' ')}`, join(temporary, name)]
     await promisify(execFile)('make', args).catch((error: { stderr?: string }) => {
       throw new UserError(`Linking the native runtime failed:\n${error.stderr?.trim() ?? String(error)}`)
@@ -51,4 +48,10 @@ async function link(folder: string, name: string, features: readonly string[]): 
   } finally {
     await rm(temporary, { recursive: true, force: true })
   }
+}
+
+/** Copies compiled objects. Their times become now: to make, nothing has to be compiled again, whatever a checkout did to the sources. */
+export async function copyObjects(from: string, to: string): Promise<void> {
+  for (const objects of (await readdir(from)).filter((entry) => entry.startsWith('obj-')))
+    await cp(join(from, objects), join(to, objects), { recursive: true })
 }
