@@ -29,6 +29,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   node: { packages: ['signatures', 'core'], others: ['node:'] },
   metal: { packages: ['signatures', 'core'], others: ['mirage:native'] },
 }
+/** Helpers of a package's own tests: they may use what tests may, and nothing but tests may use them. */
+const IN_TESTING = /^\..*\/testing\//
 /** Tests may use these as well. */
 const TEST_RULE: Rule = { packages: ['testing'], others: ['node:', 'fast-check'] }
 
@@ -40,11 +42,11 @@ function problemsOf(name: string): readonly string[] {
   const root = join('packages', name, 'src')
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
   return files.flatMap((file) => {
-    const isTest = file.endsWith('.test.ts')
+    const isTest = file.endsWith('.test.ts') || IN_TESTING.test(`./${file}`)
     const packages = [name, ...rule.packages, ...(isTest ? TEST_RULE.packages : [])]
     const others = [...(rule.others ?? []), ...(isTest ? (TEST_RULE.others ?? []) : [])]
     return importsOf(readFileSync(join(root, file), 'utf8'))
-      .filter((specifier) => !isAllowed(specifier, file, packages, others))
+      .filter((specifier) => !isAllowed(specifier, file, packages, others) || (!isTest && IN_TESTING.test(specifier)))
       .map((specifier) => `${join(root, file)}: may not import ${specifier}`)
   })
 }
