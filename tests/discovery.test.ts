@@ -50,6 +50,11 @@ const MACHINES: readonly Machine[] = [
   { name: 'pc', words: ['-M', 'pc', ...onPci()], found: BY_PORTS },
   { name: 'pc, interrupts by lines', words: ['-M', 'pc', ...onPci(LINES)], found: BY_PORTS },
   {
+    name: 'q35, to be notified by ports or memory',
+    words: ['-M', 'q35', ...onPci(',modern-pio-notify=on')],
+    found: BY_MEMORY,
+  },
+  {
     name: 'q35, devices behind an IOMMU that is off',
     words: ['-M', 'q35', '-device', 'intel-iommu', ...onPci(',disable-legacy=on,iommu_platform=on')],
     found: BY_MEMORY,

@@ -1,5 +1,5 @@
 /**
- * The tables of docs/rfc-coverage*.md: every file they name is there, and every test they name says what they say of it. Where
+ * The tables of docs/rfc-coverage*.md and docs/native-coverage.md: every file they name is there, and every test they name says what they say of it. Where
  * a table has tests with parts of their titles, each row has one, or begins with "no" and says why not.
  */
 import assert from 'node:assert/strict'
@@ -10,7 +10,7 @@ import { ROOT } from './lib/mirage.ts'
 
 const DOCS = join(ROOT, 'docs')
 /** Documents whose rows name tests by title. */
-const STRICT = ['rfc-coverage-ip.md', 'rfc-coverage-tcp.md']
+const STRICT = ['rfc-coverage-ip.md', 'rfc-coverage-tcp.md', 'native-coverage.md']
 
 interface Row {
   readonly line: number
@@ -47,7 +47,7 @@ function foldersOf(text: string): readonly string[] {
 
 /** Files that a document calls by a shorter name. */
 function aliasesOf(text: string): ReadonlyMap<string, string> {
-  const found = text.matchAll(/`([\w-]+)`\s+(?:is|stands\s+for)\s+`([\w./-]+\.ts)`/g)
+  const found = text.matchAll(/`([\w-]+)`\s+(?:is|stands\s+for)\s+`([\w./-]+\.(?:ts|mjs))`/g)
   const more = text.matchAll(/and\s+`([\w-]+)`\s+for\s+`([\w./-]+\.ts)`/g)
   return new Map([...found, ...more].map(([, name = '', path = '']) => [name, path]))
 }
@@ -56,21 +56,23 @@ function find(folders: readonly string[], path: string): string | undefined {
   return folders.map((folder) => join(ROOT, folder, path)).find(existsSync)
 }
 
+const TITLE = /\b(?:\w*[tT]est|it|describe)\(\s*(?:'([^']*)'|`([^`]*)`|"([^"]*)")/g
+/** In `native/tests/run.mjs` tests are the properties of tables. */
+const IMAGE_TITLE = /^ *\[?(?:'([^']*)'|`([^`]*)`|(\w+))(?::|,$)/gm
+
 const titles = new Map<string, string>()
 
 /** What the tests of a file are called, one after the other; what `${}` would fill in stays as it is written. */
 function titlesOf(path: string): string {
   const known = titles.get(path)
   if (known !== undefined) return known
-  const calls = readFileSync(path, 'utf8').matchAll(
-    /\b(?:\w*[tT]est|it|describe)\(\s*(?:'([^']*)'|`([^`]*)`|"([^"]*)")/g,
-  )
+  const calls = readFileSync(path, 'utf8').matchAll(path.endsWith('.mjs') ? IMAGE_TITLE : TITLE)
   const joined = [...calls].map(([, a, b, c]) => a ?? b ?? c ?? '').join('\n')
   titles.set(path, joined)
   return joined
 }
 
-for (const name of readdirSync(DOCS).filter((one) => /^rfc-coverage-.*\.md$/.test(one))) {
+for (const name of readdirSync(DOCS).filter((one) => /^(rfc-coverage-.*|native-coverage)\.md$/.test(one))) {
   describe(name, () => {
     const text = readFileSync(join(DOCS, name), 'utf8')
     const [rows, folders, aliases] = [rowsOf(text), foldersOf(text), aliasesOf(text)]

@@ -109,6 +109,14 @@ describe('PCI', () => {
     assert.equal(openPciVirtio(pci, 0x10)?.notify.base, 0x38_fe00_3000)
   })
 
+  it('passes over registers in I/O space where they are in memory, too (§4.1.4.1)', () => {
+    const pci = new SimulatedPci()
+    // BAR 0 is in I/O space, and the device would rather be notified there.
+    pci.add(0x10, { ...NET, 16: 0xc001, 52: 0x90, 144: 0x0214_4009, 148: 0, 152: 0, 156: 4, 160: 0 })
+    const found = openPciVirtio(pci, 0x10)
+    assert.deepEqual([found?.notify.base, found?.notifyMultiplier], [0xfe00_3000, 4])
+  })
+
   it('interrupts by its line where it cannot by message, not before it is allowed to', () => {
     const pci = new SimulatedPci()
     // As with QEMU's vectors=0: no MSI-X, the registers' list ends with the one of the interrupt's status.

@@ -117,6 +117,7 @@ export function openPciVirtio(config: PciConfig, device: number, segment = 0): P
   let status: PciWindow | undefined
   let table: PciWindow | undefined
   let msix = 0
+  let hasUnreachable = false
   for (const at of capabilities(config, device)) {
     const head = config.read32(device, at)
     const type = head >>> 24
@@ -126,10 +127,15 @@ export function openPciVirtio(config: PciConfig, device: number, segment = 0): P
       const off = config.read32(device, at + 8)
       const lenBytes = config.read32(device, at + 12)
       if (type < TYPE_COMMON || type > TYPE_CONFIG || bar > 5) continue
-      // The first of a type is the one to be used (§4.1.4.1); those of unknown type are to be ignored.
+      // The first of a type that can be used is (§4.1.4.1); those of unknown type are to be ignored.
       const known = [common, notify, status, ownConfig][type - TYPE_COMMON]
       if (known !== undefined) continue
-      const window = { base: barBase(config, device, bar, name) + off, lenBytes }
+      const base = barBase(config, device, bar)
+      if (base === undefined) {
+        hasUnreachable = true
+        continue
+      }
+      const window = { base: base + off, lenBytes }
       if (type === TYPE_COMMON) common = window
       else if (type === TYPE_CONFIG) ownConfig = window
       else if (type === TYPE_ISR) status = window
@@ -140,9 +146,17 @@ export function openPciVirtio(config: PciConfig, device: number, segment = 0): P
     } else if ((head & 0xff) === CAPABILITY_MSIX && table === undefined) {
       const where = config.read32(device, at + 4)
       const count = ((head >>> 16) & 0x7ff) + 1
-      table = { base: barBase(config, device, where & 7, name) + ((where & ~7) >>> 0), lenBytes: 16 * count }
+      const base = barBase(config, device, where & 7)
+      if (base === undefined) {
+        hasUnreachable = true
+        continue
+      }
+      table = { base: base + ((where & ~7) >>> 0), lenBytes: 16 * count }
       msix = at
     }
+  }
+  if ((common === undefined || notify === undefined) && hasUnreachable) {
+    throw new Error(`Cannot use virtio device at ${name}: firmware gave its registers no address in memory`)
   }
   if (common === undefined || notify === undefined) {
     throw new Error(`Cannot use virtio device at ${name}: it lacks registers of version 1.0 (QEMU: disable-modern=off)`)
@@ -204,15 +218,13 @@ function lengthOf(capability: number, type: number): number {
   return type === TYPE_NOTIFY ? NOTIFY_LEN : VIRTIO_LEN
 }
 
-function barBase(config: PciConfig, device: number, bar: number, name: string): number {
+/** Where a BAR is in memory; `undefined` of one in I/O space, or that firmware gave no address. */
+function barBase(config: PciConfig, device: number, bar: number): number | undefined {
   const low = config.read32(device, BAR_0 + 4 * bar)
   const is64 = (low & 6) === 4
   const high = is64 && bar < 5 ? config.read32(device, BAR_0 + 4 * bar + 4) : 0
   const base = ((low & ~15) >>> 0) + high * 2 ** 32
-  if ((low & 1) !== 0 || base === 0 || base > MAX_BASE) {
-    throw new Error(`Cannot use virtio device at ${name}: firmware gave its registers no address in memory`)
-  }
-  return base
+  return (low & 1) !== 0 || base === 0 || base > MAX_BASE ? undefined : base
 }
 
 function nameOf(device: number, segment: number): string {
