@@ -128,6 +128,8 @@ static JSValue aot_dispatch(JSContext *ctx, JSValueConst function, JSValueConst 
     return interpret(ctx, function, this_value, new_target, argc, argv, flags);
 }
 
+#include "library.inc"
+
 JSValue aot_call(JSContext *ctx, JSValue function, JSValue this_value, int argc, JSValue *argv)
 {
     if (LIKELY(TAG(function) == JS_TAG_OBJECT)) {
@@ -141,6 +143,9 @@ JSValue aot_call(JSContext *ctx, JSValue function, JSValue this_value, int argc,
                 return compiled(ctx, p, this_value, argc, argv);
             }
         } else if (p->class_id == JS_CLASS_C_FUNCTION) {
+            JSValue made;
+            if (call_library((JSObject *)p, this_value, argc, argv, &made))
+                return made;
             return js_call_c_function(ctx, function, this_value, argc, argv, 0);
         }
     }

@@ -605,3 +605,53 @@ cases.recursion = () => {
   }
   return [fib(20), down(500), name]
 }
+
+cases.products = () => {
+  const list = ['zero', 'one']
+  const found = []
+  // An index that is a product of zero is an index like others.
+  for (let i = 0; i < 2; i++) found.push(list[2 * i], list[i * -1], Object.is(i * -2, -0), Object.is(-0 * i, -0))
+  return found
+}
+
+cases.views = () => {
+  const view = new DataView(new ArrayBuffer(16), 2, 12)
+  view.setUint8(0, 0x1ff)
+  view.setUint16(1, -2)
+  view.setUint32(3, 4294967295)
+  view.setInt32(7, 2147483648)
+  view.setUint16(9, 65537.9)
+  const odd = ['7', 1.5, -1, 11, 12, undefined, Number.NaN, 2 ** 32, { valueOf: () => 3 }]
+  return [
+    [...new Uint8Array(view.buffer)],
+    [view.getUint8(0), view.getUint16(1), view.getUint32(3), view.getInt32(3), view.getInt32(7), view.getUint32(7)],
+    [view.getUint16(1, true), view.getUint32(6, false), view.getInt8(1), view.getInt16(1), view.getFloat64(3)],
+    odd.map((index) => throwing(() => view.getUint16(index))),
+    odd.map((index) => throwing(() => view.setUint32(index, 7))),
+    odd.map((value) => throwing(() => view.setUint16(4, value) ?? view.getUint16(4))),
+    throwing(() => DataView.prototype.getUint16.call(new Uint8Array(4), 0)),
+    throwing(() => view.getUint16()),
+    throwing(() => view.setUint16(1)),
+  ]
+}
+
+cases.leastAndGreatest = () => {
+  const pairs = [
+    [1, 2],
+    [2, 1],
+    [3, 3],
+    [-5, 4],
+    [0, -0],
+    [1.5, 1],
+    [Number.NaN, 1],
+    ['3', 2],
+    [2 ** 31, 1],
+  ]
+  return pairs.map(([a, b]) => [
+    Math.min(a, b),
+    Math.max(a, b),
+    Object.is(Math.min(a, b), -0),
+    Math.max(a),
+    Math.min(a, b, 0),
+  ])
+}

@@ -5,8 +5,11 @@ import type { Emitter } from './emitter.ts'
 export const ARITHMETIC: Readonly<Record<string, (a: string, b: string) => readonly [string, string]>> = {
   add: (a, b) => [`!__builtin_add_overflow(INT(${a}), INT(${b}), &sum)`, 'MAKE_INT(sum)'],
   sub: (a, b) => [`!__builtin_sub_overflow(INT(${a}), INT(${b}), &sum)`, 'MAKE_INT(sum)'],
-  // A product of zero may be minus zero.
-  mul: (a, b) => [`!__builtin_mul_overflow(INT(${a}), INT(${b}), &sum) && sum != 0`, 'MAKE_INT(sum)'],
+  // A product of zero is minus zero when a factor is negative.
+  mul: (a, b) => [
+    `!__builtin_mul_overflow(INT(${a}), INT(${b}), &sum) && (sum != 0 || (INT(${a}) | INT(${b})) >= 0)`,
+    'MAKE_INT(sum)',
+  ],
   mod: (a, b) => [`INT(${a}) >= 0 && INT(${b}) > 0`, `MAKE_INT(INT(${a}) % INT(${b}))`],
   div: (a, b) => [`INT(${b}) > 0 && INT(${a}) > 0 && INT(${a}) % INT(${b}) == 0`, `MAKE_INT(INT(${a}) / INT(${b}))`],
   and: (a, b) => ['', `MAKE_INT(INT(${a}) & INT(${b}))`],

@@ -17,7 +17,7 @@ import type { Desk, Desks } from './desk.ts'
 import { ContentError } from './errors.ts'
 import { HAS_EXPECTATION } from './fields.ts'
 import { IncomingBody } from './incoming-body.ts'
-import { Link } from './link.ts'
+import { type Late, Link, type LinkUser } from './link.ts'
 import { ownLines, sendMessage } from './outgoing.ts'
 import { REFUSAL_STATUS, type RequestHead, type RequestLimits, type RequestMemo, RequestParser } from './request.ts'
 import { type HttpResponse, plainResponse, reasonOf } from './response.ts'
@@ -96,15 +96,21 @@ export function serveConnection(
   return new Connection(flow, handler, context, onEnded)
 }
 
-/** Why a turn ended: for want of octets, for want of an answer, or for work that waits, and says whether another turn follows. */
-type Pause = 'octets' | 'answer' | (() => Promise<boolean>)
+/** Why a turn ended: for want of octets, for want of an answer, for ever, or for work that waits and says if another turn follows. */
+type Pause = 'octets' | 'answer' | 'end' | (() => Promise<boolean>)
+
+/** Somebody who waits for an answer. */
+interface Waiter {
+  readonly resolve: (response: HttpResponse) => void
+  readonly reject: (reason: unknown) => void
+}
 
 /**
  * In a turn a connection does what needs no waiting: it takes what has arrived, asks the handler, and sends what is answered,
  * for as many requests as there are. Promises cost an interpreter more than all of this together. What has to wait (content of
  * requests, bodies that are not in memory, clients that do not read) is done between two turns.
  */
-class Connection implements ServedConnection {
+class Connection implements ServedConnection, LinkUser {
   private readonly link: Link
   private readonly handler: Handler<HttpRequest>
   private readonly context: ConnectionContext
@@ -112,9 +118,10 @@ class Connection implements ServedConnection {
   private readonly parser: RequestParser
   /** The request being answered. */
   private request: ServedRequest | undefined = undefined
-  /** One of them takes what becomes of the handler's answer; the first is undefined while none is awaited. */
-  private whenAnswered: ((response: HttpResponse) => void) | undefined = undefined
-  private whenLost: (reason: unknown) => void
+  /** The handler has been asked and has not answered yet. */
+  private isAsking = false
+  /** Takes the answer, if it is not for a turn. */
+  private waiter: Waiter | undefined = undefined
   /** A turn begins when octets arrive. */
   private isWaiting = false
   /** The time for the head that has begun is running. */
@@ -129,12 +136,11 @@ class Connection implements ServedConnection {
     context: ConnectionContext,
     onEnded: (connection: ServedConnection) => void,
   ) {
-    this.link = new Link(flow, context)
+    this.link = new Link(flow, context, this)
     this.handler = handler
     this.context = context
     this.onEnded = onEnded
     this.parser = new RequestParser(context.limits.request, context.memo)
-    this.whenLost = this.failed
   }
 
   start(): void {
@@ -154,7 +160,7 @@ class Connection implements ServedConnection {
   }
 
   /** One turn, which begins with `answer` to the request under way. */
-  private readonly turn = (answer?: HttpResponse): void => {
+  private turn(answer?: HttpResponse): void {
     const { link, context } = this
     const desk = context.desks.take()
     let pause: Pause
@@ -171,6 +177,7 @@ class Connection implements ServedConnection {
     }
     if (pause === 'octets') this.waitForOctets()
     else if (pause === 'answer') link.input.whenReadable(this.onReadable)
+    else if (pause === 'end') void link.close().then(() => this.over())
     else void this.work(pause)
   }
 
@@ -202,7 +209,7 @@ class Connection implements ServedConnection {
     this.request = request
     const answer = this.ask(request)
     if (!(answer instanceof Promise)) return this.respond(desk, request, answer)
-    this.expect(answer, this.turn, this.failed)
+    this.expect(answer, undefined)
     return 'answer'
   }
 
@@ -219,7 +226,7 @@ class Connection implements ServedConnection {
       return () => this.respondSlowly(request, response)
     }
     this.request = undefined
-    return goesOn ? undefined : () => this.close()
+    return goesOn ? undefined : 'end'
   }
 
   /** What the handler answers, or will; or what is answered for it. */
@@ -246,23 +253,22 @@ class Connection implements ServedConnection {
   }
 
   /** The first of three takes place: the answer, the loss of the connection, the end of the time. */
-  private expect(
-    answer: Promise<HttpResponse>,
-    whenAnswered: (response: HttpResponse) => void,
-    whenLost: (reason: unknown) => void,
-  ): void {
-    this.whenAnswered = whenAnswered
-    this.whenLost = whenLost
+  private expect(answer: Promise<HttpResponse>, waiter: Waiter | undefined): void {
+    this.isAsking = true
+    this.waiter = waiter
     this.allowAnswer()
-    answer.then(this.onAnswer, this.onRefusal)
+    answer.then(
+      (response) => this.hasAnswered(response),
+      (error) => this.hasRefused(error),
+    )
   }
 
-  private readonly allowAnswer = (): void => {
-    if (this.whenAnswered !== undefined) this.link.allow(this.context.limits.answerTime, this.onLateAnswer)
+  private allowAnswer(): void {
+    if (this.isAsking) this.link.allow(this.context.limits.answerTime, 'answer')
   }
 
-  private readonly onAnswer = (response: HttpResponse): void => {
-    if (this.whenAnswered === undefined) {
+  private hasAnswered(response: HttpResponse): void {
+    if (!this.isAsking) {
       // It comes when nobody wants it any more.
       response?.body?.cancel(undefined)
       return
@@ -270,43 +276,65 @@ class Connection implements ServedConnection {
     try {
       this.settle(checkedResponse(response))
     } catch (error) {
-      this.onRefusal(error)
+      this.hasRefused(error)
     }
   }
 
-  private readonly onRefusal = (error: unknown): void => {
-    if (this.whenAnswered !== undefined) this.settle(this.answerFor(this.request as ServedRequest, error))
-  }
-
-  private readonly onLateAnswer = (): void => {
-    this.context.counters.timeouts++
-    this.isFinishing = true
-    this.settle(plainResponse(503))
+  private hasRefused(error: unknown): void {
+    if (this.isAsking) this.settle(this.answerFor(this.request as ServedRequest, error))
   }
 
   private settle(response: HttpResponse): void {
-    const { whenAnswered } = this
-    this.whenAnswered = undefined
+    const { waiter } = this
+    this.isAsking = false
     this.link.rest()
-    whenAnswered?.(response)
+    if (waiter === undefined) this.turn(response)
+    else waiter.resolve(response)
   }
 
   /** The client has gone away. */
-  private readonly lost = (reason: unknown): void => {
+  private lost(reason: unknown): void {
+    const { waiter } = this
     this.request?.lose(reason)
-    if (this.whenAnswered === undefined) return
-    this.whenAnswered = undefined
-    this.whenLost(reason)
+    if (!this.isAsking) return
+    this.isAsking = false
+    if (waiter === undefined) this.failed(reason)
+    else waiter.reject(reason)
+  }
+
+  /** Notices a client that goes away while it is being answered. */
+  private watch(): void {
+    this.link.input.watch((reason) => this.lost(reason))
+  }
+
+  onLate(what: Late): void {
+    const { counters } = this.context
+    if (what === 'answer') {
+      counters.timeouts++
+      this.isFinishing = true
+      this.settle(plainResponse(503))
+    } else if (what === 'request') {
+      if (!this.isFinishing) counters.timeouts++
+      this.link.end()
+    } else {
+      counters.timeouts++
+      this.link.isEnding = true
+      this.link.flow.abort()
+    }
   }
 
   /** What comes after a turn whose responses the client has no room for yet. */
   private behind(sending: Promise<void>, pause: Pause): Pause {
     if (pause === 'answer') {
-      sending.then(this.allowAnswer, this.lost)
+      sending.then(
+        () => this.allowAnswer(),
+        (reason) => this.lost(reason),
+      )
       return pause
     }
     return async () => {
       await sending
+      if (pause === 'end') return this.close()
       return pause === 'octets' || pause()
     }
   }
@@ -314,8 +342,8 @@ class Connection implements ServedConnection {
   private waitForOctets(): void {
     const { link, parser } = this
     const { limits } = this.context
-    if (!parser.hasBegun) link.allow(limits.idleTime, this.onLateClient)
-    else if (!this.isHeadTimed) link.allow(limits.requestTime)
+    if (!parser.hasBegun) link.allow(limits.idleTime, 'request')
+    else if (!this.isHeadTimed) link.allow(limits.requestTime, 'client')
     this.isHeadTimed = parser.hasBegun
     this.isWaiting = true
     link.input.whenReadable(this.onReadable)
@@ -325,15 +353,10 @@ class Connection implements ServedConnection {
     if (this.isWaiting) {
       this.isWaiting = false
       this.turn()
-    } else if (this.whenAnswered !== undefined) {
-      // Another request, or the end: a client that goes away while it is being answered is noticed by reading on.
-      this.link.input.watch(this.lost)
+    } else if (this.isAsking) {
+      // Another request, the end of the stream or of the connection: reading on tells.
+      this.watch()
     }
-  }
-
-  private readonly onLateClient = (): void => {
-    if (!this.isFinishing) this.context.counters.timeouts++
-    this.link.end()
   }
 
   private async work(pause: () => Promise<boolean>): Promise<void> {
@@ -372,7 +395,7 @@ class Connection implements ServedConnection {
       limits: limits.request,
       contentBytes: limits.contentBytes,
       onWait: () => {
-        link.allow(limits.contentTime)
+        link.allow(limits.contentTime, 'client')
         if (!isContentUncertain || isHeadSent) return undefined
         isContentUncertain = false
         return link.write(CONTINUE)
@@ -386,7 +409,7 @@ class Connection implements ServedConnection {
     const request = new ServedRequest(head, content, link.flow)
     this.request = request
     const answer = this.ask(request)
-    if (content.isEnded) link.input.watch(this.lost)
+    if (content.isEnded) this.watch()
     const response = answer instanceof Promise ? await this.answered(answer) : answer
     link.rest()
     if (isUpgrade(response, head)) return this.upgrade(response)
@@ -401,17 +424,17 @@ class Connection implements ServedConnection {
     this.request = undefined
     if (goesOn && isRead && !this.isFinishing) return true
     if (isRead) await link.close()
-    else await link.linger(this.onLateClient)
+    else await link.linger()
     return false
   }
 
   private answered(answer: Promise<HttpResponse>): Promise<HttpResponse> {
-    return new Promise((resolve, reject) => this.expect(answer, resolve, reject))
+    return new Promise((resolve, reject) => this.expect(answer, { resolve, reject }))
   }
 
   /** Sends a response whose body is not in memory, or too large for the desk. */
   private async respondSlowly(request: ServedRequest, response: HttpResponse): Promise<boolean> {
-    this.link.input.watch(this.lost)
+    this.watch()
     const goesOn = await this.send(request, response, request.isPersistent && !this.isFinishing)
     this.request = undefined
     return (goesOn && !this.isFinishing) || this.close()
@@ -447,7 +470,7 @@ class Connection implements ServedConnection {
     counters.refusedRequests++
     if (log.debugOn) log.debug(`${endpointToString(this.link.flow.remote)} refused: ${reason}`)
     await this.send(undefined, plainResponse(status), false)
-    await this.link.linger(this.onLateClient)
+    await this.link.linger()
     return false
   }
 
@@ -465,7 +488,7 @@ class Connection implements ServedConnection {
   }
 
   /** Something failed: the flow, because the client went away or was late, or the body of a response. */
-  private readonly failed = (error: unknown): void => {
+  private failed(error: unknown): void {
     const { link } = this
     const { counters, log } = this.context
     const remote = endpointToString(link.flow.remote)
@@ -488,7 +511,7 @@ class Connection implements ServedConnection {
     if (this.isOver) return
     this.isOver = true
     this.isWaiting = false
-    this.whenAnswered = undefined
+    this.isAsking = false
     this.request = undefined
     this.link.restForEver()
     this.onEnded(this)

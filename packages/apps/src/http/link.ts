@@ -14,6 +14,14 @@ const LINGER_TIME = seconds(2)
 /** A deadline that is not expected to come; an alarm that is put off costs less than one that is cleared and set again. */
 const SOME_DAY = (2 ** 52) as Instant
 
+/** What is late: the client with what it is to send or take, the handler with an answer, a client that waits with a request. */
+export type Late = 'client' | 'answer' | 'request'
+
+/** Who is told what was too slow. */
+export interface LinkUser {
+  onLate(what: Late): void
+}
+
 export class Link {
   readonly flow: TcpFlow
   readonly input: FlowInput
@@ -23,21 +31,21 @@ export class Link {
   private readonly context: ConnectionContext
   /** Rings when somebody is too slow. */
   private readonly alarm: Alarm
-  private whenLate: () => void = () => {}
+  private late: Late = 'client'
   /** The last write, until it has settled. */
   private writing: Promise<void> | undefined = undefined
 
-  constructor(flow: TcpFlow, context: ConnectionContext) {
+  constructor(flow: TcpFlow, context: ConnectionContext, user: LinkUser) {
     this.flow = flow
     this.prompt = promptFlow(flow)
     this.input = new FlowInput(flow)
     this.context = context
-    this.alarm = context.time.alarm(() => this.whenLate())
+    this.alarm = context.time.alarm(() => user.onLate(this.late))
   }
 
-  /** Gives `duration` from now for what comes next; afterwards `whenLate` runs, unless something else is said. */
-  allow(duration: Duration, whenLate: () => void = this.abortLate): void {
-    this.whenLate = whenLate
+  /** Gives `duration` from now for what comes next; afterwards the user hears that it is late, unless something else is said. */
+  allow(duration: Duration, what: Late): void {
+    this.late = what
     this.alarm.set(after(this.context.clock.now(), duration))
   }
 
@@ -59,7 +67,7 @@ export class Link {
 
   /** Writes behind what is being written: 100 (Continue) may be, when a response begins. */
   async write(octets: Uint8Array): Promise<void> {
-    this.allow(this.context.limits.writeTime)
+    this.allow(this.context.limits.writeTime, 'client')
     const writing =
       this.writing === undefined ? this.flow.write(octets) : this.writing.then(() => this.flow.write(octets))
     this.writing = writing
@@ -69,20 +77,20 @@ export class Link {
     this.rest()
   }
 
-  async close(): Promise<void> {
-    this.allow(this.context.limits.writeTime)
-    await this.flow.close()
+  /** Resolves when all that was written has arrived; never rejects. */
+  close(): Promise<void> {
+    this.allow(this.context.limits.writeTime, 'client')
+    return this.flow.close()
   }
 
   /**
    * Closes after an answer to a client that may still be sending (RFC 9112 §9.6): octets that arrive at a closed
-   * connection are answered with a reset, and a reset may destroy the answer before it is read. `whenLate` is for one who
-   * goes on sending for too long.
+   * connection are answered with a reset, and a reset may destroy the answer before it is read.
    */
-  async linger(whenLate: () => void): Promise<void> {
+  async linger(): Promise<void> {
     const { flow, input } = this
     flow.shutdownWrite()
-    this.allow(LINGER_TIME, whenLate)
+    this.allow(LINGER_TIME, 'request')
     let readBytes = 0
     while (readBytes < LINGER_BYTES && (await input.fill())) readBytes += input.take(LINGER_BYTES).length
     await this.close()
@@ -92,11 +100,5 @@ export class Link {
   end(): void {
     this.isEnding = true
     void this.flow.close()
-  }
-
-  private readonly abortLate = (): void => {
-    this.isEnding = true
-    this.context.counters.timeouts++
-    this.flow.abort()
   }
 }

@@ -106,12 +106,12 @@ export class MachineFlow implements TcpFlow, PromptFlow, ConnectionUser {
   tryRead(into: Uint8Array, off: number, end: number): number {
     this.checkReader()
     const { host, connection } = this
-    const lenBytes = receiveInto(host.machine, connection, into, off, end, host.now())
-    if (lenBytes > 0) {
-      host.touched()
-      return lenBytes
+    if (connection.receiveRing.lenBytes === 0) {
+      return connection.isReceiveShut || connection.isPeerFinished() || connection.state === CLOSED ? -1 : 0
     }
-    return connection.isReceiveShut || connection.isPeerFinished() || connection.state === CLOSED ? -1 : 0
+    const lenBytes = receiveInto(host.machine, connection, into, off, end, host.now())
+    host.touched()
+    return lenBytes
   }
 
   tryWrite(bytes: Uint8Array, off: number, end: number): number {
