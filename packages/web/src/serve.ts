@@ -35,16 +35,22 @@ export function serve(deps: HttpServerDeps, options: HttpServerOptions, handler:
 /** The handler of an HTTP server that asks `handler`. */
 export function toHttpHandler(handler: WebHandler): Handler<HttpRequest> {
   const urlOf = createUrlMaker()
-  return async (received) => {
+  return (received) => {
     const url = urlOf(received)
     if (url === undefined) return plainResponse(400)
     // The web has no `Request` with these methods.
     if (/^(?:CONNECT|TRACE|TRACK)$/.test(received.method)) return plainResponse(501)
     const request = makeRequest(received, url)
-    const response = await handler(request)
-    const upgrade = takeUpgrade(request, received)
-    return upgrade ?? toHttpResponse(response)
+    const answer = (response: Response) => takeUpgrade(request, received) ?? toHttpResponse(response)
+    const response = handler(request)
+    // What is there already is answered without a promise.
+    return isPromise(response) ? Promise.resolve(response).then(answer) : answer(response)
   }
+}
+
+/** Anything with a `then` is awaited, as `await` would. */
+function isPromise(response: Response | PromiseLike<Response>): response is PromiseLike<Response> {
+  return typeof (response as Partial<PromiseLike<Response>> | undefined)?.then === 'function'
 }
 
 /** Characters that URLs keep as they are, in path and query alike. */
@@ -110,7 +116,7 @@ function signalOf({ signal }: HttpRequest): AbortSignal {
   return controller.signal
 }
 
-async function toHttpResponse(response: Response): Promise<HttpResponse> {
+function toHttpResponse(response: Response): HttpResponse | Promise<HttpResponse> {
   if (response === null || typeof response !== 'object' || !('headers' in response)) {
     throw new TypeError('Cannot answer: the handler gave no Response')
   }
@@ -120,6 +126,7 @@ async function toHttpResponse(response: Response): Promise<HttpResponse> {
   const { body } = response
   const fields: FieldLine[] = []
   for (const [name, value] of headers) fields.push([name, value])
+  if (body === null) return { status, fields }
   // Text and octets are streams here as well: sent with their length, in one write.
-  return { status, fields, body: body === null ? undefined : await measured(readerBody(body as AnyStream)) }
+  return measured(readerBody(body as AnyStream)).then((content) => ({ status, fields, body: content }))
 }
