@@ -10,6 +10,10 @@ const WARN = 1
 const INFO = 2
 const DEBUG = 3
 
+/** What holds where no rule says otherwise, and as a rule. */
+const DEFAULT_LEVEL = 'info'
+const DEFAULT_LEVELS = '*:info'
+
 /** A part of `*:info,tcp:debug`. */
 export interface LogLevelRule {
   /** `*` is for the sources that no rule names. */
@@ -24,9 +28,11 @@ export type LogLevels = readonly LogLevelRule[]
 /**
  * Reads `*:info,tcp:debug`; a level without a source is for all. Returns a sentence when the text is malformed.
  *
- * It runs at every start of a machine, on an engine to which each part of the library is new then: hence only `indexOf`.
+ * It runs at every start of a machine, on an engine to which each part of the library is new then: hence only `indexOf`, and no
+ * rule for what holds without.
  */
 export function parseLogLevels(text: string): LogLevels | string {
+  if (text === DEFAULT_LEVELS) return []
   const levels: LogLevelRule[] = []
   for (let start = 0; start <= text.length; ) {
     const comma = text.indexOf(',', start)
@@ -63,7 +69,7 @@ function severityOf(level: string): number | undefined {
 
 /** The severity that messages of `source` must not exceed. */
 function severityFor(levels: LogLevels, source: string): number {
-  let common: string = 'info'
+  let common: string = DEFAULT_LEVEL
   let own: string | undefined
   for (let i = 0; i < levels.length; i++) {
     const rule = levels[i] as LogLevelRule
@@ -80,7 +86,7 @@ export interface LogOptions {
 
 /** Makes a log that writes to `console` with the time of `clock`. */
 export function createLog({ console, clock }: { console: Console; clock: WallClock }, options: LogOptions = {}): Log {
-  const levels = parseLogLevels(options.levels ?? '*:info')
+  const levels = parseLogLevels(options.levels ?? DEFAULT_LEVELS)
   if (typeof levels === 'string') throw new TypeError(`Cannot set log levels: ${levels}`)
   return { logger: (source) => new ConsoleLogger(console, clock, source, severityFor(levels, source)) }
 }
