@@ -36,8 +36,10 @@ export interface SlotNetworkConfig {
   readonly hasHeader: boolean
   /** The device has agreed to say in the headers of frames received what is left to do. */
   readonly hasReceiveOffload: boolean
-  /** Buffers of ordinary frames; the number of each is its place here. */
-  readonly frames: readonly SlotFrame[]
+  /** Buffers of ordinary frames, one behind the other; the number of each is its place there. */
+  readonly buffers: ArrayBuffer
+  readonly bufferLen: number
+  readonly bufferCount: number
   /** Large frames that there may be beside; their numbers follow. */
   readonly maxLarge: number
 }
@@ -55,8 +57,10 @@ export abstract class SlotNetwork implements Network, Polled {
   private readonly hasReceiveOffload: boolean
   /** Length of the longest ordinary frame. */
   private readonly maxLen: number
-  /** Buffers of ordinary frames, then of large ones as they are made; the index is the slot. */
-  private readonly frames: SlotFrame[]
+  /** Ordinary frames, each made when it is first lent, then large ones; the index is the slot. */
+  private readonly frames: (SlotFrame | undefined)[]
+  private readonly buffers: ArrayBuffer
+  private readonly bufferLen: number
   private readonly firstLarge: number
   private readonly maxLarge: number
   /** Slots of ordinary frames that nobody has: a stack; and of large ones. */
@@ -74,11 +78,14 @@ export abstract class SlotNetwork implements Network, Polled {
     this.headerLen = config.hasHeader ? VNET_HEADER_LEN : 0
     this.hasReceiveOffload = config.hasReceiveOffload
     this.maxLen = ETHERNET_HEADER_LEN + config.mtuBytes
-    this.frames = [...config.frames]
-    this.firstLarge = config.frames.length
+    this.frames = noFrames(config.bufferCount)
+    this.buffers = config.buffers
+    this.bufferLen = config.bufferLen
+    this.firstLarge = config.bufferCount
     this.maxLarge = config.maxLarge
-    this.idle = Uint16Array.from(config.frames, (frame) => frame.slot)
-    this.idleCount = this.idle.length
+    this.idle = new Uint16Array(config.bufferCount)
+    this.idleCount = config.bufferCount
+    for (let slot = 0; slot < config.bufferCount; slot++) this.idle[slot] = slot
     this.lent = new Uint8Array(this.firstLarge + config.maxLarge)
   }
 
@@ -164,9 +171,15 @@ export abstract class SlotNetwork implements Network, Polled {
   }
 
   private lend(slot: number): Frame {
-    const frame = this.frames[slot] as SlotFrame
+    const frame = this.frames[slot] ?? this.makeFrame(slot)
     this.lent[slot] = 1
     clearOffload(frame)
+    return frame
+  }
+
+  private makeFrame(slot: number): SlotFrame {
+    const frame = slotFrame(this.buffers, this.bufferLen, slot)
+    this.frames[slot] = frame
     return frame
   }
 
@@ -190,10 +203,15 @@ export abstract class SlotNetwork implements Network, Polled {
   }
 }
 
-/** `count` buffers of `lenBytes` octets each, one behind the other. */
-export function slotFrames(buffer: ArrayBuffer, count: number, lenBytes: number): SlotFrame[] {
-  return Array.from(
-    { length: count },
-    (_, slot) => new SlotFrame(new Uint8Array(buffer, slot * lenBytes, lenBytes), slot),
-  )
+/**
+ * Room for the frames of so many buffers, each to be made when it is first used: that is 10,000 instructions of the engine, and
+ * a machine that does little uses few.
+ */
+export function noFrames(count: number): (SlotFrame | undefined)[] {
+  return new Array<SlotFrame | undefined>(count).fill(undefined)
+}
+
+/** The frame of one of the buffers of `lenBytes` octets each, one behind the other. */
+export function slotFrame(buffers: ArrayBuffer, lenBytes: number, slot: number): SlotFrame {
+  return new SlotFrame(new Uint8Array(buffers, slot * lenBytes, lenBytes), slot)
 }

@@ -15,7 +15,7 @@ import type { Frame } from '@mirage-ts/signatures/bytes'
 import type { Logger } from '@mirage-ts/signatures/log'
 import type { Network } from '@mirage-ts/signatures/network'
 import type { Polled } from '../run-loop.ts'
-import { ETHERNET_HEADER_LEN, EVERY_OFFLOAD, LONGEST_LEN, SlotNetwork, slotFrames } from '../slot-network.ts'
+import { ETHERNET_HEADER_LEN, EVERY_OFFLOAD, LONGEST_LEN, SlotNetwork } from '../slot-network.ts'
 
 /** What the host offers: `native/include/plat.h`, `plat_net_*`. */
 export interface FrameDevice {
@@ -96,7 +96,9 @@ class HostNetwork extends SlotNetwork {
       offload: hasOffload ? EVERY_OFFLOAD : NO_OFFLOAD,
       hasHeader: hasOffload,
       hasReceiveOffload: hasOffload,
-      frames: slotFrames(buffer, slotCount, SLOT_LEN),
+      buffers: buffer,
+      bufferLen: SLOT_LEN,
+      bufferCount: slotCount,
       maxLarge,
     })
     this.device = device

@@ -5,7 +5,7 @@
  *
  * The device is not trusted, as in `virtqueue.ts`.
  */
-import { DESC_FLAGS, DESCRIPTOR_LEN, FLAG_DEVICE_WRITES, FLAG_NEXT, LITTLE, SplitRing } from './split-ring.ts'
+import { DESC_FLAGS, DESCRIPTOR_LEN, DESCRIPTOR_WORDS, FLAG_DEVICE_WRITES, FLAG_NEXT, SplitRing } from './split-ring.ts'
 import type { DmaMemory } from './transport.ts'
 
 const FLAG_INDIRECT = 4
@@ -25,7 +25,7 @@ export class ChainQueue extends SplitRing {
   private readonly bufferCount: number
   private readonly isIndirect: boolean
   /** Descriptors of the slots, `bufferCount` each. */
-  private readonly chains: DataView
+  private readonly chains: Uint32Array
   private readonly chainsAddress: number
   /** 1 while the device has the slot. */
   private readonly inFlight: Uint8Array
@@ -40,7 +40,7 @@ export class ChainQueue extends SplitRing {
     this.inFlight = new Uint8Array(this.slotCount)
     if (isIndirect) {
       const { buffer, address } = memory.alloc(this.slotCount * bufferCount * DESCRIPTOR_LEN, 16)
-      this.chains = new DataView(buffer)
+      this.chains = new Uint32Array(buffer)
       this.chainsAddress = address
     } else {
       this.chains = this.descriptors
@@ -53,18 +53,18 @@ export class ChainQueue extends SplitRing {
     // In a table of its own descriptors are counted from its start.
     const next = (this.isIndirect ? 0 : slot * this.bufferCount) + index + 1
     const flags = deviceWrites ? FLAG_NEXT | FLAG_DEVICE_WRITES : FLAG_NEXT
-    this.describeIn(this.chains, slot * this.bufferCount + index, address, lenBytes, flags, next)
+    this.describe(this.chains, slot * this.bufferCount + index, address, lenBytes, flags, next)
   }
 
   /** Makes the request in `slot` of the `count` buffers that were set, one at least. */
   offer(slot: number, count: number): void {
     const first = slot * this.bufferCount
-    const last = (first + count - 1) * DESCRIPTOR_LEN + DESC_FLAGS
-    this.chains.setUint32(last, this.chains.getUint32(last, LITTLE) & FLAG_DEVICE_WRITES, LITTLE)
+    const last = (first + count - 1) * DESCRIPTOR_WORDS + DESC_FLAGS
+    this.chains[last] = (this.chains[last] as number) & FLAG_DEVICE_WRITES
     this.inFlight[slot] = 1
     if (this.isIndirect) {
       const address = this.chainsAddress + first * DESCRIPTOR_LEN
-      this.describe(slot, address, count * DESCRIPTOR_LEN, FLAG_INDIRECT, 0)
+      this.describe(this.descriptors, slot, address, count * DESCRIPTOR_LEN, FLAG_INDIRECT, 0)
       this.publish(slot)
     } else this.publish(first)
   }
@@ -72,7 +72,7 @@ export class ChainQueue extends SplitRing {
   /** The next slot that the device has finished with, or -1. */
   takeUsed(): number {
     for (let left = this.usedCount(); left > 0; left--) {
-      const head = this.usedView.getUint32(4 + 8 * (this.usedIdx & (this.size - 1)), LITTLE)
+      const head = this.usedEntries[2 * (this.usedIdx & (this.size - 1))] as number
       this.usedIdx = (this.usedIdx + 1) & 0xffff
       const slot = this.isIndirect ? head : head / this.bufferCount
       if (this.inFlight[slot] !== 1) {

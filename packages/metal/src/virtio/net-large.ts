@@ -5,21 +5,24 @@
  * a number that is impossible, or buffers that hold more than the longest frame, end the frame; the buffers are counted on
  * all the same, so that the next frame begins where the device begins it.
  */
-import { createFrame, type SlotFrame } from '@mirage-ts/core/bytes'
+import { createFrame } from '@mirage-ts/core/bytes'
 import type { Frame } from '@mirage-ts/signatures/bytes'
 
 export class LargeReceive {
   /** The frame put together, its header at 0. Borrowed like any frame received. */
   readonly frame: Frame
-  private readonly slots: readonly SlotFrame[]
+  /** All buffers, one behind the other. */
+  private readonly buffers: Uint8Array
+  private readonly bufferLen: number
   private readonly maxLen: number
   /** Buffers that are still to come. */
   private missingCount = 0
   /** Octets so far; -1 of a frame that is given up. */
   private lenBytes = 0
 
-  constructor(slots: readonly SlotFrame[], maxLen: number) {
-    this.slots = slots
+  constructor(buffers: Uint8Array, bufferLen: number, maxLen: number) {
+    this.buffers = buffers
+    this.bufferLen = bufferLen
     this.maxLen = maxLen
     this.frame = createFrame(maxLen)
   }
@@ -31,7 +34,7 @@ export class LargeReceive {
 
   /** The first of `count` buffers; false when there cannot be so many. */
   begin(slot: number, usedLen: number, count: number): boolean {
-    if (count < 1 || count > this.slots.length) return false
+    if (count < 1 || count * this.bufferLen > this.buffers.length) return false
     this.missingCount = count - 1
     this.lenBytes = 0
     this.append(slot, usedLen)
@@ -50,7 +53,8 @@ export class LargeReceive {
       this.lenBytes = -1
       return
     }
-    this.frame.u8.set((this.slots[slot] as SlotFrame).u8.subarray(0, usedLen), this.lenBytes)
+    const from = slot * this.bufferLen
+    this.frame.u8.set(this.buffers.subarray(from, from + usedLen), this.lenBytes)
     this.lenBytes += usedLen
   }
 }

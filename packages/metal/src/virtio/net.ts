@@ -16,7 +16,7 @@ import { VNET_HEADER_LEN, vnetBufferCount } from '@mirage-ts/core/vnet-header'
 import type { Mac } from '@mirage-ts/signatures/addresses'
 import type { Network } from '@mirage-ts/signatures/network'
 import type { Polled } from '../run-loop.ts'
-import { ETHERNET_HEADER_LEN, EVERY_OFFLOAD, LONGEST_LEN, SlotNetwork, slotFrames } from '../slot-network.ts'
+import { ETHERNET_HEADER_LEN, EVERY_OFFLOAD, LONGEST_LEN, noFrames, SlotNetwork, slotFrame } from '../slot-network.ts'
 import { LargeReceive } from './net-large.ts'
 import {
   type DmaMemory,
@@ -116,13 +116,15 @@ class VirtioNet extends SlotNetwork implements VirtioNetwork {
   private readonly memory: DmaMemory
   private readonly receive: Virtqueue
   private readonly transmits: Virtqueue
-  private readonly rxFrames: readonly SlotFrame[]
+  /** By slot, as far as they have been made. */
+  private readonly rxFrames: (SlotFrame | undefined)[]
+  private readonly rxBuffers: ArrayBuffer
   private readonly rxAddress: number
   private readonly rxLen: number
   /** Puts large frames together; `undefined` when none can come. */
   private readonly large: LargeReceive | undefined
   /** By slot. */
-  private readonly txAddresses: number[]
+  private readonly txAddresses: number[] = []
   private isMemoryShort = false
   private readonly onBroken: () => void
 
@@ -151,7 +153,9 @@ class VirtioNet extends SlotNetwork implements VirtioNetwork {
       },
       hasHeader: true,
       hasReceiveOffload: (agreed & F_GUEST_CSUM) !== 0,
-      frames: slotFrames(tx.buffer, slotCount, bufferLen),
+      buffers: tx.buffer,
+      bufferLen,
+      bufferCount: slotCount,
       maxLarge,
     })
     this.transport = transport
@@ -161,14 +165,17 @@ class VirtioNet extends SlotNetwork implements VirtioNetwork {
     this.transmits = transmits
     this.rxAddress = rx.address
     this.rxLen = rxLen
-    this.rxFrames = slotFrames(rx.buffer, receive.size, rxLen)
-    this.txAddresses = Array.from({ length: slotCount }, (_, slot) => tx.address + slot * bufferLen)
-    this.large = hasMerged ? new LargeReceive(this.rxFrames, LONGEST_LEN) : undefined
+    this.rxFrames = noFrames(receive.size)
+    this.rxBuffers = rx.buffer
+    for (let slot = 0; slot < slotCount; slot++) this.txAddresses[slot] = tx.address + slot * bufferLen
+    this.large = hasMerged ? new LargeReceive(new Uint8Array(rx.buffer), rxLen, LONGEST_LEN) : undefined
   }
 
   /** Offers every receive buffer and lets the device interrupt. */
   fillReceiveQueue(): void {
-    for (let slot = 0; slot < this.receive.size; slot++) this.offerReceive(slot)
+    for (let slot = 0; slot < this.receive.size; slot++) {
+      this.receive.offer(slot, this.rxAddress + slot * this.rxLen, this.rxLen)
+    }
     this.transport.enableInterrupt()
     this.receive.wantInterrupt()
     this.flush()
@@ -187,7 +194,7 @@ class VirtioNet extends SlotNetwork implements VirtioNetwork {
       const slot = this.receive.takeUsed()
       if (slot < 0) break
       this.take(slot, this.receive.usedLen)
-      this.offerReceive(slot)
+      this.receive.offerAgain(slot)
       budget--
     }
     this.counters.badUsed = this.receive.badUsedCount + this.transmits.badUsedCount
@@ -232,7 +239,7 @@ class VirtioNet extends SlotNetwork implements VirtioNetwork {
 
   /** A buffer has come back with `usedLen` octets: a frame, or with merged buffers a part of one. */
   private take(slot: number, usedLen: number): void {
-    const first = this.rxFrames[slot] as SlotFrame
+    const first = this.rxFrames[slot] ?? this.makeReceiveFrame(slot)
     const { large } = this
     if (large === undefined) {
       this.input(first, 0, usedLen)
@@ -248,13 +255,15 @@ class VirtioNet extends SlotNetwork implements VirtioNetwork {
     }
   }
 
+  private makeReceiveFrame(slot: number): SlotFrame {
+    const frame = slotFrame(this.rxBuffers, this.rxLen, slot)
+    this.rxFrames[slot] = frame
+    return frame
+  }
+
   private dropMerge(): void {
     this.counters.badMerge++
     this.stats.rxDropped++
-  }
-
-  private offerReceive(slot: number): void {
-    this.receive.offer(slot, this.rxAddress + slot * this.rxLen, this.rxLen)
   }
 }
 

@@ -5,14 +5,13 @@
 import type { DmaMemory, QueueAddresses } from './transport.ts'
 
 export const DESCRIPTOR_LEN = 16
-export const DESC_LEN = 8
-export const DESC_FLAGS = 12
+/** A descriptor is so many words of 32 bits: two of its address, its length, and flags below the number of the next. */
+export const DESCRIPTOR_WORDS = 4
+export const DESC_FLAGS = 3
 export const FLAG_NEXT = 1
 export const FLAG_DEVICE_WRITES = 2
 
-/** Rings are little-endian (§2.4). */
-export const LITTLE = true
-
+/** Rings are little-endian (§2.4), as the machines are that we run on: what is in them is read and written as words. */
 export class SplitRing {
   /** Descriptors: a power of two. */
   readonly size: number
@@ -20,10 +19,11 @@ export class SplitRing {
   readonly addresses: QueueAddresses
   /** Entries of the used ring that made no sense. */
   badUsedCount = 0
-  protected readonly descriptors: DataView
+  protected readonly descriptors: Uint32Array
   /** Used ring as 16-bit words: flags, idx, ring of 4 words each, avail_event. */
   protected readonly used: Uint16Array
-  protected readonly usedView: DataView
+  /** Its ring alone, two words for an entry: id, length. */
+  protected readonly usedEntries: Uint32Array
   protected usedIdx = 0
   private readonly memory: DmaMemory
   private readonly hasEventIdx: boolean
@@ -41,10 +41,10 @@ export class SplitRing {
     const availableOff = DESCRIPTOR_LEN * size
     const usedOff = (availableOff + 6 + 2 * size + 3) & ~3
     const { buffer, address } = memory.alloc(usedOff + 6 + 8 * size, 16)
-    this.descriptors = new DataView(buffer, 0, availableOff)
+    this.descriptors = new Uint32Array(buffer, 0, DESCRIPTOR_WORDS * size)
     this.available = new Uint16Array(buffer, availableOff, 3 + size)
     this.used = new Uint16Array(buffer, usedOff, 3 + 4 * size)
-    this.usedView = new DataView(buffer, usedOff)
+    this.usedEntries = new Uint32Array(buffer, usedOff + 4, 2 * size)
     this.addresses = { descriptors: address, available: address + availableOff, used: address + usedOff }
     this.wantNoInterrupt()
   }
@@ -96,24 +96,20 @@ export class SplitRing {
     this.available[1] = this.availableIdx
   }
 
-  /** Writes descriptor `index`; `next` is only looked at with `FLAG_NEXT`. */
-  protected describe(index: number, address: number, lenBytes: number, flags: number, next: number): void {
-    this.describeIn(this.descriptors, index, address, lenBytes, flags, next)
-  }
-
-  /** Likewise in another table of descriptors. */
-  protected describeIn(
-    table: DataView,
+  /** Writes descriptor `index` of a table, the ring's or another; `next` is only looked at with `FLAG_NEXT`. */
+  protected describe(
+    table: Uint32Array,
     index: number,
     address: number,
     lenBytes: number,
     flags: number,
     next: number,
   ): void {
-    const at = index * DESCRIPTOR_LEN
-    table.setUint32(at, address >>> 0, LITTLE)
-    table.setUint32(at + 4, Math.floor(address / 0x1_0000_0000), LITTLE)
-    table.setUint32(at + DESC_LEN, lenBytes, LITTLE)
-    table.setUint32(at + DESC_FLAGS, flags | (next << 16), LITTLE)
+    const at = index * DESCRIPTOR_WORDS
+    // Each takes the low 32 bits of the integral part.
+    table[at] = address
+    table[at + 1] = address / 0x1_0000_0000
+    table[at + 2] = lenBytes
+    table[at + DESC_FLAGS] = flags | (next << 16)
   }
 }

@@ -5,7 +5,7 @@
  * The device is not trusted. What it writes into the used ring is checked against what we know to be in flight: an id out
  * of range, one that is not in flight, or an index that runs ahead costs a counter; lengths are cut to the slot.
  */
-import { FLAG_DEVICE_WRITES, LITTLE, SplitRing } from './split-ring.ts'
+import { FLAG_DEVICE_WRITES, SplitRing } from './split-ring.ts'
 import type { DmaMemory } from './transport.ts'
 
 /** Who fills the buffers. */
@@ -29,7 +29,13 @@ export class Virtqueue extends SplitRing {
 
   /** Makes slot `slot`, the octets at `address`, available to the device. It must not be in flight. */
   offer(slot: number, address: number, lenBytes: number): void {
-    this.describe(slot, address, lenBytes, this.flags, 0)
+    this.describe(this.descriptors, slot, address, lenBytes, this.flags, 0)
+    this.inFlight[slot] = 1
+    this.publish(slot)
+  }
+
+  /** Makes the octets available with which slot `slot` was offered before. It must not be in flight. */
+  offerAgain(slot: number): void {
     this.inFlight[slot] = 1
     this.publish(slot)
   }
@@ -37,9 +43,9 @@ export class Virtqueue extends SplitRing {
   /** The next slot that the device has finished with, or -1. {@link usedLen} says how much it wrote. */
   takeUsed(): number {
     for (let left = this.usedCount(); left > 0; left--) {
-      const at = 4 + 8 * (this.usedIdx & (this.size - 1))
-      const slot = this.usedView.getUint32(at, LITTLE)
-      const len = this.usedView.getUint32(at + 4, LITTLE)
+      const at = 2 * (this.usedIdx & (this.size - 1))
+      const slot = this.usedEntries[at] as number
+      const len = this.usedEntries[at + 1] as number
       this.usedIdx = (this.usedIdx + 1) & 0xffff
       if (slot >= this.size || this.inFlight[slot] === 0) {
         this.badUsedCount++
