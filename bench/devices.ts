@@ -1,12 +1,13 @@
 /**
- * What the drivers carry: UDP echoed over a tap, by a sealed process, by a machine under QEMU's emulation and by Linux itself;
- * blocks read and written by the first two, and by Node on the same file system.
+ * What the drivers carry: UDP echoed over a tap, by a sealed process, by a machine under QEMU's emulation, by a Linux machine
+ * under the same, and by Linux itself; blocks of one file read and written by all of these, too.
  *
  *   node --import tsx bench/devices.ts [--seconds 3]
  *
  * One client in Node, with 64 datagrams on their way: it has its own bound, which Linux's row shows. Root only.
  */
-import type { ChildProcess } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   closeSync,
   fsyncSync,
@@ -22,6 +23,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build, mirage, ROOT, Running } from '../tests/lib/mirage.ts'
 import { Namespace, NO_NAMESPACES } from '../tests/lib/namespace.ts'
+import { linuxDevicesMachine } from './lib/linux-devices.ts'
 import { record } from './lib/results.ts'
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '3' } } })
@@ -29,6 +31,18 @@ const seconds = Number(values.seconds)
 const DISK_BYTES = 32 << 20
 const SMALL = 4096
 const LARGE = 1 << 20
+
+/** Ours, on each machine; Linux, which finds no devices on the smallest, is on a PC. */
+const GUESTS = [
+  { name: 'spt', target: 'spt', machine: [] },
+  { name: 'virtio on microvm, emulated', target: 'virtio', machine: [] },
+  { name: 'virtio on q35, emulated', target: 'virtio', machine: ['--machine', 'q35'] },
+]
+const QEMU = 'qemu-system-x86_64'
+const EMULATED_PC = [
+  ...['-accel', 'tcg', '-cpu', 'max', '-M', 'q35', '-nodefaults', '-no-user-config', '-no-reboot'],
+  ...['-display', 'none', '-serial', 'stdio', '-monitor', 'none'],
+]
 
 const ECHO_CONFIG = `import { main, register } from '@mirage-ts/config'
 import { defaultLog, genericStack } from '@mirage-ts/config/devices'
@@ -99,6 +113,7 @@ setTimeout(() => { console.log((count - warm) / seconds); process.exit() }, 500 
 if (NO_NAMESPACES !== false) throw new Error(NO_NAMESPACES)
 mkdirSync(join(ROOT, 'dist'), { recursive: true })
 const folder = mkdtempSync(join(ROOT, 'dist/bench-'))
+const linuxWords = linuxDevicesMachine(seconds)
 try {
   await echoes()
   await disks()
@@ -122,16 +137,42 @@ async function echoes(): Promise<void> {
     await measureEcho('Linux, Node’s sockets', namespace, '127.0.0.1')
     linux.kill()
   })
-  for (const target of ['spt', 'virtio']) {
+  for (const { name, target, machine } of GUESTS) {
     await build(app, '-t', target)
     await withNamespace(async (namespace) => {
       namespace.addTap('tap0', '10.0.0.1/24')
-      const args = ['-t', target, '--net', 'tap:tap0', '--', '--ipv4=10.0.0.2/24']
+      const args = ['-t', target, ...machine, '--net', 'tap:tap0', '--', '--ipv4=10.0.0.2/24']
       const running = await Running.start(app, args, { ready: /ready/, namespace: namespace.name })
-      await measureEcho(target === 'spt' ? 'spt' : 'virtio, emulated', namespace, '10.0.0.2')
+      await measureEcho(name, namespace, '10.0.0.2')
       await running.stop()
     })
   }
+  await withNamespace(async (namespace) => {
+    namespace.addTap('tap0', '10.0.0.1/24')
+    const tap = [
+      '-netdev',
+      'tap,id=n0,ifname=tap0,script=no,downscript=no',
+      '-device',
+      'virtio-net-pci,netdev=n0,romfile=',
+    ]
+    const linux = spawn('ip', ['netns', 'exec', namespace.name, QEMU, ...EMULATED_PC, ...linuxWords, ...tap], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await outputOf(linux, /ready/)
+    await measureEcho('Linux on q35, emulated', namespace, '10.0.0.2')
+    linux.kill()
+    await once(linux, 'close')
+  })
+}
+
+/** What it says, until that matches, or it ends. */
+async function outputOf(child: ChildProcess, until?: RegExp): Promise<string> {
+  let output = ''
+  for await (const chunk of child.stdout?.setEncoding('utf8').iterator({ destroyOnReturn: false }) ?? []) {
+    output += chunk
+    if (until?.test(output)) break
+  }
+  return output
 }
 
 async function withNamespace(work: (namespace: Namespace) => Promise<void>): Promise<void> {
@@ -159,14 +200,21 @@ async function disks(): Promise<void> {
   const file = join(folder, 'disk.raw')
   writeFileSync(file, new Uint8Array(DISK_BYTES))
   onNode(file)
-  for (const target of ['spt', 'virtio']) {
+  for (const { name, target, machine } of GUESTS) {
     await build(app, '-t', target)
-    const { status, stdout, stderr } = await mirage(app, 'run', '-t', target, '--block', `disk=${file}`)
+    const { status, stdout, stderr } = await mirage(app, 'run', '-t', target, ...machine, '--block', `disk=${file}`)
     if (status !== 0) throw new Error(stdout + stderr)
-    for (const [, size, action = '', rate] of stdout.matchAll(/\[blocks\] (small|large) (read|write) ([\d.]+)/g)) {
-      recordBlock(target === 'spt' ? 'spt' : 'virtio, emulated', size === 'small', action, Number(rate))
-    }
+    recordBlocks(name, stdout)
   }
+  const drive = ['-drive', `if=none,id=b0,format=raw,file=${file}`, '-device', 'virtio-blk-pci,drive=b0']
+  const linux = spawn(QEMU, [...EMULATED_PC, ...linuxWords, ...drive], { stdio: ['ignore', 'pipe', 'inherit'] })
+  recordBlocks('Linux on q35, emulated', await outputOf(linux))
+}
+
+function recordBlocks(name: string, output: string): void {
+  const found = [...output.matchAll(/\[blocks\] (small|large) (read|write) ([\d.]+)/g)]
+  if (found.length !== 4) throw new Error(`${name} did not measure four rates:\n${output}`)
+  for (const [, size, action = '', rate] of found) recordBlock(name, size === 'small', action, Number(rate))
 }
 
 function recordBlock(name: string, isSmall: boolean, action: string, rate: number): void {
