@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { cacheFolder } from '../../packages/cli/src/cache-folder.ts'
@@ -58,6 +58,7 @@ async function fetchSuite(suite: string, folder: string, say: (text: string) => 
     await run('tar', ['-xf', join(temporary, archive), '-C', unpacked, ...options, ...wanted, ...shells])
     const converted = join(temporary, 'converted')
     const count = await convert(unpacked, converted)
+    await cp(join(unpacked, 'LICENSE'), join(converted, 'LICENSE'))
     const info = await readFile(join(unpacked, 'GIT-INFO'), 'utf8')
     const [commit, date] = [/^commit (\w{12})/m, /^Date: +(.*)$/m].map((pattern) => pattern.exec(info)?.[1] ?? '?')
     const origin = `${archive.replace('.orig.tar.xz', '')} of Debian ${suite}: test262 ${commit}, ${date}; ${count} files`

@@ -160,6 +160,7 @@ assert((await import('./deeper/other_FIXTURE.js')).other() === 8, 'import()')`,
   },
   'limit/memory.js': { code: 'const all = []; for (;;) all.push(new Uint8Array(1 << 24))', wanted: /out of memory/ },
   'limit/memory-after.js': { code: 'assert(new Uint8Array(1 << 20).length > 0, "memory is back")' },
+  'limit/leak.js': { code: '$262.leak()', wanted: /^leaves 128 octets/ },
   'limit/crash.js': { about: ONCE, code: '$262.crash()', wanted: /^crash \(.*a test asked for it/ },
   'limit/crash-after.js': { code: 'assert(true, "goes on")' },
 }

@@ -12,7 +12,7 @@ import { packArchive } from './archive.ts'
 import { buildRunner } from './build.ts'
 import { debianSuite } from './debian.ts'
 import { compare, readExpected } from './expected.ts'
-import { runRange } from './machine.ts'
+import { type Machine, runRange } from './machine.ts'
 import { type Result, reportOf } from './report.ts'
 import { supportOf, testsOf } from './suite.ts'
 
@@ -38,6 +38,9 @@ const DEFAULT_PATHS = ['language', 'built-ins', 'annexB']
 /** Runs of one machine: a start costs little, and the last machines should end at about the same time. */
 const SLICE = 500
 const PATIENCE_MS = 30_000
+/** Some tests go through all characters for each property that they have. */
+const LIMIT_MS = { spt: 20_000, virtio: 200_000 }
+const EXPECTED = new URL('expected-failures.txt', import.meta.url)
 
 const { values } = parseArgs({
   options: {
@@ -60,70 +63,70 @@ async function main(): Promise<number> {
     console.log(HELP)
     return 0
   }
-  const { target } = values
-  if (target !== 'spt' && target !== 'virtio') throw new Error(`--target ${target}: expected spt or virtio`)
-  const say = (text: string) => console.error(text)
-  const paths = values.only ?? DEFAULT_PATHS
   const every = numberOf('every')
   const { folder, origin } =
     values.suite === undefined
       ? await debianSuite(values.debian, say)
       : { folder: values.suite, origin: `test262 of ${values.suite}` }
-
-  const tests = testsOf(folder, paths).filter((_, i) => i % every === 0)
+  const tests = testsOf(folder, values.only ?? DEFAULT_PATHS).filter((_, i) => i % every === 0)
+  say(`${origin}. ${tests.length} tests.`)
   const results: Result[] = tests.map((test) => ({ test, failures: [] }))
-  const queue = results.filter(({ test }) => test.skipped === undefined)
-  const runs = queue.flatMap((result) => result.test.modes.map((mode) => ({ result, test: result.test, mode })))
-  say(`${origin}. ${tests.length} tests, ${runs.length} runs on ${target}.`)
+  await runAll(results, folder)
 
-  const work = mkdtempSync(join(tmpdir(), 'mirage-test262-'))
-  try {
-    const runner = await buildRunner(work)
-    const limitMs = 1000 * (values.limit === undefined ? (target === 'spt' ? 20 : 200) : numberOf('limit'))
-    const image = runner.image(target, packArchive(runs, supportOf(folder)))
-    const machine = {
-      target,
-      image,
-      launcher: runner.launcher,
-      memMib: numberOf('mem'),
-      limitMs,
-      patienceMs: PATIENCE_MS,
-    } as const
-    let doneCount = 0
-    let failedCount = 0
-    const ticker = setInterval(() => say(`  ${doneCount} of ${runs.length} runs, ${failedCount} failed`), 15_000)
-    const slices = Array.from({ length: Math.ceil(runs.length / SLICE) }, (_, i) => i * SLICE)
-    const worker = async (): Promise<void> => {
-      for (let from = slices.shift(); from !== undefined; from = slices.shift()) {
-        await runRange(machine, from, Math.min(from + SLICE, runs.length), (index, failure) => {
-          doneCount++
-          if (failure === undefined) return
-          failedCount++
-          const run = runs[index]
-          run?.result.failures.push({ mode: run.mode, reason: failure })
-        })
-      }
-    }
-    await Promise.all(Array.from({ length: numberOf('jobs') }, worker)).finally(() => clearInterval(ticker))
-  } finally {
-    rmSync(work, { recursive: true })
-  }
-
-  const failed = results.filter(({ failures }) => failures.length > 0)
-  const lines = failed.flatMap(({ test, failures }) =>
+  const lines = results.flatMap(({ test, failures }) =>
     failures.map(({ mode, reason }) => `${test.path} (${mode}): ${reason}`),
   )
   if (values.failures !== undefined) writeFileSync(values.failures, lines.map((line) => `${line}\n`).join(''))
   if (values.verbose) for (const line of lines) console.log(line)
   console.log(reportOf(results))
 
-  const expected = readExpected(readFileSync(new URL('expected-failures.txt', import.meta.url), 'utf8'))
-  const isWhole = every === 1 && values.only === undefined
+  const expected = readExpected(readFileSync(EXPECTED, 'utf8'))
+  const isWhole = every === 1 && [values.only, values.suite].every((value) => value === undefined)
   const differences = compare(expected, results, isWhole)
   for (const line of differences) console.log(line)
-  if (failed.length > 0 && differences.length === 0)
-    console.log(`All ${failed.length} failures are expected: see tests/test262/expected-failures.txt.`)
+  if (lines.length > 0 && differences.length === 0) console.log(`All failures are expected: see ${EXPECTED.pathname}.`)
   return differences.length > 0 ? 1 : 0
+}
+
+/** Runs what is not skipped, and notes the failures. */
+async function runAll(results: readonly Result[], folder: string): Promise<void> {
+  const { target } = values
+  if (target !== 'spt' && target !== 'virtio') throw new Error(`--target ${target}: expected spt or virtio`)
+  const limitMs = values.limit === undefined ? LIMIT_MS[target] : 1000 * numberOf('limit')
+  const [memMib, jobCount] = [numberOf('mem'), numberOf('jobs')]
+  const runs = results
+    .filter(({ test }) => test.skipped === undefined)
+    .flatMap((result) => result.test.modes.map((mode) => ({ result, test: result.test, mode })))
+
+  const work = mkdtempSync(join(tmpdir(), 'mirage-test262-'))
+  let [doneCount, failedCount] = [0, 0]
+  const ticker = setInterval(() => say(`  ${doneCount} of ${runs.length} runs, ${failedCount} failed`), 15_000)
+  try {
+    const { launcher, image: makeImage } = await buildRunner(work)
+    const image = makeImage(target, packArchive(runs, supportOf(folder)))
+    const machine: Machine = { target, image, launcher, memMib, limitMs, patienceMs: PATIENCE_MS }
+    const note = (index: number, reason: string | undefined): void => {
+      doneCount++
+      if (reason === undefined) return
+      failedCount++
+      const run = runs[index]
+      run?.result.failures.push({ mode: run.mode, reason })
+    }
+    const slices = Array.from({ length: Math.ceil(runs.length / SLICE) }, (_, i) => i * SLICE)
+    const worker = async (): Promise<void> => {
+      for (let from = slices.shift(); from !== undefined; from = slices.shift())
+        await runRange(machine, from, Math.min(from + SLICE, runs.length), note)
+    }
+    await Promise.all(Array.from({ length: jobCount }, worker))
+  } finally {
+    clearInterval(ticker)
+    rmSync(work, { recursive: true })
+  }
+}
+
+/** What is not the result goes to standard error. */
+function say(text: string): void {
+  console.error(text)
 }
 
 function numberOf(name: 'every' | 'jobs' | 'limit' | 'mem'): number {

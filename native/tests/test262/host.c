@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine.h"
@@ -113,8 +114,14 @@ static JSValue create_realm(JSContext *ctx, JSValueConst self, int argc,
                  : JS_ThrowPlainError(ctx, "too many realms");
 }
 
-/* Not test262's: for tests of what becomes of the others when one ends the
- * machine. */
+/* Not test262's, as is the next one: for tests of what this image makes of it. */
+static JSValue leak(JSContext *ctx, JSValueConst self, int argc,
+                    JSValueConst *argv)
+{
+    (void)ctx, (void)self, (void)argc, (void)argv;
+    return malloc(100) ? JS_UNDEFINED : JS_NULL;
+}
+
 static JSValue crash(JSContext *ctx, JSValueConst self, int argc,
                      JSValueConst *argv)
 {
@@ -123,6 +130,7 @@ static JSValue crash(JSContext *ctx, JSValueConst self, int argc,
 }
 
 static const JSCFunctionListEntry functions[] = {
+    JS_CFUNC_DEF("leak", 0, leak),
     JS_CFUNC_DEF("crash", 0, crash),
     JS_CFUNC_DEF("createRealm", 0, create_realm),
     JS_CFUNC_DEF("detachArrayBuffer", 1, detach),
