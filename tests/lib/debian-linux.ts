@@ -70,12 +70,20 @@ function packages(flavour: string): { readonly kernel: string; readonly modules:
     const unfinished = `${folder}.part`
     rmSync(unfinished, { recursive: true, force: true })
     mkdirSync(unfinished, { recursive: true })
-    const depends = execFileSync('apt-cache', ['depends', `linux-image-${flavour}`], { encoding: 'utf8' })
-    const image = /Depends: (linux-image-\S+)/.exec(depends)?.[1]
-    if (image === undefined) throw new Error(`Cannot find the kernel of linux-image-${flavour}: run apt-get update`)
     const run = (program: string, ...words: string[]) =>
-      execFileSync(program, words, { cwd: unfinished, stdio: ['ignore', 'ignore', 'pipe'] })
-    run('apt-get', 'download', image, 'busybox-static')
+      execFileSync(program, words, { cwd: unfinished, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+    const download = () => {
+      const image = /Depends: (linux-image-\S+)/.exec(run('apt-cache', 'depends', `linux-image-${flavour}`))?.[1]
+      if (image === undefined) throw new Error(`Cannot find the kernel of linux-image-${flavour}: run apt-get update`)
+      run('apt-get', 'download', image, 'busybox-static')
+    }
+    try {
+      download()
+    } catch (error) {
+      if (process.getuid?.() !== 0) throw error
+      run('apt-get', 'update') // the lists of packages are missing, or too old
+      download()
+    }
     for (const file of readdirSync(unfinished)) {
       run('dpkg-deb', '-x', file, '.')
       rmSync(join(unfinished, file))
