@@ -119,6 +119,7 @@ describe('a crash', () => {
     const log = await logOf('spt', 'sleep')
     const [, rip = ''] = / rip ([0-9a-f]{16}) in text/.exec(log) ?? []
     assert.notEqual(rip, '', log)
+    assert.match(log, /^fault: none here, another process sent a signal$/m)
     const child = spawn(process.execPath, [
       join(import.meta.dirname, '../packages/cli/bin/mirage.mjs'),
       'symbolize',

@@ -23,6 +23,9 @@ static inline uint64_t page_up(uint64_t address)
 void console_text(const char *text);
 void console_hex(uint64_t value, unsigned digits);
 
+/* In place of a vector: nothing went wrong here, but somebody said so. */
+enum { FAULT_SENT = 32 };
+
 /* A processor exception; vector, code and address as the processor gives
  * them, the rest is for the reader. */
 struct fault {

@@ -14,6 +14,7 @@ static const char *const names[] = {
     "page fault",          "reserved",
     "floating point error", "misaligned access",
     "machine check",       "SIMD floating point error",
+    [FAULT_SENT] = "none here, another process sent a signal",
 };
 
 static void print_register(const char *name, uint64_t value, const char *after)
@@ -27,8 +28,8 @@ _Noreturn void fault_describe(const struct fault *f,
                               const char *(*place)(uint64_t address))
 {
     console_text("\nfault: ");
-    console_text(f->vector < sizeof names / sizeof *names ? names[f->vector]
-                                                          : "unknown");
+    bool is_known = f->vector < sizeof names / sizeof *names && names[f->vector];
+    console_text(is_known ? names[f->vector] : "unknown");
     if (f->vector == PAGE_FAULT) {
         console_text(f->code & CODE_FETCH   ? ", execute at 0x"
                      : f->code & CODE_WRITE ? ", write to 0x"

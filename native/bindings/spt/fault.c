@@ -64,15 +64,21 @@ static const char *place(uint64_t address)
     return "nothing";
 }
 
-static _Noreturn void handle(int signal, const void *info,
+/* The start of siginfo_t: a code above 0 is the kernel's own. */
+struct information {
+    int signal, error, code;
+};
+
+static _Noreturn void handle(int signal, const struct information *info,
                              const struct context *c)
 {
     struct fault fault = {
-        c->vector, c->code, c->cr2, c->rip, c->rsp, c->eflags, c->rax,
+        info->code > 0 ? c->vector : FAULT_SENT,
+        c->code, c->cr2, c->rip, c->rsp, c->eflags, c->rax,
         c->rbx,    c->rcx,  c->rdx, c->rsi, c->rdi, c->rbp,    c->r8,
         c->r9,     c->r10,  c->r11, c->r12, c->r13, c->r14,    c->r15,
     };
-    (void)signal, (void)info;
+    (void)signal;
     fault_describe(&fault, place);
 }
 
