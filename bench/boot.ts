@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { build, copyExample, ROOT } from '../tests/lib/mirage.ts'
+import { build, copyExample, makeFolder, ROOT } from '../tests/lib/mirage.ts'
 import { Machine, medianFirstByteMs } from './lib/machine.ts'
 import { record } from './lib/results.ts'
 
@@ -21,10 +21,10 @@ const { values } = parseArgs({
   options: { runs: { type: 'string', default: '11' } },
 })
 const runs = Number(values.runs)
-/** hello works for eight. */
-const IDLE_SECONDS = 6
+const IDLE_SECONDS = 10
 const CLOCK_TICK_MS = 10
 
+const asleep = sleeper()
 const work = mkdtempSync(join(tmpdir(), 'mirage-bench-'))
 const { folder, remove } = copyExample('tutorial/hello')
 try {
@@ -46,10 +46,12 @@ try {
     record({ group: 'Blocks translated to the first line', name, value: await blocks(file), unit: 'blocks' })
   }
   starts(sealed)
-  await idle('hello, virtio', () => new Machine(image, { memMib: 16 }).process)
-  await idle('hello, spt', () => spawn(sealed, { stdio: ['ignore', 'pipe', 'inherit'] }))
+  for (const target of ['virtio', 'spt']) await build(asleep, '-t', target)
+  await idle('virtio', () => new Machine(join(asleep, 'dist/sleeper.virtio'), { memMib: 16 }).process)
+  await idle('spt', () => spawn(join(asleep, 'dist/sleeper.spt'), { stdio: ['ignore', 'pipe', 'inherit'] }))
 } finally {
   remove()
+  rmSync(asleep, { recursive: true, force: true })
   rmSync(work, { recursive: true, force: true })
 }
 
@@ -112,7 +114,23 @@ function starts(sealed: string): void {
   })
 }
 
-/** Processor time used while nothing is to be done but to wait for a second and say a word. */
+/** An application that waits for a second, again and again. */
+function sleeper(): string {
+  return makeFolder({
+    'config.ts': `import { main, register } from '@mirage-ts/config'
+import { defaultTime } from '@mirage-ts/config/devices'
+export default register('sleeper', [main('./unikernel.ts', 'start', { takes: { time: 'time' } })({ time: defaultTime })])
+`,
+    'unikernel.ts': `import { ms } from '@mirage-ts/core/time'
+import type { Time } from '@mirage-ts/signatures/time'
+export async function start({ time }: { time: Time }): Promise<void> {
+  for (;;) await time.sleep(ms(1000))
+}
+`,
+  })
+}
+
+/** Processor time used over ten seconds in which nothing is to be done but to wait. */
 async function idle(name: string, start: () => ReturnType<typeof spawn>): Promise<void> {
   const child = start()
   await sleep(1000)
