@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { createHook } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { port } from '@mirage-ts/core/addresses'
 import { NO_LOG } from '@mirage-ts/core/log'
 import { octetsToText } from '@mirage-ts/core/octets'
+import { promptFlow } from '@mirage-ts/core/prompt-flow'
 import { ms, seconds } from '@mirage-ts/core/time'
 import type { TcpFlow } from '@mirage-ts/signatures/flow'
 import type { KvRo } from '@mirage-ts/signatures/kv'
@@ -127,6 +129,35 @@ async function get(target: string, fields = '', method = 'GET'): Promise<Reply> 
   assert.deepEqual(again, /\r\nConnection: close\r\n/.test(reply.head) ? undefined : reply)
   return reply
 }
+
+test('http: a file that was asked for before is answered without a promise, in the call that brings the request', async () => {
+  const client = promptFlow((await world()).connect()) ?? assert.fail('not a prompt flow')
+  const request = octets('GET /style.css HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip, br\r\n\r\n')
+  await client.write(request)
+  const first = await readAtLeast(client, 1)
+  // While a file is looked up the connection is watched by reading on, and that read brings the next request.
+  await client.write(request)
+  assert.deepEqual(await readAtLeast(client, 1), first)
+  const reply = new Uint8Array(first.length + 1)
+  let promiseCount = 0
+  const hook = createHook({
+    init: (_id, type) => {
+      if (type === 'PROMISE') promiseCount++
+    },
+  }).enable()
+  try {
+    for (let i = 0; i < 3; i++) {
+      assert.equal(client.tryWrite(request, 0, request.length), request.length)
+      assert.equal(client.tryRead(reply, 0, reply.length), first.length)
+      assert.deepEqual(reply.subarray(0, first.length), first)
+    }
+    assert.equal(promiseCount, 0)
+    void Promise.resolve()
+    assert.equal(promiseCount, 1, 'promises are counted')
+  } finally {
+    hook.disable()
+  }
+})
 
 test('http: a file that changes is answered as it is now, whether it lies in memory or not', async () => {
   const versions = ['one', 'two'].map((text) => crunched({ 'a.txt': octets(text) }))
