@@ -32,7 +32,7 @@ const GRUB_FOLDER = '/usr/lib/grub'
 const BIOS = 'i386-pc'
 const UEFI = 'x86_64-efi'
 const MODULES = ['part_msdos', 'fat', 'multiboot2', 'normal']
-/** Files on a disk carry this date, the first that FAT has: so the same image makes the same disk. */
+/** Files on a disk carry this date, the first that FAT has: so the same image makes the same disk. As `xorriso` wants it, and others. */
 const ISO_DATE = '1980010100000000'
 const DATE = { TZ: 'UTC', SOURCE_DATE_EPOCH: '315532800' }
 
