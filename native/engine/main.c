@@ -193,6 +193,19 @@ static JSModuleDef *load_module(JSContext *ctx, const char *name, void *opaque)
     return NULL;
 }
 
+/*
+ * Memory in use when the engine first looks for cyclic garbage.  By itself it
+ * would at 256 KiB, again and again while a program starts, all of whose objects
+ * are there to stay: a twelfth of the start of a website.  Never earlier: it has
+ * to have started itself.
+ */
+static size_t first_look(void)
+{
+    enum { LEAST = 256 << 10, MOST = 4 << 20, SHARE = 8 };
+    size_t share = heap_usage().total / SHARE;
+    return share < LEAST ? LEAST : share < MOST ? share : MOST;
+}
+
 static void start_engine(size_t stack_bytes)
 {
     runtime = runtime_new(stack_bytes);
@@ -201,6 +214,7 @@ static void start_engine(size_t stack_bytes)
     JS_SetModuleLoaderFunc(runtime, NULL, load_module, NULL);
     JS_SetHostPromiseRejectionTracker(runtime, track_rejection, NULL);
     JS_SetInterruptHandler(runtime, limit_garbage, NULL);
+    JS_SetGCThreshold(runtime, first_look());
     context = context_new(runtime);
     if (!context)
         out_of_memory();
