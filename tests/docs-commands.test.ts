@@ -22,6 +22,8 @@ const SERVES = /listening|serving|INFO .*hello/i
 /** Commands that need something that is not here, and who runs the like. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   'dig @10.0.0.2 mirage.io': 'the Internet; tests/dns-resolver.test.ts has a root of its own',
+  'mirage symbolize dist/hello.virtio console.log': 'a log of a machine; tests/symbolize.test.ts',
+  'journalctl -u hello | mirage symbolize dist/hello.virtio': 'a service of the host; tests/symbolize.test.ts',
 }
 
 /** Documents that are not about an example of their name. */
