@@ -35,7 +35,7 @@ function writeSuite(name: string, tests: Readonly<Record<string, OwnTest>>): str
   return folder
 }
 
-const LIMITS = { memMib: 64, patienceMs: 30_000 }
+const LIMITS = { memMib: 64, isBytecode: false, patienceMs: 30_000 }
 /** Emulation takes longer. */
 const LIMIT_MS = { spt: 1500, virtio: 5000 }
 
@@ -65,6 +65,26 @@ for (const target of ['spt', 'virtio'] as const) {
     }
   })
 }
+
+test('test262: by way of bytecode, tests are compiled elsewhere and functions have no text', async () => {
+  const text =
+    'assert(String(function f() { 1 }) === "function f() {\\n    [native code]\\n}", String(function f() { 1 }))'
+  const names = ['negative/parse.js', 'negative/parse-late.js', 'module/from-script.js', 'module/negative-link.js']
+  const own = {
+    ...Object.fromEntries(names.map((name) => [name, OWN_TESTS[name] ?? { code: '' }])),
+    'text.js': { code: text },
+  }
+  const limits = { ...LIMITS, target: 'spt', limitMs: LIMIT_MS.spt } as const
+  const failures = await runSuite(writeSuite('bytecode', own), { ...limits, isBytecode: true })
+  assert.deepEqual(
+    [...failures].filter(([, found]) => found.length > 0).map(([path]) => path),
+    ['negative/parse-late.js'],
+  )
+  assert.match(
+    (await runSuite(join(work, 'bytecode'), limits)).get('text.js')?.join() ?? '',
+    /^Test262Error: function f\(\) \{ 1 \}/,
+  )
+})
 
 test('test262: a test that does not look at the time is ended, and the next one is run', async () => {
   const folder = writeSuite('stuck', { 'a-stuck.js': STUCK, 'b-next.js': { code: 'assert(true, "")' } })
@@ -123,7 +143,8 @@ test('test262: the report counts tests by folder, and tells what the list of kno
   const results = [result('a/b/c/1.js', 'why'), result('a/b/2.js'), result('a/b/3.js'), result('a/x.js', '', 'reason')]
   assert.match(reportOf(results), /a\/b +2 +1 +0 +66\.66 % +66\.66 %\n/)
   assert.match(reportOf(results), /\nall +2 +1 +1 +66\.66 % +50\.00 %\nskipped 1: reason$/)
-  const differences = (list: string, isWhole = true) => compare(readExpected(list), results, isWhole)
+  const differences = (list: string, isWhole = true, isBytecode = false) =>
+    compare(readExpected(list, isBytecode), results, isWhole)
   assert.deepEqual(differences('# why\na/b/c/1.js\na/x.js # why'), [])
   assert.deepEqual(differences('a/b/ 1\na/x.js'), [])
   assert.deepEqual(differences('a/x.js\na/b/2.js'), [
@@ -132,5 +153,7 @@ test('test262: the report counts tests by folder, and tells what the list of kno
   ])
   assert.deepEqual(differences('a/ 1'), ['2 failures in a/, not 1'])
   assert.deepEqual(differences('a/ 3', false), [])
-  assert.throws(() => readExpected('a/b'), /Expected a test, or a folder and a number of failures, got: a\/b/)
+  assert.deepEqual(differences('a/x.js\n[bytecode]\na/b/c/1.js', true, true), [])
+  assert.deepEqual(differences('a/x.js\n[bytecode]\na/b/c/1.js'), ['unexpected failure: a/b/c/1.js'])
+  assert.throws(() => readExpected('a/b', false), /Expected a test, or a folder and a number of failures, got: a\/b/)
 })

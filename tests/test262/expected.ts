@@ -1,6 +1,6 @@
 /**
  * Failures that are known: `expected-failures.txt` has a line for each test, or for a folder and how many fail in it, below
- * a comment that says why they do.
+ * a comment that says why they do. What follows a line `[bytecode]` fails only by way of bytecode.
  */
 import type { Result } from './report.ts'
 
@@ -11,8 +11,9 @@ export interface Entry {
 }
 
 /** Throws an Error when a line is neither a path nor a folder and a number. */
-export function readExpected(text: string): readonly Entry[] {
-  const lines = text.split('\n').map((line) => line.replace(/#.*/, '').trim())
+export function readExpected(text: string, isBytecode: boolean): readonly Entry[] {
+  const [always = '', byBytecode = ''] = text.split(/^\[bytecode\]$/m)
+  const lines = (isBytecode ? always + byBytecode : always).split('\n').map((line) => line.replace(/#.*/, '').trim())
   return lines
     .filter((line) => line !== '')
     .map((line) => {

@@ -10,6 +10,8 @@ export interface Machine {
   /** Starts images of spt: `mirage-spt`. */
   readonly launcher: string
   readonly memMib: number
+  /** Tests go by way of bytecode, as programs do. */
+  readonly isBytecode: boolean
   /** What each run may take. */
   readonly limitMs: number
   /** How long a machine may be silent beyond that: for its start, and for code that does not look at the time. */
@@ -43,7 +45,7 @@ interface End {
 }
 
 async function runOnce(machine: Machine, from: number, to: number, tell: (failure?: string) => void): Promise<End> {
-  const child = start(machine, `${from} ${to} ${machine.limitMs}`)
+  const child = start(machine, `${from} ${to} ${machine.limitMs} ${Number(machine.isBytecode)}`)
   let rest = ''
   let stuck = false
   let ended = false

@@ -25,6 +25,7 @@ Status 1 when other tests fail than tests/test262/expected-failures.txt names.
                     (default: language, built-ins, annexB)
   --every N         every N-th test, from the first on
   --target TARGET   spt, a sealed process (default), or virtio, a machine that QEMU emulates
+  --bytecode        tests are compiled, written as bytecode and read, as programs are, without the text of functions
   --jobs N          machines at a time (default: one for each processor)
   --limit SECONDS   for each run of a test (default: 20, or 200 on virtio)
   --mem MIB         of each machine (default: 512)
@@ -49,6 +50,7 @@ const { values } = parseArgs({
     every: { type: 'string', default: '1' },
     target: { type: 'string', default: 'spt' },
     jobs: { type: 'string', default: String(availableParallelism()) },
+    bytecode: { type: 'boolean', default: false },
     limit: { type: 'string' },
     mem: { type: 'string', default: '512' },
     suite: { type: 'string' },
@@ -80,7 +82,7 @@ async function main(): Promise<number> {
   if (values.verbose) for (const line of lines) console.log(line)
   console.log(reportOf(results))
 
-  const expected = readExpected(readFileSync(EXPECTED, 'utf8'))
+  const expected = readExpected(readFileSync(EXPECTED, 'utf8'), values.bytecode)
   const isWhole = every === 1 && [values.only, values.suite].every((value) => value === undefined)
   const differences = compare(expected, results, isWhole)
   for (const line of differences) console.log(line)
@@ -94,9 +96,14 @@ async function runAll(results: readonly Result[], folder: string): Promise<void>
   if (target !== 'spt' && target !== 'virtio') throw new Error(`--target ${target}: expected spt or virtio`)
   const limitMs = values.limit === undefined ? LIMIT_MS[target] : 1000 * numberOf('limit')
   const [memMib, jobCount] = [numberOf('mem'), numberOf('jobs')]
-  const runs = results
+  const inOrder = results
     .filter(({ test }) => test.skipped === undefined)
     .flatMap((result) => result.test.modes.map((mode) => ({ result, test: result.test, mode })))
+  // Slow ones are neighbours: they are spread over the slices.
+  const sliceCount = Math.ceil(inOrder.length / SLICE)
+  const runs = Array.from({ length: sliceCount }, (_, slice) =>
+    inOrder.filter((_, i) => i % sliceCount === slice),
+  ).flat()
 
   const work = mkdtempSync(join(tmpdir(), 'mirage-test262-'))
   let [doneCount, failedCount] = [0, 0]
@@ -104,7 +111,15 @@ async function runAll(results: readonly Result[], folder: string): Promise<void>
   try {
     const { launcher, image: makeImage } = await buildRunner(work)
     const image = makeImage(target, packArchive(runs, supportOf(folder)))
-    const machine: Machine = { target, image, launcher, memMib, limitMs, patienceMs: PATIENCE_MS }
+    const machine: Machine = {
+      target,
+      image,
+      launcher,
+      memMib,
+      isBytecode: values.bytecode,
+      limitMs,
+      patienceMs: PATIENCE_MS,
+    }
     const note = (index: number, reason: string | undefined): void => {
       doneCount++
       if (reason === undefined) return
@@ -112,7 +127,7 @@ async function runAll(results: readonly Result[], folder: string): Promise<void>
       const run = runs[index]
       run?.result.failures.push({ mode: run.mode, reason })
     }
-    const slices = Array.from({ length: Math.ceil(runs.length / SLICE) }, (_, i) => i * SLICE)
+    const slices = Array.from({ length: sliceCount }, (_, i) => i * SLICE)
     const worker = async (): Promise<void> => {
       for (let from = slices.shift(); from !== undefined; from = slices.shift())
         await runRange(machine, from, Math.min(from + SLICE, runs.length), note)

@@ -1,6 +1,6 @@
 /** Tests of a copy of test262: which there are, how each must be run, and why some are not. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Frontmatter, frontmatterOf } from './frontmatter.ts'
 
 /** A test runs as sloppy and as strict code, unless it says otherwise (INTERPRETING.md, "Strict Mode"). */
@@ -88,8 +88,15 @@ function modesOf(flags: readonly string[]): readonly Mode[] {
 /** What tests import, and the harness; by the names the engine sees. */
 export function supportOf(folder: string): Map<string, Buffer> {
   const files = new Map<string, Buffer>()
+  const add = (path: string): string => {
+    const text = readFileSync(join(folder, 'test', path))
+    files.set(path, text)
+    return text.toString('latin1')
+  }
+  // Some import a test, which may not be among those that are run.
   for (const path of filesBelow(join(folder, 'test'), '.').filter(isFixture))
-    files.set(path, readFileSync(join(folder, 'test', path)))
+    for (const [, name = ''] of add(path).matchAll(/\bfrom '(\.[^']*)'/g))
+      if (isTest(name) && existsSync(join(folder, 'test', dirname(path), name))) add(join(dirname(path), name))
   for (const path of filesBelow(folder, 'harness')) files.set(path, readFileSync(join(folder, path)))
   return files
 }

@@ -2,7 +2,9 @@
  * Runs tests of test262, each in an engine of its own that is made as programs
  * have it, but with the compiler.  See tests/test262/run.ts, which starts it.
  *
- * Command line: FROM TO LIMIT_MS, the runs of the archive and the time for each.
+ * Command line: FROM TO LIMIT_MS BYTECODE, the runs of the archive, the time for
+ * each, and 1 when tests are to be compiled by another engine, written and read, as
+ * programs are, without the text of functions.
  * Console: for each run ACK when it went as it must, or NAK, what went wrong, and
  * a line feed; at the end EOT.  Anything else is the report of a crash.
  */
@@ -23,6 +25,7 @@ static const char STRICT[] = "\"use strict\";\n";
 
 static size_t stack_bytes;
 static uint64_t limit_us, deadline_us;
+static bool is_bytecode;
 
 /* Where a test ended, by the bits that say where it must. */
 enum phase {
@@ -86,6 +89,31 @@ static JSValue compile(JSContext *ctx, const struct run *run)
     return code;
 }
 
+/* The same by way of bytecode. */
+static JSValue compile_elsewhere(JSContext *ctx, const struct run *run)
+{
+    size_t len;
+    JSContext *elsewhere = host_new_realm(JS_GetRuntime(ctx));
+    if (!elsewhere)
+        return JS_ThrowOutOfMemory(ctx);
+    JSValue code = compile(elsewhere, run);
+    if (JS_IsException(code))
+        return code;
+    uint8_t *bytes =
+        JS_WriteObject(elsewhere, &len, code,
+                       JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE);
+    JS_FreeValue(elsewhere, code);
+    if (!bytes)
+        return JS_EXCEPTION;
+    code = JS_ReadObject(ctx, bytes, len, JS_READ_OBJ_BYTECODE);
+    js_free(elsewhere, bytes);
+    if (JS_IsException(code) || !(run->flags & RUN_MODULE) ||
+        JS_ResolveModule(ctx, code) == 0)
+        return code;
+    JS_FreeValue(ctx, code);
+    return JS_EXCEPTION;
+}
+
 static void run_jobs(JSRuntime *runtime)
 {
     JSContext *ctx;
@@ -99,7 +127,8 @@ static void run_jobs(JSRuntime *runtime)
 static enum phase run_test(JSContext *ctx, const struct run *run,
                            JSValue *error)
 {
-    JSValue code = compile(ctx, run);
+    JSValue code =
+        is_bytecode ? compile_elsewhere(ctx, run) : compile(ctx, run);
     enum phase phase = ENDED;
 
     if (JS_IsException(code)) {
@@ -223,6 +252,7 @@ int app_main(const struct plat_start *start)
     uint32_t from = read_number(&at), to = read_number(&at);
 
     limit_us = read_number(&at) * 1000ull;
+    is_bytecode = read_number(&at) == 1;
     stack_bytes = start->stack_bytes;
     archive_open(start);
     for (unsigned i = 0; i < start->memory_count; i++)
