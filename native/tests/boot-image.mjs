@@ -4,17 +4,22 @@ import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { appendPayload, buildImage, buildPayload } from './image.mjs'
 
 /** This folder, which has one of its own for each image. */
 export const here = dirname(fileURLToPath(import.meta.url))
-/** What follows an option on the command line. */
-export const option = (name) => {
-  const at = process.argv.indexOf(name)
-  return at < 0 ? undefined : process.argv[at + 1]
-}
+/** The command line. Other words are an error that names them. */
+export const options = parseArgs({
+  options: {
+    only: { type: 'string' },
+    except: { type: 'string' },
+    out: { type: 'string', default: join(here, '..', 'dist') },
+    verbose: { type: 'boolean', default: false },
+  },
+}).values
 /** Where the runtime and the host's tools are, and the images. */
-export const out = option('--out') ?? join(here, '..', 'dist')
+export const out = options.out
 export const images = join(out, 'tests')
 
 /** Under KVM the machine that has it is emulated itself, octet by octet of a console. */

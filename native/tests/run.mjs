@@ -21,7 +21,7 @@ import {
   imageOn,
   images,
   MACHINES,
-  option,
+  options,
   out,
   Q35,
   refusedOn,
@@ -29,9 +29,8 @@ import {
 } from './boot-image.mjs'
 import { appendPayload, buildPayload } from './image.mjs'
 
-const only = option('--only')
-const except = option('--except') && new RegExp(option('--except'))
-const verbose = process.argv.includes('--verbose')
+const { only, verbose } = options
+const except = options.except && new RegExp(options.except)
 
 const largeAsset = Buffer.alloc(3000001, 0).map((_, i) => (i * 7 + 3) % 251)
 const assets = [Buffer.from('first asset'), Buffer.alloc(0), largeAsset]
