@@ -43,12 +43,8 @@ export function receive(m: TcpMachine, c: Connection, maxBytes: number, now: Ins
   const { receiveRing } = c
   if (receiveRing.lenBytes === 0) return undefined
   const { lenBytes } = receiveRing
-  let chunk = lenBytes <= maxBytes && c.reassembly.count === 0 ? receiveRing.handOver() : undefined
-  if (chunk === undefined) {
-    chunk = new Uint8Array(Math.min(lenBytes, maxBytes))
-    receiveRing.copyTo(0, chunk.length, chunk, 0)
-    receiveRing.consume(chunk.length)
-  }
+  const isWhole = lenBytes <= maxBytes && c.reassembly.count === 0
+  const chunk = (isWhole ? receiveRing.handOver() : undefined) ?? receiveRing.copyOut(maxBytes)
   hasTaken(m, c, chunk.length, now)
   return chunk
 }

@@ -36,6 +36,34 @@ test('tcp memory: spare buffers are used again, and make way when another size i
   assert.ok(memory.usedBytes + memory.spareBytes <= 64 * 1024)
 })
 
+test('tcp memory: a chunk is shorter where the machine has no room for one so long', () => {
+  let roomBytes = Number.POSITIVE_INFINITY
+  const memory = new RingMemory(1 << 20, (bytes) => {
+    if (bytes > roomBytes) throw new RangeError('out of memory')
+    return new Uint8Array(bytes)
+  })
+  const ring = new Ring(memory, 1 << 18)
+  const octets = Uint8Array.from({ length: 100_000 }, (_, i) => i * 7)
+  const hold = (count: number) => {
+    assert.ok(ring.reserve(count))
+    ring.write(0, octets, 0, count)
+    ring.extend(count)
+  }
+  hold(octets.length)
+  roomBytes = 20_000
+  const out: number[] = []
+  while (ring.lenBytes > 0) {
+    const chunk = ring.copyOut(ring.lenBytes)
+    assert.ok(chunk.length >= Math.min(10_000, 100_000 - out.length) && chunk.length <= roomBytes, `${chunk.length}`)
+    out.push(...chunk)
+  }
+  assert.deepEqual(Uint8Array.from(out), octets)
+  roomBytes = 4096
+  hold(1)
+  roomBytes = 0
+  assert.throws(() => ring.copyOut(1), RangeError)
+})
+
 test('tcp memory: on a machine with less than the bound there is a lower bound, and nothing is thrown', () => {
   let leftBytes = 400 * 1024
   const memory = new RingMemory(1 << 20, (bytes) => {

@@ -70,6 +70,18 @@ export class RingMemory {
     return chunk
   }
 
+  /** A chunk for a user, who keeps it: of `bytes`, or of fewer where the machine has no room for so many. Throws when it has none at all. */
+  chunk(bytes: number): Uint8Array {
+    for (let len = bytes; ; len >>= 1) {
+      try {
+        return this.allocate(len)
+      } catch (error) {
+        this.lowerBound(this.usedBytes)
+        if (len <= MIN_BUFFER_BYTES) throw error
+      }
+    }
+  }
+
   /** Takes a chunk back that its user is done with. Ignores one that is not among the last handed over. */
   recycle(chunk: Uint8Array): void {
     const at = this.handedOver.indexOf(chunk)
@@ -90,11 +102,15 @@ export class RingMemory {
       return this.allocate(bytes)
     } catch {
       // A RangeError of V8, an InternalError of QuickJS: nothing else can be thrown here.
-      this.spares.length = 0
-      this.spareBytes = 0
-      this.maxBytes = Math.min(this.maxBytes, this.usedBytes - bytes + LAST_BYTES)
+      this.lowerBound(this.usedBytes - bytes)
       return undefined
     }
+  }
+
+  private lowerBound(usedBytes: number): void {
+    this.spares.length = 0
+    this.spareBytes = 0
+    this.maxBytes = Math.min(this.maxBytes, usedBytes + LAST_BYTES)
   }
 
   private keep(buffer: Uint8Array): void {

@@ -86,6 +86,14 @@ export class Ring {
     return this.memory.handOver(octets, start, start + lenBytes)
   }
 
+  /** Takes out up to `maxBytes` as a copy; fewer where the machine has no room for so long a one. Something must be held. */
+  copyOut(maxBytes: number): Uint8Array {
+    const chunk = this.memory.chunk(Math.min(this.lenBytes, maxBytes))
+    this.copyTo(0, chunk.length, chunk, 0)
+    this.consume(chunk.length)
+    return chunk
+  }
+
   /** Forgets everything and gives the memory back; the ring can be used again. */
   release(): void {
     const { octets } = this
