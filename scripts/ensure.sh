@@ -49,6 +49,7 @@ disk  ovmf         /usr/share/ovmf/OVMF.fd
 disk  bochs        cmd:bochs
 disk  bochs-term   /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so
 disk  bochsbios    /usr/share/bochs/BIOS-bochs-latest
+disk  vgabios      /usr/share/bochs/VGABIOS-lgpl-latest
 "
 
 ensure_debian() {

@@ -12,7 +12,7 @@ export const NO_BOCHS: string | false =
   existsSync(`${SHARED}/BIOS-bochs-latest`) &&
   existsSync(`${SHARED}/VGABIOS-lgpl-latest`)
     ? false
-    : 'needs bochs, bochs-term and bochsbios'
+    : 'needs bochs, bochs-term, bochsbios and vgabios'
 
 const LIMIT_MS = 90_000
 
