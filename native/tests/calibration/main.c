@@ -4,18 +4,9 @@
  * time, hosts that stop the machine, first readings at any moment.
  */
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 
+#include "../check.h"
 #include "calibration.h"
-
-#define CHECK(condition)                                                       \
-    do {                                                                       \
-        if (!(condition)) {                                                    \
-            printf("FAILED at line %d: %s\n", __LINE__, #condition);           \
-            exit(1);                                                           \
-        }                                                                      \
-    } while (0)
 
 static uint64_t state = 1;
 

@@ -5,18 +5,9 @@
  */
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 
+#include "../check.h"
 #include "pvclock.h"
-
-#define CHECK(condition)                                                       \
-    do {                                                                       \
-        if (!(condition)) {                                                    \
-            printf("FAILED at line %d: %s\n", __LINE__, #condition);           \
-            exit(1);                                                           \
-        }                                                                      \
-    } while (0)
 
 static uint64_t state = 1;
 

@@ -4,19 +4,10 @@
  * it is read, over midnight and over the year; clocks that show no time.
  */
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
+#include "../check.h"
 #include "rtc.h"
-
-#define CHECK(condition)                                                       \
-    do {                                                                       \
-        if (!(condition)) {                                                    \
-            printf("FAILED at line %d: %s\n", __LINE__, #condition);           \
-            exit(1);                                                           \
-        }                                                                      \
-    } while (0)
 
 /* The machine: what time it is, and how its clock shows it. */
 static time_t now;
